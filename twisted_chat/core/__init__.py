@@ -1,0 +1,1 @@
+"""The chat itself. Nothing here knows of sockets, threads, files or clocks."""

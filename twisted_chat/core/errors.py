@@ -1,0 +1,58 @@
+"""What a person is told when something can't be done: a code for programs, a sentence for people."""
+
+
+class ChatError(Exception):
+    """Anything a person did that can't be done. Never a bug: bugs are any other exception.
+
+    ``code`` is stable and part of the JSON protocol; ``str(error)`` is one sentence and may change.
+    """
+
+    code = "refused"
+
+
+class NotUnderstood(ChatError):
+    """The line is not a command we know, or has the wrong words."""
+
+    code = "not-understood"
+
+
+class BadText(ChatError):
+    """The text is not UTF-8, is empty once made safe, or is too long."""
+
+    code = "bad-text"
+
+
+class BadName(ChatError):
+    """A name or a room name breaks a rule of `core.names`."""
+
+    code = "bad-name"
+
+
+class NameTaken(ChatError):
+    """Somebody here has this name, or one that counts as the same."""
+
+    code = "name-taken"
+
+
+class NotAllowed(ChatError):
+    """The command is not for this person, or not yet: a visitor has to give a name first."""
+
+    code = "not-allowed"
+
+
+class NoSuchPerson(ChatError):
+    """Nobody of that name is here."""
+
+    code = "no-such-person"
+
+
+class NotInRoom(ChatError):
+    """The person is not in the room the command is about."""
+
+    code = "not-in-room"
+
+
+class NotKept(ChatError):
+    """History can't be read or written now: the disk failed."""
+
+    code = "history-unavailable"

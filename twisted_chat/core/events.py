@@ -1,0 +1,208 @@
+"""What a person can be told: frozen nouns.
+
+1. Events of a room (`RoomEvent`) stand in the log. Their ``seq`` is the one order everybody sees.
+2. Of these only `Said` and `Emoted` are kept on disk (`KEPT`); the others pass between them.
+3. Answers (`Answer`) concern one person alone, have no number and never enter the log.
+4. ``room`` is a room's key (``#lobby``), or a person's inbox (``@17``), which nobody else reads.
+5. ``by`` is the id of the session that caused the event, 0 when unknown (read back from disk).
+6. ``time`` is in seconds since 1970, UTC. It is shown; nothing is ordered by it.
+"""
+
+from dataclasses import dataclass
+from typing import TypeAlias
+
+
+@dataclass(frozen=True, slots=True)
+class Said:
+    """Somebody said something in a room."""
+
+    seq: int
+    time: float
+    room: str
+    author: str
+    text: str
+    by: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Emoted:
+    """Somebody did something: ``/me waves``."""
+
+    seq: int
+    time: float
+    room: str
+    author: str
+    text: str
+    by: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Told:
+    """A private message. It is not kept."""
+
+    seq: int
+    time: float
+    room: str
+    author: str
+    to: str
+    text: str
+    by: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Joined:
+    """Somebody came in; ``here`` people are in the room now."""
+
+    seq: int
+    time: float
+    room: str
+    name: str
+    here: int
+    by: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Left:
+    """Somebody went; ``here`` people are left. ``reason`` may be empty."""
+
+    seq: int
+    time: float
+    room: str
+    name: str
+    here: int
+    reason: str = ""
+    by: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Renamed:
+    """Somebody has another name from here on."""
+
+    seq: int
+    time: float
+    room: str
+    name: str
+    new: str
+    by: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class TopicSet:
+    """A room has another topic; an empty one was taken away."""
+
+    seq: int
+    time: float
+    room: str
+    name: str
+    topic: str
+    by: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Notice:
+    """The server tells a whole room something."""
+
+    seq: int
+    time: float
+    room: str
+    text: str
+    by: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Welcome:
+    """You have a name now. ``log`` names the log the numbers belong to; ``commands`` pairs each command with its usage."""
+
+    name: str
+    log: str
+    motd: tuple[str, ...] = ()
+    commands: tuple[tuple[str, str], ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Receipt:
+    """Your message has its number, and is on disk. With ``kept`` false it was shown, but is not in the history."""
+
+    seq: int
+    room: str
+    text: str
+    kept: bool
+    id: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class People:
+    """Who is in a room, in alphabetical order, and what the room is about."""
+
+    room: str
+    names: tuple[str, ...]
+    topic: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class RoomSummary:
+    """A room as it stands in a list: how many ``people`` are there, and whether you are one of them."""
+
+    room: str
+    people: int
+    topic: str
+    mine: bool
+
+
+@dataclass(frozen=True, slots=True)
+class RoomList:
+    """The rooms there are."""
+
+    rooms: tuple[RoomSummary, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class History:
+    """What was said before, oldest first. ``today`` is the time of asking, for day marks."""
+
+    room: str
+    events: "tuple[Said | Emoted, ...]"
+    today: float
+
+
+@dataclass(frozen=True, slots=True)
+class Help:
+    """How commands are used: (usage, what it does), one pair a command."""
+
+    entries: tuple[tuple[str, str], ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Remark:
+    """The server tells you alone something, in one sentence."""
+
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class Refused:
+    """What you asked for can't be done."""
+
+    code: str
+    text: str
+    id: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Done:
+    """What you asked for under this id is done. For programs; people see what happened."""
+
+    id: str
+
+
+@dataclass(frozen=True, slots=True)
+class Pong:
+    """Everything you asked for before this has been worked off."""
+
+
+KeptEvent: TypeAlias = Said | Emoted
+RoomEvent: TypeAlias = Said | Emoted | Told | Joined | Left | Renamed | TopicSet | Notice
+Answer: TypeAlias = Welcome | Receipt | People | RoomList | History | Help | Remark | Refused | Done | Pong
+Event: TypeAlias = RoomEvent | Answer
+
+KEPT = (Said, Emoted)

@@ -1,0 +1,113 @@
+"""What the core needs others to be."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+from twisted_chat.core.batch import Batch
+from twisted_chat.core.events import KeptEvent, RoomEvent
+
+
+class Outlet(Protocol):
+    """Where a session's bytes go. A protocol implements it; the session does not know what is behind it."""
+
+    full: bool
+    """True while the connection has more waiting than it should. Then nothing of the log is written to it."""
+
+    def write(self, data: bytes) -> None:
+        """Hand over bytes. Never raises and never blocks; after `close` it does nothing."""
+
+    def close(self, last_words: str = "") -> None:
+        """Say why, let what was written go out, then end the connection. May be called twice."""
+
+
+@dataclass(frozen=True, slots=True)
+class Page:
+    """A piece of the log, oldest first. All of the room up to ``position`` (a sequence number) has been read with it."""
+
+    events: Sequence[RoomEvent]
+    position: int
+
+
+@dataclass(frozen=True, slots=True)
+class Sent:
+    """What the log knows of a message it was given before under the same key."""
+
+    seq: int
+    batch: Batch | None  # None once only the disk knows it
+
+
+class Reader(Protocol):
+    """Who is told of the log's progress: the hub. All calls come on the reactor thread, never from within `append`."""
+
+    def deliver(self, batches: Sequence[Batch]) -> None:
+        """These were added in the turn that ends now. Show them."""
+
+    def kept(self, batches: Sequence[Batch], duplicates: dict[int, int]) -> None:
+        """These are on disk, in the order of their numbers; earlier ones were reported earlier.
+
+        ``duplicates`` maps the numbers of messages whose key the disk held already to the number it is held under.
+        """
+
+    def not_kept(self, batches: Sequence[Batch]) -> None:
+        """These were shown but will not be in the history."""
+
+    def history_stopped(self, why: str) -> None:
+        """Nothing is kept from here on. Said once, until `history_back`."""
+
+    def history_back(self) -> None:
+        """Messages are kept again."""
+
+
+class MessageLog(Protocol):
+    """The order of everything that happens, and the memory of everything that was said.
+
+    1. `append` fixes an event's place at once. `Reader.deliver` follows at the end of the turn, in batches.
+    2. Each batch's messages are kept side by side with that; then `Reader.kept` or `Reader.not_kept`, in order.
+    3. No number is ever used twice, not even after a crash.
+    """
+
+    @property
+    def id(self) -> str:
+        """Names this log. Numbers of a log with another id mean nothing here."""
+
+    @property
+    def newest(self) -> int:
+        """The number of the last event; 0 before the first."""
+
+    def attach(self, reader: Reader) -> None:
+        """Name the reader, before the first `append`."""
+
+    def number(self) -> int:
+        """The number for the next event. It has to be appended before another is asked for.
+
+        Raises `NotKept` when the reserved numbers are used up because the disk failed for very long.
+        """
+
+    def append(self, event: RoomEvent, text_size: int = 0, key: bytes | None = None) -> None:
+        """Add an event that carries `number()`. ``key`` is the message's own id: the disk keeps one message a key."""
+
+    def sent(self, key: bytes) -> Sent | None:
+        """The message of this key, if memory still knows it."""
+
+    async def find(self, key: bytes) -> Sent | None:
+        """The message of this key, from memory or disk. Raises `NotKept` when the disk can't tell."""
+
+    @property
+    def remembered(self) -> int:
+        """Memory has everything after this number, in every room."""
+
+    def tail(self, room: str, after: int) -> Sequence[Batch]:
+        """The delivered batches of a room with events after this number, which is not below `remembered`."""
+
+    async def read_after(self, room: str, after: int, limit: int) -> Page:
+        """What was said in a room after a number, oldest first, at most ``limit`` messages; one page of many.
+
+        Its position is never below ``after``, and above it unless nothing follows. Raises `NotKept`.
+        """
+
+    async def read_before(self, room: str, before: int, limit: int) -> list[KeptEvent]:
+        """The last ``limit`` messages of a room with numbers below ``before``, oldest first. Raises `NotKept`."""
+
+    def close(self) -> object:
+        """Keep what waits, then stop. Returns an awaitable; nothing may be appended afterwards."""

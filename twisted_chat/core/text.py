@@ -1,0 +1,87 @@
+"""What text may be shown to another person.
+
+1. Code points are allowed by kind, never forbidden one by one: letters, marks, numbers, punctuation, symbols, spaces.
+2. Text is made safe once, where it comes in, so that what is stored is clean; terminals check again where it goes out.
+3. `clean` is idempotent, and its result is never longer than its input in code points once that is in NFC.
+4. At most 4 marks stand on a base: more paint over the lines above and below (Unicode UAX #15 calls 30 stream-safe).
+
+Unicode data are those of the running Python (`unicodedata.unidata_version`).
+"""
+
+from unicodedata import category, normalize
+
+from twisted_chat.core.errors import BadText
+
+MARKS_PER_BASE = 4
+REPLACEMENT = "\N{REPLACEMENT CHARACTER}"
+
+ZERO_WIDTH_JOINERS = "\N{ZERO WIDTH NON-JOINER}\N{ZERO WIDTH JOINER}"
+# Letters, marks and symbols that show nothing: they would make a name or message that looks empty, or like another.
+INVISIBLE = frozenset(
+    [0x034F, 0x115F, 0x1160, 0x17B4, 0x17B5, 0x180B, 0x180C, 0x180D, 0x180F, 0x2800, 0x3164, 0xFFA0]
+    + list(range(0xE0100, 0xE01F0))
+)
+
+
+def decode(data: bytes) -> str:
+    """Bytes to text, strictly UTF-8 (RFC 3629).
+
+    Raises `BadText` naming the offset of the first wrong byte.
+    """
+    try:
+        return data.decode("utf-8")
+    except UnicodeDecodeError as error:
+        raise BadText(f"That is not UTF-8: byte {error.start} of the line is wrong.") from None
+
+
+def clean(text: str) -> str:
+    """The text, safe to show on anybody's terminal, without blanks at its end. May be empty."""
+    if text.isascii() and text.isprintable():
+        return text.rstrip()
+    return normalize("NFC", _allowed(normalize("NFC", text))).rstrip()
+
+
+def _allowed(text: str) -> str:
+    kept: list[str] = []
+    marks = MARKS_PER_BASE  # a mark needs a base to stand on
+    for index, char in enumerate(text):
+        kind = category(char)
+        if kind[0] == "M":
+            if marks < MARKS_PER_BASE and ord(char) not in INVISIBLE:
+                marks += 1
+                kept.append(char)
+        elif kind[0] in "LNPS":
+            if ord(char) not in INVISIBLE:
+                marks = 0
+                kept.append(char)
+        elif kind[0] == "Z" or char == "\t":
+            marks = MARKS_PER_BASE
+            kept.append(" " if kind in ("Zl", "Zp", "Cc") else char)
+        elif char in ZERO_WIDTH_JOINERS:
+            if _joins(kept, text, index):
+                kept.append(char)
+        elif kind in ("Cs", "Co", "Cn"):
+            marks = 0
+            kept.append(REPLACEMENT)
+    return "".join(kept)
+
+
+def _joins(before: list[str], text: str, index: int) -> bool:
+    """Whether a zero-width joiner at this place stands between two letters, marks or symbols, as scripts and emoji use it."""
+    after = text[index + 1 : index + 2]
+    if not before or not after or ord(after) in INVISIBLE:
+        return False
+    return category(before[-1])[0] in "LMS" and category(after)[0] in "LS"
+
+
+def spoken(text: str, limit: int) -> str:
+    """The text of one message, made safe.
+
+    Raises `BadText` if nothing visible is left, or if it is longer than ``limit`` bytes of UTF-8.
+    """
+    text = clean(text)
+    if not text.strip():
+        raise BadText("There is nothing to read in that message.")
+    if len(text) * 4 > limit and len(text.encode()) > limit:
+        raise BadText(f"That message is too long: {len(text.encode())} bytes, {limit} are allowed.")
+    return text

@@ -1,0 +1,1 @@
+"""How bytes become commands and events become bytes: one file a dialect."""

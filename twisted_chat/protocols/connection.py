@@ -1,0 +1,331 @@
+"""One connection that speaks lines: what `protocols.line` and `protocols.jsonl` have in common.
+
+1. Bytes become lines, at most `LINES_A_TURN` of them a reactor turn, so that nobody's paste keeps others waiting.
+2. A command that takes longer holds up its own connection's next line, and nothing else.
+3. While more waits to be written than Twisted's buffer should hold, the connection is ``full``: no line of it is
+   worked off, and nothing of the log is written to it. Its session reads on from the log once that has drained.
+4. A connection ends in one way, `close`: what was read is done, messages are receipted, what was written goes out;
+   and if the peer takes nothing, it is cut off after `CLOSING_SECONDS`.
+5. An end of input (half close) is a request to close. What follows the last line end is a line too.
+"""
+
+import secrets
+from collections.abc import Callable
+from typing import ClassVar
+
+from twisted.internet.abstract import FileDescriptor
+from twisted.internet.address import IPv4Address, IPv6Address
+from twisted.internet.defer import Deferred
+from twisted.internet.interfaces import IAddress, IDelayedCall, IHalfCloseableProtocol, IPushProducer, IReactorTime
+from twisted.internet.protocol import ServerFactory
+from twisted.internet.protocol import connectionDone as CONNECTION_DONE
+from twisted.logger import Logger
+from twisted.protocols.basic import LineReceiver
+from twisted.python.failure import Failure
+from zope.interface import implementer
+
+from twisted_chat.config import Config
+from twisted_chat.core.batch import Dialect
+from twisted_chat.core.commands import Answering, Call, Table
+from twisted_chat.core.errors import ChatError
+from twisted_chat.core.hub import Hub
+from twisted_chat.core.room import Room
+from twisted_chat.core.session import Receipts
+from twisted_chat.protocols.framing import LineSplitter, NoLineEnd, TooLong
+
+# How many lines of one connection are worked off in a reactor turn.
+LINES_A_TURN = 64
+# How much may wait to be worked off before no more is read, in bytes.
+READ_AHEAD = 64 * 1024
+
+
+class InternalError(ChatError):
+    """A bug of ours, as the person is told of it."""
+
+    code = "internal-error"
+
+
+def address_text(address: IAddress) -> str:
+    """Where a connection comes from, in the words of the log: ``('127.0.0.1', 54321)``."""
+    if isinstance(address, IPv4Address | IPv6Address):
+        return repr((address.host.removeprefix("::ffff:"), address.port))
+    return repr(str(getattr(address, "name", None) or address))
+
+
+def unsent_bytes(transport: object) -> int:
+    """How much a transport holds that its socket has not taken; -1 if it can't tell. Twisted has no public way to ask."""
+    if not isinstance(transport, FileDescriptor):
+        return -1
+    return len(transport.dataBuffer) - transport.offset + transport._tempDataLen
+
+
+@implementer(IPushProducer)
+class Flow:
+    """Carries the transport's word on its buffer to a connection, whose own methods of that name stop the reading."""
+
+    __slots__ = ("_connection",)
+
+    def __init__(self, connection: "LineConnection") -> None:
+        self._connection = connection
+
+    def pauseProducing(self) -> None:
+        """Called by the transport, from within a write: it holds more than it should."""
+        self._connection.filled()
+
+    def resumeProducing(self) -> None:
+        """Called by the transport: it holds nothing any more."""
+        self._connection.drained()
+
+    def stopProducing(self) -> None:
+        """Called by the transport. There is nothing to do: ``connectionLost`` follows."""
+
+
+@implementer(IHalfCloseableProtocol)
+class LineConnection(LineReceiver):
+    """A LineReceiver that hands its lines to the command table, and is its session's outlet."""
+
+    dialect: ClassVar[Dialect]
+    aside: ClassVar[Dialect]
+    longest: ClassVar[int]  # of a line, in bytes
+    most: ClassVar[int]  # without a line end, in bytes: beyond, the connection is closed
+
+    factory: "ChatFactory"
+    log = Logger()
+
+    def __init__(self, factory: "ChatFactory") -> None:
+        self.factory = factory
+        self.full = False
+        self._splitter = LineSplitter(self.longest, self.most)
+        self._working = False
+        self._busy = False  # a command takes longer
+        self._scheduled: IDelayedCall | None = None
+        self._held_back = False  # nothing is read from the socket
+        self._input_ended = False
+        self._closing = False
+        self._cut_off: IDelayedCall | None = None
+        self._unsent = -1
+        self._unsent_since = 0.0
+
+    # What Twisted calls
+
+    def connectionMade(self) -> None:
+        """Called by the transport."""
+        self.session = self.factory.hub.connect(self, self.dialect, self.aside, self.factory.receipts)
+        self.factory.connections.add(self)
+        self.transport.registerProducer(Flow(self), True)
+        self.greet()
+
+    def dataReceived(self, data: bytes) -> None:
+        """Called by the transport. Replaces LineReceiver's, which copies what is left for every line."""
+        if not self._closing:
+            self._splitter.feed(data)
+            if self._scheduled is None:
+                self._work()
+
+    def readConnectionLost(self) -> None:
+        """Called by the transport: the peer will send no more, but still reads."""
+        self._input_ended = True
+        if self._scheduled is None:
+            self._work()
+
+    def writeConnectionLost(self) -> None:
+        """Called by the transport. There is nothing to do: `connectionLost` follows."""
+
+    def connectionLost(self, reason: Failure = CONNECTION_DONE) -> None:
+        """Called by the transport, once, however the connection ended."""
+        self._closing = True
+        for call in (self._scheduled, self._cut_off):
+            if call is not None and call.active():
+                call.cancel()
+        self.factory.connections.discard(self)
+        self.factory.hub.leave(self.session)
+        self.log.info("[{name}] Disconnected.", name=self.session.name or address_text(self.transport.getPeer()))
+
+    # What a dialect adds
+
+    def greet(self) -> None:
+        """Say the first words, if the protocol has any."""
+
+    def refuse(self, error: ChatError, request: str | None = None) -> None:
+        """Tell the person what can't be done."""
+        raise NotImplementedError
+
+    # What the session calls: an Outlet
+
+    def write(self, data: bytes) -> None:
+        """Hand bytes to the transport."""
+        if data:
+            self.transport.write(data)
+
+    def close(self, last_words: str = "") -> None:
+        """End the connection in good order; see `core.ports.Outlet`."""
+        if self._closing:
+            return
+        self._closing = True
+        self.session.when_settled(lambda: self._hang_up(last_words))
+
+    def withdraw(self) -> None:
+        """Leave the transport to another protocol, before anything was read."""
+        self._closing = True
+        self.transport.unregisterProducer()
+        self.factory.connections.discard(self)
+
+    # What the service calls
+
+    def finish(self) -> None:
+        """Work off the lines that were read, and close."""
+        self.readConnectionLost()
+
+    def check_progress(self, now: float, patience: float) -> None:
+        """Cut the connection off if it is full and its socket has taken no byte for ``patience`` seconds."""
+        unsent = unsent_bytes(self.transport) if self.full else -1
+        if unsent != self._unsent or unsent < 0:
+            self._unsent, self._unsent_since = unsent, now
+        elif now - self._unsent_since >= patience:
+            self.log.info("[{name}] takes nothing any more.", name=self.session.name)
+            self.transport.abortConnection()
+
+    # Working lines off
+
+    def perform(self, command: Callable[[], Answering | None], request: str | None, done: Callable[[], None]) -> None:
+        """Run a command; then ``done``. What goes wrong is told, under the request's id."""
+        try:
+            answering = command()
+        except ChatError as error:
+            self.refuse(error, request)
+        except Exception:
+            self._broken(Failure(), request)
+        else:
+            if answering is None:
+                done()
+            else:
+                self._busy = True
+                waiting = Deferred.fromCoroutine(answering)
+                waiting.addCallbacks(lambda _: done(), self._failed, errbackArgs=(request,))
+                waiting.addErrback(self._broken, request)
+                waiting.addCallback(self._ready)
+
+    def call(self, request: str | None = None, *, again: bool = False, in_room: Room | None = None) -> Call:
+        """A call of this session's."""
+        return Call(self.factory.hub, self.session, self.factory.table, request, again, in_room)
+
+    def _failed(self, failure: Failure, request: str | None) -> None:
+        failure.trap(ChatError)
+        assert isinstance(failure.value, ChatError)
+        self.refuse(failure.value, request)
+
+    def _broken(self, failure: Failure, request: str | None) -> None:
+        """A bug: it is logged under an id, which the person is told. The connection lives."""
+        case = secrets.token_hex(4)
+        self.log.failure("bug {case}", failure, case=case)
+        self.refuse(InternalError(f"That went wrong here, and is not your fault. It is noted as {case}."), request)
+
+    def _ready(self, _: object) -> None:
+        self._busy = False
+        self._work()
+
+    def _work(self) -> None:
+        if self._working:
+            return
+        self._working = True
+        self._scheduled = None
+        try:
+            all_done = self._work_off(LINES_A_TURN)
+        finally:
+            self._working = False
+        if all_done and self._input_ended:
+            self._work_off_rest()
+        self._hold_back(not all_done and len(self._splitter) > READ_AHEAD)
+
+    def _work_off(self, lines: int) -> bool:
+        """Work off so many lines at the most. True if no whole line is left."""
+        while not (self._busy or self.full or self._closing):
+            if not lines:
+                self._scheduled = self.factory.clock.callLater(0, self._work)
+                return False
+            try:
+                line = self._splitter.next()
+            except TooLong as error:
+                self.refuse(error)
+                continue
+            except NoLineEnd:
+                self.close(f"A line has at most {self.longest} bytes. Goodbye.")
+                return False
+            if line is None:
+                return True
+            lines -= 1
+            self.lineReceived(line)
+        return False
+
+    def _work_off_rest(self) -> None:
+        try:
+            rest = self._splitter.rest()
+        except TooLong as error:
+            self.refuse(error)
+            rest = None
+        if rest is not None:
+            self.lineReceived(rest)
+        if not self._busy:
+            self.close()
+
+    def _hold_back(self, held_back: bool) -> None:
+        if held_back != self._held_back and not self._closing:
+            self._held_back = held_back
+            if held_back:
+                self.transport.pauseProducing()
+            else:
+                self.transport.resumeProducing()
+
+    # Writing and ending
+
+    def filled(self) -> None:
+        """More waits to be written than should."""
+        self.full = True
+        self.session.pause()
+
+    def drained(self) -> None:
+        """Nothing waits to be written any more."""
+        self.full = False
+        self.factory.hub.read_on(self.session)
+        if not self.full and self._scheduled is None:
+            self._work()
+
+    def _hang_up(self, last_words: str) -> None:
+        if last_words:
+            self.say_last(last_words)
+        self.transport.unregisterProducer()
+        self.transport.loseConnection()
+        self._cut_off = self.factory.clock.callLater(self.factory.config.closing_seconds, self.transport.abortConnection)
+
+    def say_last(self, text: str) -> None:
+        """Say something to whoever is at the other end, named or not."""
+        raise NotImplementedError
+
+
+class ChatFactory(ServerFactory):
+    """Makes one kind of connection, and knows the ones that are open and who is on them."""
+
+    noisy = False
+    protocol: ClassVar[type[LineConnection]]
+
+    def __init__(self, hub: Hub, table: Table, config: Config, clock: IReactorTime, connections: set[LineConnection]) -> None:
+        """``connections`` holds the open connections of all protocols."""
+        self.hub = hub
+        self.table = table
+        self.config = config
+        self.clock = clock
+        self.connections = connections
+
+    @property
+    def receipts(self) -> Receipts:
+        """When people on this kind of connection are sent receipts."""
+        return self.config.receipts
+
+    @property
+    def usernames(self) -> list[str]:
+        """Who is on these connections."""
+        return sorted(session.name for session in (c.session for c in self.connections if c.factory is self) if session.name)
+
+    def buildProtocol(self, addr: IAddress | None) -> LineConnection:
+        """Called for each connection."""
+        return self.protocol(self)

@@ -1,0 +1,75 @@
+"""Lines out of bytes, sans-I/O: what `LineReceiver` does, but in linear time and with two limits.
+
+1. A line ends in LF; one CR before it belongs to the end. A CR elsewhere is not an end.
+2. A line longer than ``longest`` comes out as `TooLong`; its rest is passed over, and the next line is whole again.
+3. More than ``most`` bytes without an LF raise `NoLineEnd`: whoever sends that does not speak lines.
+4. However the bytes are cut, the same lines come out.
+5. A byte order mark at the very beginning is passed over: some systems' pipes send one.
+"""
+
+from twisted_chat.core.errors import BadText
+
+BYTE_ORDER_MARK = b"\xef\xbb\xbf"
+
+
+class TooLong(BadText):
+    """A line longer than allowed. The line is lost, the connection is kept."""
+
+
+class NoLineEnd(Exception):
+    """Far more bytes than any line has, and no end of line among them."""
+
+
+class LineSplitter:
+    """Takes bytes as they come, gives lines as they are asked for."""
+
+    __slots__ = ("_begun", "_buffer", "_longest", "_most", "_scanned", "_start")
+
+    def __init__(self, longest: int, most: int) -> None:
+        """``longest`` and ``most`` are in bytes."""
+        self._longest = longest
+        self._most = most
+        self._buffer = bytearray()
+        self._start = 0  # where the next line begins
+        self._scanned = 0  # no LF between the start and here
+        self._begun = False
+
+    def __len__(self) -> int:
+        """How many bytes wait."""
+        return len(self._buffer) - self._start
+
+    def feed(self, data: bytes) -> None:
+        """Add bytes."""
+        if self._start:
+            del self._buffer[: self._start]
+            self._scanned -= self._start
+            self._start = 0
+        self._buffer += data
+
+    def next(self) -> bytes | None:
+        """The next line without its end, or None if there is no whole line. Raises `TooLong` or `NoLineEnd`."""
+        end = self._buffer.find(b"\n", self._scanned)
+        if end < 0:
+            self._scanned = len(self._buffer)
+            if len(self) > self._most:
+                raise NoLineEnd
+            return None
+        if end - self._start > self._most:
+            raise NoLineEnd
+        line = bytes(self._buffer[self._start : end])
+        self._start = self._scanned = end + 1
+        return self._checked(line.removesuffix(b"\r"))
+
+    def rest(self) -> bytes | None:
+        """What follows the last line end, taken out; None if nothing does. Raises `TooLong`."""
+        line = bytes(self._buffer[self._start :])
+        self._start = self._scanned = len(self._buffer)
+        return self._checked(line) if line else None
+
+    def _checked(self, line: bytes) -> bytes:
+        if not self._begun:
+            self._begun = True
+            line = line.removeprefix(BYTE_ORDER_MARK)
+        if len(line) > self._longest:
+            raise TooLong(f"That line is too long: {len(line)} bytes, {self._longest} are allowed.")
+        return line

@@ -1,0 +1,105 @@
+"""Events as JSON objects and back, sans-I/O. Used by the server's protocol for programs and by the bundled client.
+
+1. An object's ``type`` names the event's class (`TYPES`); its other members are the event's fields, by their names.
+2. Fields of no use to a program are left out (`HIDDEN`), and so are those that are None.
+3. What is unknown is passed over when reading: a later server may send more than an earlier client knows.
+"""
+
+import json
+from collections.abc import Iterable, Mapping
+from dataclasses import MISSING, fields, is_dataclass
+from typing import Any
+
+from twisted_chat.core import events
+from twisted_chat.core.events import Event, RoomEvent
+
+TYPES: dict[str, type[Event]] = {
+    "said": events.Said,
+    "emoted": events.Emoted,
+    "told": events.Told,
+    "joined": events.Joined,
+    "left": events.Left,
+    "renamed": events.Renamed,
+    "topic": events.TopicSet,
+    "notice": events.Notice,
+    "welcome": events.Welcome,
+    "receipt": events.Receipt,
+    "people": events.People,
+    "rooms": events.RoomList,
+    "history": events.History,
+    "help": events.Help,
+    "remark": events.Remark,
+    "error": events.Refused,
+    "ok": events.Done,
+    "pong": events.Pong,
+}
+TYPE_OF = {kind: name for name, kind in TYPES.items()}
+HIDDEN: dict[type, frozenset[str]] = {events.Told: frozenset({"room"}), events.Receipt: frozenset({"text"})}
+ALWAYS_HIDDEN = frozenset({"by"})
+
+
+def as_object(event: Event) -> dict[str, Any]:
+    """An event as a JSON object."""
+    return {"type": TYPE_OF[type(event)], **_members(event)}
+
+
+def _members(noun: Any) -> dict[str, Any]:
+    hidden = HIDDEN.get(type(noun), frozenset()) | ALWAYS_HIDDEN
+    pairs = ((field.name, getattr(noun, field.name)) for field in fields(noun) if field.name not in hidden)
+    return {name: _value(value) for name, value in pairs if value is not None}
+
+
+def _value(value: Any) -> Any:
+    if isinstance(value, tuple):
+        return [_value(one) for one in value]
+    if is_dataclass(value):
+        return as_object(value) if type(value) in TYPE_OF else _members(value)
+    return value
+
+
+def as_event(members: Mapping[str, Any]) -> Event | None:
+    """The event a JSON object stands for; None if its type is unknown. Raises `ValueError` if a field is missing or odd."""
+    kind = TYPES.get(str(members.get("type")))
+    if kind is None:
+        return None
+    values: dict[str, Any] = {}
+    for field in fields(kind):
+        if field.name in members:
+            values[field.name] = _read(members[field.name], field.name)
+        elif field.default is MISSING:
+            values[field.name] = "" if field.name in HIDDEN.get(kind, ()) else _missing(kind, field.name)
+    return kind(**values)
+
+
+def _missing(kind: type, name: str) -> Any:
+    raise ValueError(f"{TYPE_OF[kind]} without {name}")
+
+
+def _read(value: Any, name: str) -> Any:
+    if isinstance(value, list):
+        if name == "rooms":
+            return tuple(events.RoomSummary(**one) for one in value)
+        if name == "events":
+            return tuple(as_event(one) for one in value)
+        return tuple(tuple(one) if isinstance(one, list) else one for one in value)
+    return value
+
+
+def line(members: Mapping[str, Any]) -> bytes:
+    """A JSON object as one line of UTF-8, with its LF."""
+    return json.dumps(members, ensure_ascii=False, separators=(",", ":")).encode() + b"\n"
+
+
+class Json:
+    """The dialect of programs: they are shown everything, their own messages too. All of them read the same bytes."""
+
+    def render(self, happened: Iterable[Event]) -> bytes:
+        """Events as JSON lines."""
+        return b"".join(line(as_object(event)) for event in happened)
+
+    def echoes(self, event: RoomEvent) -> bool:
+        """Its own message, where it stands among the others', tells a program what everybody has seen."""
+        return True
+
+
+JSON = Json()

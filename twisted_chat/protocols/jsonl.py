@@ -1,0 +1,175 @@
+"""The protocol for programs: one JSON object a line, both ways. `docs/protocol.md` describes it for its users."""
+
+import json
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from twisted_chat.core.commands import Answering
+from twisted_chat.core.errors import ChatError, NotAllowed, NotInRoom
+from twisted_chat.core.events import Done, Pong, Refused
+from twisted_chat.core.names import room as room_key
+from twisted_chat.core.session import LOBBY, Receipts, Role
+from twisted_chat.core.text import decode
+from twisted_chat.protocols.connection import ChatFactory, LineConnection
+from twisted_chat.protocols.json_codec import JSON
+
+# The longest id a program may give a request, in characters: a UUID has 36.
+LONGEST_ID = 64
+# The longest secret a program may come back with, in characters.
+LONGEST_CLIENT = 128
+
+
+class BadRequest(ChatError):
+    """What came is not a JSON object, or a member of it is not what it should be."""
+
+    code = "bad-request"
+
+
+def read(request: Mapping[str, Any], member: str, kind: type, default: Any = None) -> Any:
+    """A member of a request. Raises `BadRequest` if it is of another kind, or missing and without a default."""
+    value = request.get(member, default)
+    if value is None and default is None and member in REQUIRED:
+        raise BadRequest(f"The member {member!r} is missing.")
+    if value is not None and (not isinstance(value, kind) or isinstance(value, bool) is not (kind is bool)):
+        raise BadRequest(f"The member {member!r} has to be {KINDS[kind]}.")
+    return value
+
+
+REQUIRED = frozenset({"name", "text", "command"})
+KINDS = {str: "a string", list: "a list", dict: "an object", bool: "true or false"}
+
+
+class ProgramProtocol(LineConnection):
+    """One program. Its first object is ``hello``."""
+
+    dialect = JSON
+    aside = JSON
+    longest = 32 * 1024  # a message of 4 KiB, each character escaped as \uXXXX, and what stands round it
+    most = 32 * 1024
+
+    def lineReceived(self, line: bytes) -> None:
+        """Called for each line, without its end."""
+        if not line.strip():
+            return
+        request = None
+        try:
+            members = parse(line)
+            request = read(members, "id", str)
+            if request is not None and not 0 < len(request) <= LONGEST_ID:
+                raise BadRequest(f"An id has 1 to {LONGEST_ID} characters.")
+            kind = read(members, "type", str, "")
+            if kind not in REQUESTS:
+                raise BadRequest(f"There is no request of this type. There are: {', '.join(REQUESTS)}.")
+        except ChatError as error:
+            self.refuse(error, request)
+        else:
+            self.perform(lambda: REQUESTS[kind](self, members, request), request, lambda: self.done(request))
+
+    def hello(self, members: Mapping[str, Any], request: str | None) -> Answering | None:
+        """Give a name, come into rooms, and read on in each from where one was."""
+        me = self.session
+        if me.role is Role.VISITOR:
+            name = read(members, "name", str)
+            client = read(members, "client", str, "")
+            if len(client) > LONGEST_CLIENT:
+                raise BadRequest(f"The member 'client' has at most {LONGEST_CLIENT} characters.")
+            me.client = client.encode("utf-8", "surrogatepass")
+            same_log = read(members, "log", str, self.factory.hub.log.id) == self.factory.hub.log.id
+            me.landing = {
+                room_key(room): position(since) if same_log else None
+                for room, since in read(members, "rooms", dict, {LOBBY: None}).items()
+            }
+            return self.invoke(members, request, "name", [name])
+        raise NotAllowed("You have said hello already.")
+
+    def say(self, members: Mapping[str, Any], request: str | None) -> Answering | None:
+        """Say something, whatever it begins with."""
+        return self.invoke(members, request, "say", [read(members, "text", str)])
+
+    def typed(self, members: Mapping[str, Any], request: str | None) -> Answering | None:
+        """Do what a person has typed."""
+        name, arguments = self.factory.table.parse(self.session.role, read(members, "text", str))
+        return self.invoke(members, request, name, arguments)
+
+    def do(self, members: Mapping[str, Any], request: str | None) -> Answering | None:
+        """Run a command whose words are apart."""
+        arguments = read(members, "arguments", list, [])
+        if not all(isinstance(argument, str) for argument in arguments):
+            raise BadRequest("The member 'arguments' has to be a list of strings.")
+        return self.invoke(members, request, read(members, "command", str), arguments)
+
+    def ping(self, members: Mapping[str, Any], request: str | None) -> Answering | None:
+        """Ask whether everything before this was worked off."""
+        self.session.tell(Pong())
+        return None
+
+    def invoke(
+        self, members: Mapping[str, Any], request: str | None, name: str, arguments: list[str]
+    ) -> Answering | None:
+        """Run a command from the table, in the room that the request names."""
+        self._receipted = self.factory.table.find(name).receipted
+        room = read(members, "room", str, "")
+        in_room = self.session.rooms.get(room_key(room)) if room else None
+        if room and in_room is None:
+            raise NotInRoom(f"You are not in {room_key(room)}.")
+        again = read(members, "again", bool, False)
+        return self.factory.table.invoke(self.call(request, again=again, in_room=in_room), name, arguments)
+
+    def done(self, request: str | None) -> None:
+        """Tell a program that its request is done, unless a receipt says so."""
+        receipted, self._receipted = self._receipted, False
+        if request is not None and not receipted:
+            self.session.tell(Done(request))
+
+    def refuse(self, error: ChatError, request: str | None = None) -> None:
+        """Tell the program what can't be done."""
+        self._receipted = False
+        self.session.tell(Refused(error.code, str(error), request))
+
+    def say_last(self, text: str) -> None:
+        """Tell the program why this is the end."""
+        self.session.tell(Refused("closing", text))
+
+    _receipted = False
+
+
+Request = Callable[[ProgramProtocol, Mapping[str, Any], str | None], Answering | None]
+
+REQUESTS: dict[str, Request] = {
+    "hello": ProgramProtocol.hello,
+    "say": ProgramProtocol.say,
+    "line": ProgramProtocol.typed,
+    "do": ProgramProtocol.do,
+    "ping": ProgramProtocol.ping,
+}
+
+
+def parse(line: bytes) -> dict[str, Any]:
+    """A line as a JSON object. Raises `BadText` or `BadRequest`."""
+    try:
+        members = json.loads(decode(line))
+    except (ValueError, RecursionError) as error:
+        raise BadRequest(f"That is not JSON: {error}.") from None
+    if not isinstance(members, dict):
+        raise BadRequest("A request is a JSON object.")
+    return members
+
+
+def position(since: object) -> int | None:
+    """A reader's position as a program gives it: a sequence number, or None for the present. Raises `BadRequest`."""
+    if since is None:
+        return None
+    if isinstance(since, bool) or not isinstance(since, int) or since < 0:
+        raise BadRequest("A position in a room is a sequence number, or null.")
+    return since
+
+
+class ProgramFactory(ChatFactory):
+    """The ServerFactory of programs."""
+
+    protocol = ProgramProtocol
+
+    @property
+    def receipts(self) -> Receipts:
+        """Programs always get receipts."""
+        return Receipts.ALWAYS

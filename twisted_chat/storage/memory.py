@@ -1,0 +1,34 @@
+"""A message log that keeps nothing once the tail is full: for ``--state none`` and for tests."""
+
+import secrets
+from collections.abc import Callable, Sequence
+
+from twisted_chat.core.batch import Batch
+from twisted_chat.core.events import KeptEvent
+from twisted_chat.core.ports import Sent
+from twisted_chat.storage.batching import BatchingLog
+
+
+class MemoryLog(BatchingLog):
+    """Its numbers begin at 1 and its id is new at each start, so that nobody takes an old number for a new one.
+
+    A receipt from it means: shown, and held as long as memory lasts.
+    """
+
+    def __init__(self, defer: Callable[[Callable[[], None]], object], *, tail_bytes: int, batch_bytes: int) -> None:
+        super().__init__(secrets.token_hex(8), 0, defer, tail_bytes=tail_bytes, batch_bytes=batch_bytes)
+
+    async def close(self) -> None:
+        """Settle what waits. There is nothing to close."""
+        self.flush()
+
+    def _store(self, batches: Sequence[Batch]) -> None:
+        self._defer(lambda: self._settle(batches, {}))
+
+    async def _find_stored(self, key: bytes) -> Sent | None:
+        return None
+
+    async def _read_stored(
+        self, room: str, after: int, before: int, limit: int, *, newest_first: bool
+    ) -> list[KeptEvent]:
+        return []

@@ -1,0 +1,190 @@
+"""The message log on disk: what `storage.database` writes, at the pace of the reactor.
+
+1. One commit at a time. What comes in meanwhile waits, and goes into the next: the busier, the larger.
+2. A commit that fails is over: its messages are not kept, their senders are told, and they are not tried again.
+3. While history has stopped, each turn's messages are tried at once, and every `PROBE_SECONDS` an empty commit, so that
+   it comes back by itself.
+4. What waits is bounded in bytes. What comes on top of that is not kept.
+5. Numbers are reserved a block ahead, with the next commit after half a block is used.
+"""
+
+import sqlite3
+from collections.abc import Callable, Sequence
+from typing import Protocol, TypeVar
+
+from twisted.internet.defer import Deferred
+from twisted.internet.interfaces import IDelayedCall
+from twisted.logger import Logger
+from twisted.python.failure import Failure
+
+from twisted_chat.core.batch import Batch
+from twisted_chat.core.errors import NotKept
+from twisted_chat.core.events import KEPT, Emoted, KeptEvent, Said
+from twisted_chat.core.ports import Sent
+from twisted_chat.storage.batching import BatchingLog
+from twisted_chat.storage.database import Database, Row
+from twisted_chat.storage.thread import StorageThread
+
+# How many numbers are reserved ahead. A million lasts for hours while the disk can't be written, and a crash skips at
+# most so many: numbers stay readable, and far below 2**53, where JSON's stop being exact.
+NUMBER_BLOCK = 1_000_000
+# How long a commit waits for another process that holds the file, in milliseconds.
+LOCK_WAIT_MS = 5000
+# The same while history has stopped: senders should not wait again for what they were just told.
+LOCK_WAIT_STOPPED_MS = 200
+# How often a stopped history is tried again while nobody says anything, in seconds.
+PROBE_SECONDS = 2.0
+
+T = TypeVar("T")
+
+KINDS: dict[str, type[KeptEvent]] = {"said": Said, "emoted": Emoted}
+KIND_OF = {kind: name for name, kind in KINDS.items()}
+
+
+class Scheduler(Protocol):
+    """What is needed of a reactor."""
+
+    def callLater(self, delay: float, callable: Callable[..., object], *args: object) -> IDelayedCall:
+        """Call later."""
+
+    def callFromThread(self, callable: Callable[..., object], *args: object) -> None:
+        """Call on the reactor thread."""
+
+
+class SqliteLog(BatchingLog):
+    """A message log in a `Database`, which it opens at once and owns from then on."""
+
+    _logger = Logger()
+
+    def __init__(
+        self,
+        database: Database,
+        reactor: Scheduler,
+        *,
+        tail_bytes: int,
+        batch_bytes: int,
+        waiting_bytes: int,
+        number_block: int = NUMBER_BLOCK,
+    ) -> None:
+        """``waiting_bytes`` bounds what waits to be kept. Raises `StateError` if the database can't be opened."""
+        database.wait_for_locks(LOCK_WAIT_MS)
+        log_id, used = database.open(number_block)
+        super().__init__(
+            log_id, used, lambda call: reactor.callLater(0, call), tail_bytes=tail_bytes, batch_bytes=batch_bytes
+        )
+        self._database = database
+        self._reactor = reactor
+        self._thread = StorageThread(reactor.callFromThread)
+        self._block = number_block
+        self._reserved = used + number_block
+        self._waiting_bytes = waiting_bytes
+        self._waiting: list[Batch] = []
+        self._size = 0
+        self._committing = False
+        self._stopped = False
+        self._probe: IDelayedCall | None = None
+        self._idle: list[Deferred[None]] = []
+
+    def number(self) -> int:
+        """The number for the next event. Raises `NotKept` when the disk has failed until the reserved ones ran out."""
+        if self._newest >= self._reserved:
+            raise NotKept("Nothing can be said now: the disk has failed for too long.")
+        if self._newest == self._reserved - self._block // 2:
+            self._commit()
+        return super().number()
+
+    async def close(self) -> None:
+        """Keep what waits, give back unused numbers, close the file."""
+        self.flush()
+        while self._committing or self._waiting:
+            idle: Deferred[None] = Deferred()
+            self._idle.append(idle)
+            await idle
+        if self._probe is not None and self._probe.active():
+            self._probe.cancel()
+        try:
+            await self._thread.submit(self._database.close, self._newest)
+        except sqlite3.Error as error:
+            self._logger.warn("The log was not closed in good order: {error}", error=str(error))
+        self._thread.stop()
+
+    def _store(self, batches: Sequence[Batch]) -> None:
+        size = sum(batch.size for batch in batches)
+        if self._size + size > self._waiting_bytes:
+            self._defer(lambda: self._settle(batches, None))
+            return
+        self._size += size
+        self._waiting.extend(batches)
+        if not self._committing:
+            self._commit()
+
+    def _commit(self) -> None:
+        if self._committing:
+            return
+        self._committing = True
+        batches, self._waiting = self._waiting, []
+        rows = [row for batch in batches for row in _rows(batch)]
+        reserve = None
+        if self._stopped or self._newest >= self._reserved - self._block // 2:
+            reserve = max(self._reserved, self._newest + self._block)
+        committed = self._thread.submit(self._database.commit, rows, reserve)
+        committed.addCallbacks(self._committed, self._failed, (batches, reserve), None, (batches,))
+        committed.addErrback(lambda failure: self._logger.failure("after a commit", failure))
+
+    def _committed(self, duplicates: dict[int, int], batches: list[Batch], reserve: int | None) -> None:
+        if reserve is not None:
+            self._reserved = reserve
+        if self._stopped:
+            self._stopped = False
+            self._thread.submit(self._database.wait_for_locks, LOCK_WAIT_MS)
+            self._logger.info("History is back.")
+            self._next(batches, duplicates)
+            self._reader.history_back()
+        else:
+            self._next(batches, duplicates)
+
+    def _failed(self, failure: Failure, batches: list[Batch]) -> None:
+        why = str(failure.value)
+        self._next(batches, None)
+        if not self._stopped:
+            self._stopped = True
+            self._thread.submit(self._database.wait_for_locks, LOCK_WAIT_STOPPED_MS)
+            self._logger.error("History has stopped: {why}", why=why)
+            self._reader.history_stopped(why)
+        if self._probe is None or not self._probe.active():
+            self._probe = self._reactor.callLater(PROBE_SECONDS, self._commit)
+
+    def _next(self, batches: list[Batch], duplicates: dict[int, int] | None) -> None:
+        self._committing = False
+        self._size -= sum(batch.size for batch in batches)
+        if self._waiting:
+            self._commit()
+        else:
+            idle, self._idle = self._idle, []
+            for waiting in idle:
+                waiting.callback(None)
+        self._settle(batches, duplicates)
+
+    async def _find_stored(self, key: bytes) -> Sent | None:
+        seq = await self._ask(self._database.find, key)
+        return None if seq is None else Sent(seq, None)
+
+    async def _read_stored(
+        self, room: str, after: int, before: int, limit: int, *, newest_first: bool
+    ) -> list[KeptEvent]:
+        rows = await self._ask(self._database.read, room, after, before, limit, newest_first)
+        return [KINDS[kind](seq, time, room, author, text) for seq, time, kind, author, text in rows]
+
+    async def _ask(self, function: Callable[..., T], *arguments: object) -> T:
+        try:
+            return await self._thread.submit(function, *arguments)
+        except sqlite3.Error as error:
+            raise NotKept(f"The history can't be read now: {error}.") from None
+
+
+def _rows(batch: Batch) -> list[Row]:
+    return [
+        (event.seq, event.time, event.room, KIND_OF[type(event)], event.author, event.text, batch.keys.get(event.seq))
+        for event in batch.events
+        if isinstance(event, KEPT)
+    ]
