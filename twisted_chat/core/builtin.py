@@ -162,7 +162,7 @@ async def enter_room(call: Call, name: str, since: int | None = None) -> None:
         call.reply(Remark(str(error)))
     finally:
         if room.key in me.rooms:
-            call.reply(hub.people_in(room))
+            call.reply(hub.people_in(room, arriving=True))
             hub.release(me, room)
 
 

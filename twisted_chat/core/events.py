@@ -132,11 +132,12 @@ class Receipt:
 
 @dataclass(frozen=True, slots=True)
 class People:
-    """Who is in a room, in alphabetical order, and what the room is about."""
+    """Who is in a room, in alphabetical order, and what the room is about. ``arriving`` if you have just come in."""
 
     room: str
     names: tuple[str, ...]
     topic: str = ""
+    arriving: bool = False
 
 
 @dataclass(frozen=True, slots=True)

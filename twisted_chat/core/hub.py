@@ -247,9 +247,9 @@ class Hub:
             raise NotInRoom(f"There is no room {key}.")
         return room
 
-    def people_in(self, room: Room) -> People:
+    def people_in(self, room: Room, *, arriving: bool = False) -> People:
         """Who is in a room."""
-        return People(room.key, room.names(), room.topic)
+        return People(room.key, room.names(), room.topic, arriving)
 
     # Reading on
 

@@ -102,6 +102,7 @@ class LineConnection(LineReceiver):
         self._held_back = False  # nothing is read from the socket
         self._input_ended = False
         self._closing = False
+        self._last_words = ""
         self._cut_off: IDelayedCall | None = None
         self._unsent = -1
         self._unsent_since = 0.0
@@ -172,8 +173,9 @@ class LineConnection(LineReceiver):
 
     # What the service calls
 
-    def finish(self) -> None:
-        """Work off the lines that were read, and close."""
+    def finish(self, last_words: str) -> None:
+        """Work off the lines that were read, and close, with a word."""
+        self._last_words = last_words
         self.readConnectionLost()
 
     def check_progress(self, now: float, patience: float) -> None:
@@ -266,7 +268,7 @@ class LineConnection(LineReceiver):
         if rest is not None:
             self.lineReceived(rest)
         if not self._busy:
-            self.close()
+            self.close(self._last_words)
 
     def _hold_back(self, held_back: bool) -> None:
         if held_back != self._held_back and not self._closing:

@@ -79,7 +79,8 @@ def lines(event: Event, *, marked: bool = False, paint: Callable[[str], str] = s
         case Receipt():
             yield f"-> Your message was shown, but not kept: '{event.text}'"
         case People():
-            yield f"-> In {event.room}: {', '.join(event.names) or 'nobody'}"
+            if len(event.names) != 1 or not event.arriving:  # who comes into an empty room is told by the receipts
+                yield f"-> In {event.room}: {', '.join(event.names) or 'nobody'}"
             if event.topic:
                 yield f"-> {event.room} is about: {event.topic}"
         case RoomList():

@@ -1,0 +1,207 @@
+"""Builds log, hub and listeners from a Config; starts them in order, drains them in order.
+
+Starting: the state folder is claimed and checked, and the ports are tried, while the terminal still listens
+(`make_service`). Then, in the daemon: the log is opened, and only then is anything listened on.
+
+Draining: nothing more is accepted; what was read is worked off and receipted; everybody is told; connections that
+take nothing are cut off; the log is closed. All within `Config.draining_seconds` and a second.
+"""
+
+import time
+from collections.abc import Coroutine
+from pathlib import Path
+from typing import Any
+
+from twisted.application.service import Service
+from twisted.internet.address import IPv4Address, IPv6Address
+from twisted.internet.defer import Deferred, DeferredList, maybeDeferred
+from twisted.internet.endpoints import serverFromString
+from twisted.internet.error import CannotListenError
+from twisted.internet.interfaces import IAddress, IListeningPort
+from twisted.internet.task import LoopingCall, deferLater
+from twisted.logger import Logger
+from twisted.python.failure import Failure
+
+from twisted_chat.config import Config
+from twisted_chat.core.builtin import table
+from twisted_chat.core.events import KeptEvent
+from twisted_chat.core.hub import Hub
+from twisted_chat.core.ports import MessageLog
+from twisted_chat.core.text import clean
+from twisted_chat.listening import descriptions, try_to_listen
+from twisted_chat.protocols.connection import ChatFactory, LineConnection
+from twisted_chat.protocols.detect import DetectorFactory, Row, looks_like_json
+from twisted_chat.protocols.jsonl import ProgramFactory
+from twisted_chat.protocols.line import PersonFactory
+from twisted_chat.storage.database import Database, StateError
+from twisted_chat.storage.memory import MemoryLog
+from twisted_chat.storage.sqlite import SqliteLog
+
+# How often it is looked whether full connections take anything, in seconds: fine enough for a patience of a minute.
+PROGRESS_SECONDS = 5.0
+
+
+class CannotStart(Exception):
+    """One sentence for whoever starts the daemon."""
+
+
+def make_service(config: Config, reactor: Any = None) -> "ChatService":
+    """The daemon, with its state claimed and its ports tried. Raises `CannotStart`, having changed nothing."""
+    if reactor is None:
+        from twisted.internet import reactor
+    use_monotonic_time(reactor)
+    motd = read_motd(config.motd)
+    database = None
+    try:
+        for description in descriptions(config):
+            try_to_listen(reactor, description)
+        if config.state != "none":
+            database = Database(Path(config.state))
+            database.claim()
+    except CannotListenError as error:
+        raise CannotStart(f"Couldn't listen on {where(error)}: {error.socketError}.") from None
+    except StateError as error:
+        raise CannotStart(str(error)) from None
+    return ChatService(config, database, motd, reactor)
+
+
+def where(error: CannotListenError) -> str:
+    """The address that could not be listened on."""
+    return f"{error.interface or 'port'}{':' if error.interface else ' '}{error.port}" if error.port else str(error.interface)
+
+
+def read_motd(path: str) -> list[str]:
+    """The lines of the message of the day, made safe. Raises `CannotStart`."""
+    if not path:
+        return []
+    try:
+        return [clean(line) for line in Path(path).read_text("utf-8").splitlines()]
+    except (OSError, UnicodeError) as error:
+        raise CannotStart(f"The file {path} can't be read: {getattr(error, 'strerror', None) or error}.") from None
+
+
+def use_monotonic_time(reactor: Any) -> None:
+    """Let timers follow a clock that nobody sets. Twisted's follow the wall clock: an hour's step fires or stalls them."""
+    if hasattr(reactor, "seconds") and not hasattr(reactor, "advance"):
+        reactor.seconds = time.monotonic
+
+
+class ChatService(Service):
+    """The chat daemon, as Twisted's application framework wants it."""
+
+    log = Logger()
+
+    def __init__(self, config: Config, database: Database | None, motd: list[str], reactor: Any) -> None:
+        """``database`` is claimed; None keeps nothing."""
+        self._config = config
+        self._database = database
+        self._motd = motd
+        self._reactor = reactor
+        self._ports: list[IListeningPort] = []
+        self._connections: set[LineConnection] = set()
+
+    def startService(self) -> None:
+        """Called by Twisted, in the daemon. Raises `StateError` or `CannotListenError`."""
+        super().startService()
+        self.messages = self._open_log()
+        self.hub = Hub(
+            self.messages,
+            time.time,
+            self._drive,
+            stop=self._stop_reactor if self._config.exit_stops_server else None,
+            transcript=self._log_message if self._config.log_messages else None,
+            motd=self._motd,
+            message_limit=self._config.message_limit,
+            reserved=table.words,
+        )
+        self._detector = self._make_factory()
+        self._progress = LoopingCall(self._check_progress)
+        self._progress.clock = self._reactor
+        self._progress.start(PROGRESS_SECONDS, now=False)
+        for description in descriptions(self._config):
+            self._listen(description)
+
+    def stopService(self) -> "Deferred[None]":
+        """Called by Twisted at the shutdown, which waits for the Deferred."""
+        super().stopService()
+        self.log.info("[SERVER] Shutting down...")
+        return Deferred.fromCoroutine(self._drain())
+
+    @property
+    def addresses(self) -> list[IAddress]:
+        """Where it listens."""
+        return [port.getHost() for port in self._ports]
+
+    def _open_log(self) -> MessageLog:
+        sizes = {"tail_bytes": self._config.tail_bytes, "batch_bytes": self._config.batch_bytes}
+        if self._database is None:
+            return MemoryLog(lambda call: self._reactor.callLater(0, call), **sizes)
+        return SqliteLog(self._database, self._reactor, waiting_bytes=self._config.waiting_bytes, **sizes)
+
+    def _make_factory(self) -> DetectorFactory:
+        def factory(kind: type[ChatFactory]) -> ChatFactory:
+            return kind(self.hub, table, self._config, self._reactor, self._connections)
+
+        rows = [Row(looks_like_json, factory(ProgramFactory))]
+        return DetectorFactory(factory(PersonFactory), rows, self._reactor, self._config.grace)
+
+    def _listen(self, description: str) -> None:
+        failures: list[Failure] = []
+        listening = serverFromString(self._reactor, description).listen(self._detector)
+        listening.addCallbacks(self._listening, failures.append)
+        if failures:
+            failures[0].raiseException()
+
+    def _listening(self, port: IListeningPort) -> None:
+        self._ports.append(port)
+        self.log.info("[LISTENING] Server is listening on {address}", address=address_text(port.getHost()))
+
+    def _drive(self, coroutine: Coroutine[Any, Any, None]) -> None:
+        Deferred.fromCoroutine(coroutine).addErrback(lambda failure: self.log.failure("while reading on", failure))
+
+    def _log_message(self, event: KeptEvent) -> None:
+        self.log.info("[{author}] {room} {text}", author=event.author, room=event.room, text=event.text)
+
+    def _check_progress(self) -> None:
+        now = self._reactor.seconds()
+        for connection in tuple(self._connections):
+            connection.check_progress(now, self._config.patience)
+
+    def _stop_reactor(self) -> None:
+        self._reactor.callLater(0, self._reactor.stop)
+
+    async def _drain(self) -> None:
+        if self._progress.running:
+            self._progress.stop()
+        for port in self._ports:
+            await maybeDeferred(port.stopListening)
+        for undecided in tuple(self._detector.undecided):
+            undecided.close()
+        await self._at_most(self._config.draining_seconds, self._say_goodbye())
+        for connection in tuple(self._connections):
+            connection.transport.abortConnection()
+        await deferLater(self._reactor, 0)
+        closing: Any = self.messages.close()
+        await self._at_most(1.0, closing)
+
+    async def _say_goodbye(self) -> None:
+        """Work off what was read, then close every connection, with a word."""
+        for connection in tuple(self._connections):
+            connection.finish("Server is shutting down")
+        while self._connections:
+            await deferLater(self._reactor, 0.01)
+
+    async def _at_most(self, seconds: float, coroutine: Coroutine[Any, Any, None]) -> None:
+        waiting = Deferred.fromCoroutine(coroutine)
+        waiting.addTimeout(seconds, self._reactor)
+        await DeferredList([waiting], consumeErrors=True)
+
+
+def address_text(address: IAddress) -> str:
+    """Where the server listens: ``127.0.0.1:5555``, ``[::]:5555``, or a path."""
+    if isinstance(address, IPv6Address):
+        return f"[{address.host}]:{address.port}"
+    if isinstance(address, IPv4Address):
+        return f"{address.host}:{address.port}"
+    name = getattr(address, "name", address)
+    return name.decode(errors="backslashreplace") if isinstance(name, bytes) else str(name)

@@ -1,0 +1,197 @@
+"""The command line of ``twistd chat``: makes a Config of it, of the environment and of an INI file, and the service of that.
+
+A setting comes from the command line, else from the environment (``TWISTED_CHAT_PORT``), else from the INI file
+(section ``[chat]``), else from `config.Config`.
+"""
+
+import os
+import sys
+from collections.abc import Callable, Mapping
+from configparser import ConfigParser
+from configparser import Error as ConfigError
+from dataclasses import fields
+from pathlib import Path
+from typing import Any, NoReturn
+
+from twisted.application.service import IService
+from twisted.internet.abstract import isIPAddress, isIPv6Address
+from twisted.internet.endpoints import serverFromString
+from twisted.python import usage
+
+from twisted_chat import __version__
+from twisted_chat.config import Config, state_folder
+from twisted_chat.core.session import Receipts
+from twisted_chat.service import CannotStart, make_service
+
+ENVIRONMENT = "TWISTED_CHAT_"
+SECTION = "chat"
+SETTINGS = {one.name: one for one in fields(Config) if "doc" in one.metadata}
+FLAGS = [name for name, one in SETTINGS.items() if isinstance(one.default, bool)]
+LISTS = [name for name, one in SETTINGS.items() if isinstance(one.default, tuple)]
+WORDS = {"yes": True, "true": True, "on": True, "1": True, "no": False, "false": False, "off": False, "0": False}
+
+
+def dashed(name: str) -> str:
+    """The setting's name as an option."""
+    return name.replace("_", "-")
+
+
+def port(text: str) -> int:
+    """A TCP port."""
+    if not (text.isascii() and text.isdigit() and int(text) <= 65535):
+        raise ValueError(f"--port takes a number from 0 to 65535, not {text!r}")
+    return int(text)
+
+
+def host(text: str) -> str:
+    """An IP address."""
+    if not (isIPAddress(text) or isIPv6Address(text)):
+        raise ValueError(f"--host takes an IP address, not {text!r}")
+    return text
+
+
+def receipts(text: str) -> Receipts:
+    """A policy for receipts."""
+    try:
+        return Receipts(text)
+    except ValueError:
+        raise ValueError(f"--receipts takes alone, always or never, not {text!r}") from None
+
+
+def flag(text: str) -> bool:
+    """A yes or no, from the environment or the INI file."""
+    try:
+        return WORDS[text.strip().lower()]
+    except KeyError:
+        raise ValueError(f"yes or no is wanted, not {text!r}") from None
+
+
+def endpoints(text: str) -> tuple[str, ...]:
+    """Endpoint strings, apart by white space."""
+    from twisted.internet import reactor
+
+    for description in text.split():
+        try:
+            serverFromString(reactor, description)
+        except Exception as error:
+            raise ValueError(f"--listen takes a Twisted endpoint, not {description!r} ({error})") from None
+    return tuple(text.split())
+
+
+PARSERS: dict[str, Callable[[str], Any]] = {"port": port, "host": host, "receipts": receipts, "listen": endpoints}
+
+
+def help_line(name: str) -> str:
+    """A setting's line in ``--help``, with its default."""
+    setting = SETTINGS[name]
+    default = getattr(setting.default, "value", setting.default)
+    return setting.metadata["doc"] + (f" [default: {default}]" if default and default is not True else "")
+
+
+class Options(usage.Options):
+    """``twistd chat [options]``. What was given stays text until all sources are known; `config` then holds it."""
+
+    synopsis = "[options]"
+    optFlags = [[dashed(name), None, help_line(name)] for name in FLAGS]  # noqa: RUF012 (usage.Options wants lists)
+    optParameters = [  # noqa: RUF012
+        [dashed(name), SETTINGS[name].metadata["short"], None, help_line(name)]
+        for name in SETTINGS
+        if name not in FLAGS and name not in LISTS
+    ] + [["config", "c", None, "INI file with these settings in a section [chat]."]]
+
+    config: Config
+
+    def __init__(self) -> None:
+        self.endpoints: list[str] = []
+        super().__init__()
+
+    def opt_listen(self, endpoint: str) -> None:
+        self.endpoints.append(endpoint)
+
+    opt_listen.__doc__ = SETTINGS["listen"].metadata["doc"]
+
+    def opt_version(self) -> None:
+        """Show the version and end."""
+        print(f"twisted-chat {__version__}")
+        sys.exit(0)
+
+    def parseArgs(self, *rest: str) -> None:
+        """Called with what is no option. Nothing may be left."""
+        if rest:
+            fail(f"there is no argument {rest[0]!r}; see twistd chat --help")
+
+    def postOptions(self) -> None:
+        """Called when the command line has been read."""
+        try:
+            self.config = self._config(os.environ)
+        except ValueError as error:
+            fail(str(error))
+
+    def _config(self, environment: Mapping[str, str]) -> Config:
+        sources = (self._given(), from_environment(environment), from_file(self["config"], environment))
+        values: dict[str, Any] = {}
+        for name in SETTINGS:
+            for where, source in sources:
+                if name in source:
+                    values[name] = parsed(name, source[name], where)
+                    break
+        if "listen" in values and "port" not in values:
+            values["port"] = None
+        if not values.get("state"):
+            values["state"] = str(state_folder(environment))
+        return Config(**values)
+
+    def _given(self) -> tuple[str, dict[str, str]]:
+        given = {name: self[dashed(name)] for name in SETTINGS if name not in LISTS and self[dashed(name)] not in (None, 0)}
+        if self.endpoints:
+            given["listen"] = "\n".join(self.endpoints)
+        return "", {name: "yes" if name in FLAGS else text for name, text in given.items()}
+
+
+def parsed(name: str, text: str, where: str) -> Any:
+    """A setting's text as its value. Raises `ValueError` naming where it came from."""
+    parser = flag if name in FLAGS else PARSERS.get(name, str)
+    try:
+        return parser(text)
+    except ValueError as error:
+        raise ValueError(f"{where}{error}") from None
+
+
+def from_environment(environment: Mapping[str, str]) -> tuple[str, dict[str, str]]:
+    """The settings in the environment."""
+    found = {name: environment[ENVIRONMENT + name.upper()] for name in SETTINGS if ENVIRONMENT + name.upper() in environment}
+    return "in the environment: ", found
+
+
+def from_file(path: str | None, environment: Mapping[str, str]) -> tuple[str, dict[str, str]]:
+    """The settings in the INI file, if one is named. Raises `ValueError` if it can't be read or has an unknown one."""
+    path = path or environment.get(ENVIRONMENT + "CONFIG")
+    if not path:
+        return "", {}
+    parser = ConfigParser(interpolation=None)
+    try:
+        parser.read_string(Path(path).read_text("utf-8"), path)
+        found = {name.replace("-", "_"): text for name, text in parser[SECTION].items()}
+    except OSError as error:
+        raise ValueError(f"the file {path} can't be read: {error.strerror}") from None
+    except KeyError:
+        raise ValueError(f"the file {path} has no section [{SECTION}]") from None
+    except (ConfigError, UnicodeError) as error:
+        raise ValueError(" ".join(f"the file {path} is not an INI file: {error}".split())) from None
+    for name in found:
+        if name not in SETTINGS:
+            raise ValueError(f"the file {path} has an unknown setting {dashed(name)!r}")
+    return f"in the file {path}: ", found
+
+
+def fail(why: str) -> NoReturn:
+    """End with one line on the terminal. Twisted's own UsageError would print all of the help before it."""
+    raise SystemExit(f"twistd chat: {why}")
+
+
+def makeService(options: Options) -> IService:
+    """Called by twistd, before it becomes a daemon: what can't work is said here, on the terminal that started it."""
+    try:
+        return make_service(options.config)
+    except CannotStart as error:
+        fail(str(error))
