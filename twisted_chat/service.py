@@ -59,7 +59,7 @@ def make_service(config: Config, reactor: Any = None) -> "ChatService":
             database = Database(Path(config.state))
             database.claim()
     except CannotListenError as error:
-        raise CannotStart(f"Couldn't listen on {where(error)}: {error.socketError}.") from None
+        raise CannotStart(f"Couldn't listen on {where(error)}: {error.socketError.strerror}.") from None
     except StateError as error:
         raise CannotStart(str(error)) from None
     return ChatService(config, database, motd, reactor)
@@ -67,7 +67,8 @@ def make_service(config: Config, reactor: Any = None) -> "ChatService":
 
 def where(error: CannotListenError) -> str:
     """The address that could not be listened on."""
-    return f"{error.interface or 'port'}{':' if error.interface else ' '}{error.port}" if error.port else str(error.interface)
+    host = str(error.interface)
+    return f"[{host}]:{error.port}" if ":" in host else f"{host or '0.0.0.0'}:{error.port}"  # noqa: S104
 
 
 def read_motd(path: str) -> list[str]:
