@@ -31,7 +31,10 @@ def test_transcript_of_the_original(tmp_path: Path) -> None:
     """One person alone with nc sees the original program's words, and nothing else."""
     with running(tmp_path) as daemon:
         nc = subprocess.run(
-            [program("nc"), "127.0.0.1", str(daemon.port)], input=b"Simran\nHello\nexit\n", stdout=subprocess.PIPE, timeout=PATIENCE
+            [program("nc"), "127.0.0.1", str(daemon.port)],
+            input=b"Simran\nHello\nexit\n",
+            stdout=subprocess.PIPE,
+            timeout=PATIENCE,
         )
         assert nc.stdout.decode().splitlines() == [
             "Welcome to the chat server! What's your name?",
@@ -56,7 +59,10 @@ def test_half_close_gets_every_receipt(tmp_path: Path) -> None:
     """Input that ends, without a last line end even, is said and receipted before the connection closes."""
     with running(tmp_path) as daemon:
         nc = subprocess.run(
-            [program("nc"), "-N", "127.0.0.1", str(daemon.port)], input=b"bob\nhi\nyo", stdout=subprocess.PIPE, timeout=PATIENCE
+            [program("nc"), "-N", "127.0.0.1", str(daemon.port)],
+            input=b"bob\nhi\nyo",
+            stdout=subprocess.PIPE,
+            timeout=PATIENCE,
         )
         assert nc.stdout.decode().splitlines()[-2:] == [
             "Server: I received your message - 'hi'",
@@ -115,7 +121,11 @@ def test_client_in_a_pipe_says_it_all(tmp_path: Path) -> None:
         lines = "".join(f"line {number}\n" for number in range(300))
         place = f"127.0.0.1:{daemon.port}"
         done = subprocess.run(
-            [*CLIENT, "--name", "build", "--room", "#ci", place], input=lines, text=True, env=ENVIRONMENT, timeout=PATIENCE
+            [*CLIENT, "--name", "build", "--room", "#ci", place],
+            input=lines,
+            text=True,
+            env=ENVIRONMENT,
+            timeout=PATIENCE,
         )
         assert done.returncode == 0
         daemon.end()
@@ -125,7 +135,12 @@ def test_client_in_a_pipe_says_it_all(tmp_path: Path) -> None:
 def test_client_says_that_nobody_is_there(tmp_path: Path) -> None:
     """Where nothing listens, the piped client ends with a status other than 0, and one line."""
     done = subprocess.run(
-        [*CLIENT, "--name", "build", "127.0.0.1:1"], input="x\n", text=True, env=ENVIRONMENT, capture_output=True, timeout=PATIENCE
+        [*CLIENT, "--name", "build", "127.0.0.1:1"],
+        input="x\n",
+        text=True,
+        env=ENVIRONMENT,
+        capture_output=True,
+        timeout=PATIENCE,
     )
     assert done.returncode != 0
     assert len(done.stderr.splitlines()) == 1
@@ -208,7 +223,17 @@ def drain(talker: Talker) -> bytes:
 def test_receipt_is_written_after_the_flush(tmp_path: Path) -> None:
     """In the trace of system calls, the WAL's fdatasync has returned before the receipt is sent."""
     trace = tmp_path / "trace"
-    strace = (program("strace"), "-f", "-y", "-s", "400", "-e", "trace=pwrite64,fdatasync,sendto,send", "-o", str(trace))
+    strace = (
+        program("strace"),
+        "-f",
+        "-y",
+        "-s",
+        "400",
+        "-e",
+        "trace=pwrite64,fdatasync,sendto,send",
+        "-o",
+        str(trace),
+    )
     daemon = Daemon(str(tmp_path / "state"), before=strace)
     talker = Talker(daemon.port, "Simran")
     talker.say("Hello")
@@ -266,7 +291,12 @@ def test_what_prevents_the_start_is_one_line(tmp_path: Path, foreground: tuple[s
         folder.mkdir()
         for options, words in cases:
             done = subprocess.run(
-                [*TWISTD, *foreground, "chat", *options], env=ENVIRONMENT, cwd=folder, capture_output=True, text=True, timeout=PATIENCE
+                [*TWISTD, *foreground, "chat", *options],
+                env=ENVIRONMENT,
+                cwd=folder,
+                capture_output=True,
+                text=True,
+                timeout=PATIENCE,
             )
             assert done.returncode != 0
             assert len((done.stdout + done.stderr).splitlines()) == 1

@@ -23,8 +23,9 @@ class Config:
     port: int | None = option(5555, "TCP port to listen on; 0 takes a free one.", "p")
     host: str = option("", "IP address to listen on. Default: every interface, IPv4 and IPv6.")
     listen: tuple[str, ...] = option(
-        (), "Twisted endpoint to listen on, as unix:/run/chat or tcp:5555:interface=127.0.0.1. Repeatable;"
-        " then --port counts only if it is given too."
+        (),
+        "Twisted endpoint to listen on, as unix:/run/chat or tcp:5555:interface=127.0.0.1. Repeatable;"
+        " then --port counts only if it is given too.",
     )
     state: str = option("", "Folder for what is kept, or none to keep nothing. Default: the user's state folder.")
     receipts: Receipts = option(

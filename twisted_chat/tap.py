@@ -142,7 +142,9 @@ class Options(usage.Options):
         return Config(**values)
 
     def _given(self) -> tuple[str, dict[str, str]]:
-        given = {name: self[dashed(name)] for name in SETTINGS if name not in LISTS and self[dashed(name)] not in (None, 0)}
+        given = {
+            name: self[dashed(name)] for name in SETTINGS if name not in LISTS and self[dashed(name)] not in (None, 0)
+        }
         if self.endpoints:
             given["listen"] = "\n".join(self.endpoints)
         return "", {name: "yes" if name in FLAGS else text for name, text in given.items()}
@@ -159,7 +161,9 @@ def parsed(name: str, text: str, where: str) -> Any:
 
 def from_environment(environment: Mapping[str, str]) -> tuple[str, dict[str, str]]:
     """The settings in the environment."""
-    found = {name: environment[ENVIRONMENT + name.upper()] for name in SETTINGS if ENVIRONMENT + name.upper() in environment}
+    found = {
+        name: environment[ENVIRONMENT + name.upper()] for name in SETTINGS if ENVIRONMENT + name.upper() in environment
+    }
     return "in the environment: ", found
 
 

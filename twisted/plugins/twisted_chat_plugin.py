@@ -2,4 +2,6 @@
 
 from twisted.application.service import ServiceMaker
 
-chat = ServiceMaker("Twisted Chat", "twisted_chat.tap", "A chat room reachable with whatever is on the machine.", "chat")
+chat = ServiceMaker(
+    "Twisted Chat", "twisted_chat.tap", "A chat room reachable with whatever is on the machine.", "chat"
+)

@@ -7,7 +7,18 @@ from collections.abc import Sequence
 from twisted_chat.core import names
 from twisted_chat.core.commands import Answering, Call, Table
 from twisted_chat.core.errors import NoSuchPerson, NotAllowed, NotInRoom, NotKept, NotUnderstood
-from twisted_chat.core.events import Emoted, Help, History, KeptEvent, Receipt, Remark, RoomList, RoomSummary, Said, Welcome
+from twisted_chat.core.events import (
+    Emoted,
+    Help,
+    History,
+    KeptEvent,
+    Receipt,
+    Remark,
+    RoomList,
+    RoomSummary,
+    Said,
+    Welcome,
+)
 from twisted_chat.core.room import Room
 from twisted_chat.core.session import Role
 
@@ -100,7 +111,11 @@ def rooms(call: Call) -> None:
     """List the rooms, with how many people are there and what they are about."""
     listed = [room for room in call.hub.rooms.values() if room.readers]
     listed.sort(key=lambda room: room.key)
-    call.reply(RoomList(tuple(RoomSummary(room.key, len(room.readers), room.topic, room.key in call.me.rooms) for room in listed)))
+    call.reply(
+        RoomList(
+            tuple(RoomSummary(room.key, len(room.readers), room.topic, room.key in call.me.rooms) for room in listed)
+        )
+    )
 
 
 @table.command("topic", "[TEXT...]")

@@ -389,4 +389,3 @@ class Hub:
             session.tell(*mine)
         for session, messages in settled.items():
             session.settle(messages)
-

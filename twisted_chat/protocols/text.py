@@ -119,9 +119,7 @@ class Plain:
 
     def render(self, events: Iterable[Event]) -> bytes:
         """The events as UTF-8 lines that end in CR LF, as telnet has it (RFC 854)."""
-        return b"".join(
-            clean(line).encode() + b"\r\n" for event in events for line in lines(event, marked=self.marked)
-        )
+        return b"".join(clean(line).encode() + b"\r\n" for event in events for line in lines(event, marked=self.marked))
 
     def echoes(self, event: RoomEvent) -> bool:
         """A terminal shows what is typed on it; that one came in is said by the greeting."""

@@ -20,7 +20,13 @@ class BatchingLog(MessageLog):
     """A message log but for the place where messages are kept."""
 
     def __init__(
-        self, log_id: str, newest: int, defer: Callable[[Callable[[], None]], object], *, tail_bytes: int, batch_bytes: int
+        self,
+        log_id: str,
+        newest: int,
+        defer: Callable[[Callable[[], None]], object],
+        *,
+        tail_bytes: int,
+        batch_bytes: int,
     ) -> None:
         """``defer`` calls something at the end of this reactor turn. ``newest`` is the last number that was ever used."""
         self._id = log_id

@@ -121,7 +121,9 @@ class Database:
         found = self._connect().execute("SELECT seq FROM messages WHERE key = ?", (key,)).fetchone()
         return None if found is None else int(found[0])
 
-    def read(self, room: str, after: int, before: int, limit: int, newest_first: bool) -> list[tuple[int, float, str, str, str]]:
+    def read(
+        self, room: str, after: int, before: int, limit: int, newest_first: bool
+    ) -> list[tuple[int, float, str, str, str]]:
         """Messages of a room with numbers between the two, both excluded: (seq, time, kind, author, text)."""
         order = "DESC" if newest_first else "ASC"
         query = (
@@ -135,7 +137,9 @@ class Database:
         connection.executemany(INSERT, rows)
         if connection.total_changes - before == len(rows):
             return {}
-        there = {row[0]: connection.execute("SELECT seq FROM messages WHERE key = ?", (row[6],)) for row in rows if row[6]}
+        there = {
+            row[0]: connection.execute("SELECT seq FROM messages WHERE key = ?", (row[6],)) for row in rows if row[6]
+        }
         found = {seq: int(answer.fetchone()[0]) for seq, answer in there.items()}
         return {seq: other for seq, other in found.items() if other != seq}
 
@@ -147,7 +151,9 @@ class Database:
                 connection.execute(f"PRAGMA busy_timeout = {self._busy_ms:d}")
                 connection.execute("PRAGMA synchronous = FULL")
                 connection.execute(f"PRAGMA journal_size_limit = {WAL_LIMIT}")
-                modes = [connection.execute(f"PRAGMA {name}").fetchone()[0] for name in ("journal_mode = WAL", "synchronous")]
+                modes = [
+                    connection.execute(f"PRAGMA {name}").fetchone()[0] for name in ("journal_mode = WAL", "synchronous")
+                ]
                 if modes != ["wal", 2]:
                     raise sqlite3.OperationalError(f"no WAL with synchronous=FULL here, but {modes}")
             except BaseException:
@@ -194,18 +200,28 @@ class Database:
         try:
             connection = sqlite3.connect(f"{self.path.absolute().as_uri()}?mode=rw", uri=True, timeout=5)
             try:
-                ours, version = (connection.execute(f"PRAGMA {name}").fetchone()[0] for name in ("application_id", "user_version"))
+                ours, version = (
+                    connection.execute(f"PRAGMA {name}").fetchone()[0] for name in ("application_id", "user_version")
+                )
                 if ours != APPLICATION_ID:
                     raise StateError(f"The file {self.path} is not a chat log, or it is damaged.")
                 if version > VERSION:
-                    raise StateError(f"The log {self.path} was written by a newer version (schema {version}, this knows {VERSION}).")
+                    raise StateError(
+                        f"The log {self.path} was written by a newer version (schema {version}, this knows {VERSION})."
+                    )
                 problem = connection.execute("PRAGMA quick_check(1)").fetchone()[0]
                 if problem == "ok":
-                    problem = None if connection.execute("SELECT count(*) FROM log").fetchone() == (1,) else "a table is empty"
+                    problem = (
+                        None
+                        if connection.execute("SELECT count(*) FROM log").fetchone() == (1,)
+                        else "a table is empty"
+                    )
             finally:
                 connection.close()
         except sqlite3.Error as error:
             problem = str(error)
         if problem:
             first = problem.splitlines()[-1]
-            raise StateError(f"The log {self.path} is damaged ({first}). Restore it from a backup, or move it away to begin anew.")
+            raise StateError(
+                f"The log {self.path} is damaged ({first}). Restore it from a backup, or move it away to begin anew."
+            )

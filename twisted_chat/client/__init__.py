@@ -1,0 +1,1 @@
+"""The bundled client: in a pipe, lines in and lines out; on a terminal, a line editor that messages never garble."""

@@ -1,0 +1,53 @@
+"""``twisted-chat [HOST[:PORT]]``: reads the command line and picks the front end."""
+
+import argparse
+import getpass
+import sys
+from collections.abc import Sequence
+
+from twisted_chat import __version__
+from twisted_chat.config import Config
+from twisted_chat.core import names
+from twisted_chat.core.errors import BadName
+from twisted_chat.core.session import LOBBY
+
+
+def place(text: str) -> tuple[str, int]:
+    """``HOST``, ``HOST:PORT``, ``[IPV6]:PORT`` or a bare IPv6 address as host and port. Raises `ValueError`."""
+    host, colon, port = text.rpartition(":")
+    if not colon or (":" in host and not host.endswith("]")) or text.endswith("]"):
+        host, port = text, str(Config().port)
+    return host.strip("[]") or "127.0.0.1", int(port)
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Run the client, and end with its status."""
+    parser = argparse.ArgumentParser(prog="twisted-chat", description="Talk on a twisted_chat server.")
+    parser.add_argument(
+        "place",
+        metavar="HOST[:PORT]",
+        nargs="?",
+        default=f"127.0.0.1:{Config().port}",
+        type=place,
+        help="the server (default: %(default)s)",
+    )
+    parser.add_argument("--name", help="your name (default: you are asked; in a pipe, your login name)")
+    parser.add_argument("--room", default=LOBBY, help="the room to come into (default: %(default)s)")
+    parser.add_argument("--version", action="version", version=f"twisted-chat {__version__}")
+    given = parser.parse_args(arguments)
+    try:
+        room = names.room(given.room)
+    except BadName as error:
+        parser.error(str(error))
+    host, port = given.place
+    if sys.stdin.isatty() and sys.stdout.isatty():
+        from twisted_chat.client.terminal import run
+    else:
+        from twisted_chat.client.pipe import run
+    sys.exit(
+        run(host, port, given.name or ("" if sys.stdin.isatty() and sys.stdout.isatty() else getpass.getuser()), room)
+    )
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,166 @@
+"""A conversation with the server that outlives its connections.
+
+1. A message has an id of its own and is pending until its receipt comes. After a reconnect it is sent again, under the
+   same id, and the server's log keeps one copy.
+2. In each room it is remembered how far one has read; after a reconnect the server is asked to go on from there.
+"""
+
+import json
+import secrets
+import uuid
+from typing import Any, Protocol
+
+from twisted.internet.protocol import Factory, connectionDone
+from twisted.protocols.basic import LineReceiver
+from twisted.python.failure import Failure
+
+from twisted_chat.core.events import Done, Event, Joined, Left, Receipt, Refused, Renamed, RoomEvent, Welcome
+from twisted_chat.core.names import fold
+from twisted_chat.protocols.json_codec import as_event, line
+
+# The longest object a server may send, in bytes: a history of 500 messages of 4 KiB, and what stands round them.
+LONGEST = 4 * 1024 * 1024
+
+
+class Front(Protocol):
+    """Who is told what happens: the terminal or the pipe."""
+
+    def happened(self, event: Event) -> None:
+        """Something came from the server."""
+
+    def settled(self, text: str, answer: Event) -> None:
+        """A message has its receipt (`Receipt`), was refused (`Refused`), or its command is done (`Done`)."""
+
+    def turned_away(self, why: Refused) -> None:
+        """The server does not take the name. `Conversation.come_in` may try another."""
+
+    def lost(self) -> None:
+        """The connection is gone. Another is on its way."""
+
+
+class Conversation:
+    """Name, rooms, positions and pending messages."""
+
+    def __init__(self, front: Front, name: str, room: str) -> None:
+        self.front = front
+        self.name = name
+        self.room: str | None = room  # the current one
+        self.rooms: dict[str, int | None] = {room: None}
+        self.pending: dict[str, dict[str, Any]] = {}
+        self.welcome: Welcome | None = None  # of this connection
+        self._client = secrets.token_hex(16)
+        self._log: str | None = None
+        self._connection: Connection | None = None
+
+    def opened(self, connection: "Connection") -> None:
+        """A connection is there."""
+        self._connection = connection
+        self.come_in()
+
+    def closed(self, connection: "Connection") -> None:
+        """A connection is gone."""
+        if self._connection is connection:
+            self._connection = self.welcome = None
+            self.front.lost()
+
+    def come_in(self) -> None:
+        """Say hello under our name, and ask to read on where we were."""
+        if self._connection is not None:
+            hello = {"type": "hello", "id": "hello", "name": self.name, "client": self._client, "rooms": self.rooms}
+            self._connection.send(hello | ({"log": self._log} if self._log else {}))
+
+    def say(self, text: str, kind: str = "say") -> None:
+        """Say something: now, or as soon as there is a connection. With ``line`` the server reads it as typed."""
+        message_id = str(uuid.uuid4())
+        request = {"type": kind, "id": message_id, "text": text} | ({"room": self.room} if self.room else {})
+        self.pending[message_id] = request
+        if self._connection is not None and self.welcome is not None:
+            self._connection.send(request)
+
+    def leave(self) -> None:
+        """Go, in good order: the server closes the connection."""
+        if self._connection is not None:
+            self._connection.send({"type": "do", "command": "quit"})
+
+    def received(self, event: Event) -> None:
+        """Take in what came from the server."""
+        match event:
+            case Welcome():
+                self._welcomed(event)
+            case Refused(id="hello"):
+                self.front.turned_away(event)
+                return
+            case Joined(name=self.name) | Left(name=self.name):
+                self._moved(event)
+            case Renamed(name=self.name):
+                self.name = event.new
+        if isinstance(event, RoomEvent) and event.room in self.rooms:
+            self.rooms[event.room] = max(event.seq, self.rooms[event.room] or 0)
+        self.front.happened(event)
+        if isinstance(event, Receipt | Refused | Done) and event.id in self.pending:
+            self.front.settled(self.pending.pop(event.id)["text"], event)
+
+    def _welcomed(self, welcome: Welcome) -> None:
+        if self._log not in (None, welcome.log):
+            self.rooms = dict.fromkeys(self.rooms)
+        self._log, self.name, self.welcome = welcome.log, welcome.name, welcome
+        assert self._connection is not None
+        for request in self.pending.values():
+            self._connection.send(request | {"again": True})
+
+    def _moved(self, event: Joined | Left) -> None:
+        if isinstance(event, Joined):
+            self.rooms.setdefault(event.room, None)
+            self.room = event.room
+        else:
+            self.rooms.pop(event.room, None)
+            if self.room == event.room:
+                self.room = next(iter(self.rooms), None)
+
+    def mine(self, name: str) -> bool:
+        """Whether this is our own name."""
+        return fold(name) == fold(self.name)
+
+
+class Connection(LineReceiver):
+    """One connection to the server, in its protocol for programs."""
+
+    delimiter = b"\n"
+    MAX_LENGTH = LONGEST
+
+    def __init__(self, conversation: Conversation) -> None:
+        self._conversation = conversation
+
+    def connectionMade(self) -> None:
+        """Called by the transport."""
+        self._conversation.opened(self)
+
+    def lineReceived(self, data: bytes) -> None:
+        """Called by LineReceiver for each line. What is no event is a server's word to people, and passed over."""
+        try:
+            event = as_event(json.loads(data))
+        except (ValueError, TypeError, AttributeError):
+            return
+        if event is not None:
+            self._conversation.received(event)
+
+    def connectionLost(self, reason: Failure = connectionDone) -> None:
+        """Called by the transport."""
+        self._conversation.closed(self)
+
+    def send(self, request: dict[str, Any]) -> None:
+        """Send a request."""
+        self.transport.write(line(request))
+
+
+class ConnectionFactory(Factory):
+    """Makes the connections of one conversation, one after the other."""
+
+    noisy = False
+
+    def __init__(self, conversation: Conversation) -> None:
+        self._conversation = conversation
+
+    def buildProtocol(self, addr: object) -> Connection:
+        """Called for each connection."""
+        return Connection(self._conversation)

@@ -1,0 +1,236 @@
+"""The client on a terminal: a prompt that incoming messages never garble, with history, completion and colour."""
+
+import asyncio
+import os
+import zlib
+from collections.abc import Iterable
+from typing import Any
+
+from prompt_toolkit import PromptSession, print_formatted_text
+from prompt_toolkit.completion import CompleteEvent, Completer, Completion
+from prompt_toolkit.document import Document
+from prompt_toolkit.formatted_text import ANSI
+from prompt_toolkit.patch_stdout import patch_stdout
+from twisted.application.internet import ClientService, backoffPolicy
+from twisted.internet.defer import Deferred
+from twisted.internet.endpoints import HostnameEndpoint
+from twisted.python.failure import Failure
+
+from twisted_chat.client.connection import ConnectionFactory, Conversation
+from twisted_chat.core.events import (
+    Done,
+    Event,
+    Joined,
+    Left,
+    People,
+    Receipt,
+    Refused,
+    Remark,
+    Renamed,
+    Welcome,
+)
+from twisted_chat.core.text import clean
+from twisted_chat.protocols.text import GREETING, lines
+
+# Colours that can be read on dark and on light (SGR codes).
+COLOURS = (31, 32, 33, 34, 35, 36, 91, 92, 94, 95)
+MARK = "\x00"  # stands for a colour's begin and end while text is made safe; no clean text has it
+
+
+class Interrupt(Exception):
+    """Control-C. prompt_toolkit's own choice, KeyboardInterrupt, would end the reactor in the middle."""
+
+
+class Words(Completer):
+    """Completes commands, names and rooms."""
+
+    def __init__(self) -> None:
+        self.commands: set[str] = set()
+        self.people: dict[str, set[str]] = {}  # by room
+
+    def get_completions(self, document: Document, complete_event: CompleteEvent) -> Iterable[Completion]:
+        """Called by prompt_toolkit while one types."""
+        typed = document.get_word_before_cursor(WORD=True)
+        names = set().union(*self.people.values()) if self.people else set()
+        first = document.text_before_cursor == typed
+        known = (self.commands if first else set()) | names | set(self.people)
+        for word in sorted(known):
+            if typed and word.casefold().startswith(typed.casefold()):
+                yield Completion(word, start_position=-len(typed))
+
+    def learn(self, event: Event) -> None:
+        """Take in who is where."""
+        match event:
+            case Welcome():
+                self.commands = {f"/{name}" for name, _ in event.commands}
+            case People():
+                self.people[event.room] = set(event.names)
+            case Joined():
+                self.people.setdefault(event.room, set()).add(event.name)
+            case Left():
+                self.people.get(event.room, set()).discard(event.name)
+            case Renamed():
+                self.people.get(event.room, set()).discard(event.name)
+                self.people.setdefault(event.room, set()).add(event.new)
+
+
+def painted(text: str) -> str:
+    """A name in its colour: the same for everybody, whatever its case."""
+    return f"{MARK}{COLOURS[zlib.crc32(text.casefold().encode()) % len(COLOURS)]}{MARK}{text}{MARK}{MARK}"
+
+
+def terminal_text(line: str) -> str:
+    """A rendered line, made safe, with its colours put in."""
+    pieces = line.split(MARK)
+    shown = [_safe(pieces[0])]
+    for colour, text in zip(pieces[1::2], pieces[2::2], strict=True):
+        shown.append(f"\x1b[{colour or 0}m{_safe(text)}")
+    return "".join(shown)
+
+
+def _safe(piece: str) -> str:
+    """A piece of a line made safe, with the blanks at its end."""
+    return clean(piece + ".")[:-1]
+
+
+class Terminal:
+    """The front of the conversation, and the loop that reads the prompt."""
+
+    def __init__(self, reactor: Any, host: str, port: int, name: str, room: str) -> None:
+        self.status = 0
+        self._reactor = reactor
+        self._words = Words()
+        self._colour = not os.environ.get("NO_COLOR")
+        self._conversation = Conversation(self, name, room)
+        self._prompt: PromptSession[str] = PromptSession(
+            completer=self._words,
+            complete_while_typing=False,
+            erase_when_done=True,
+            interrupt_exception=Interrupt,
+            eof_exception=EOFError,
+        )
+        self._asking = False
+        self._leaving = False
+        self._reading: asyncio.Future[str] | None = None
+        self._service = ClientService(
+            HostnameEndpoint(reactor, host, port), ConnectionFactory(self._conversation), backoffPolicy(), reactor
+        )
+
+    async def run(self) -> None:
+        """Ask for a name, connect, and talk until the person leaves."""
+        with patch_stdout(raw=True):
+            if not self._conversation.name:
+                self.show(GREETING)
+                self._conversation.name = (await self._read()).strip()
+            if not self._leaving:
+                self._service.whenConnected(failAfterFailures=1).addErrback(self._unreachable)
+                self._service.startService()
+            while not self._leaving:
+                text = await self._read()
+                if self._asking and text.strip() and not self._leaving:
+                    self._asking = False
+                    self._conversation.name = text.strip()
+                    self._conversation.come_in()
+                elif text.strip() and not self._leaving:
+                    self._typed(text)
+        self.show("Disconnecting from server...")
+        self._conversation.leave()
+        await self._service.stopService().asFuture(asyncio.get_running_loop())
+        self.show("Connection closed.")
+
+    async def _read(self) -> str:
+        """The next line; an empty one after Control-C. The end of input is leaving."""
+        self._reading = asyncio.ensure_future(self._prompt.prompt_async("> ", handle_sigint=False))
+        try:
+            return await self._reading
+        except Interrupt:
+            return ""
+        except (EOFError, asyncio.CancelledError):
+            self._leaving = True
+            return ""
+
+    def _typed(self, text: str) -> None:
+        if text.strip() == "exit" or text.split()[0] in ("/quit", "/exit"):
+            self._leaving = True
+        for one in text.splitlines():
+            if one.strip():
+                self._conversation.say(one, "line")
+
+    def show(self, *shown: str) -> None:
+        """Print lines above the prompt."""
+        for one in shown:
+            print_formatted_text(ANSI(one) if self._colour else one)
+
+    def leave(self) -> None:
+        """Stop reading the prompt: the terminal is set back before the process ends."""
+        self._leaving = True
+        if self._reading is not None and not self._reading.done():
+            self._reading.cancel()
+
+    # The conversation's front
+
+    def happened(self, event: Event) -> None:
+        """Show what came."""
+        self._words.learn(event)
+        if isinstance(event, Receipt | Done):
+            return
+        marked = getattr(event, "room", None) != self._conversation.room
+        paint = painted if self._colour else str
+        self.show(*(terminal_text(one) for one in lines(event, marked=marked, paint=paint)))
+
+    def settled(self, text: str, answer: Event) -> None:
+        """Show a receipt to who is alone, as the server does, and to everybody what was not kept."""
+        if isinstance(answer, Receipt):
+            alone = len(self._words.people.get(answer.room, ())) == 1
+            if alone or (not answer.kept and answer.room.startswith("#")):
+                said = Receipt(answer.seq, answer.room, text, answer.kept)
+                self.show(*(terminal_text(one) for one in lines(said)))
+
+    def turned_away(self, why: Refused) -> None:
+        """Ask for another name."""
+        self._asking = True
+        self.show(*(terminal_text(one) for one in lines(why)))
+
+    def lost(self) -> None:
+        """Say so. The service connects again."""
+        if not self._leaving:
+            self.show(*lines(Remark("The connection is lost. Trying to get it back; what you type is sent then.")))
+
+    def _unreachable(self, failure: Failure) -> None:
+        self.status = 1
+        self.show(f"Can't connect: {failure.getErrorMessage()}")
+        self.leave()
+
+
+def run(host: str, port: int, name: str, room: str) -> int:
+    """Talk until the person leaves. Returns the exit status."""
+    from twisted.internet import asyncioreactor
+
+    loop = asyncio.new_event_loop()
+    asyncio.set_event_loop(loop)
+    asyncioreactor.install(loop)
+    from twisted.internet import reactor as installed
+
+    reactor: Any = installed
+    terminal = Terminal(reactor, host, port, name, room)
+
+    def start() -> None:
+        ended: Deferred[None] = Deferred.fromFuture(asyncio.ensure_future(terminal.run()))
+        ended.addErrback(lambda failure: terminal.show(f"twisted-chat: {failure.getErrorMessage()}"))
+
+        def before_shutdown() -> Deferred[None]:
+            terminal.leave()
+            return ended
+
+        trigger = reactor.addSystemEventTrigger("before", "shutdown", before_shutdown)
+
+        def stop(_: object) -> None:
+            if reactor.running and not reactor._stopped:
+                reactor.removeSystemEventTrigger(trigger)
+                reactor.stop()
+
+        ended.addCallback(stop)
+
+    reactor.callWhenRunning(start)
+    reactor.run()
+    return terminal.status
