@@ -28,7 +28,7 @@ class Config:
         " then --port counts only if it is given too.",
     )
     state: str = option("", "Folder for what is kept, or none to keep nothing. Default: the user's state folder.")
-    receipts: Receipts = option(
+    receipts: Receipts = option(  # noqa: RUF009 (a dataclass field)
         Receipts.ALONE, "Who at a terminal is sent receipts: alone (who is alone in a room), always, or never."
     )
     exit_stops_server: bool = option(False, "Stop the daemon when anyone types exit.")

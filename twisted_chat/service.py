@@ -48,7 +48,9 @@ class CannotStart(Exception):
 def make_service(config: Config, reactor: Any = None) -> "ChatService":
     """The daemon, with its state claimed and its ports tried. Raises `CannotStart`, having changed nothing."""
     if reactor is None:
-        from twisted.internet import reactor
+        from twisted.internet import reactor as installed
+
+        reactor = installed
     use_monotonic_time(reactor)
     motd = read_motd(config.motd)
     database = None

@@ -11,7 +11,7 @@ from configparser import ConfigParser
 from configparser import Error as ConfigError
 from dataclasses import fields
 from pathlib import Path
-from typing import Any, NoReturn
+from typing import Any, ClassVar, NoReturn
 
 from twisted.application.service import IService
 from twisted.internet.abstract import isIPAddress, isIPv6Address
@@ -92,8 +92,8 @@ class Options(usage.Options):
     """``twistd chat [options]``. What was given stays text until all sources are known; `config` then holds it."""
 
     synopsis = "[options]"
-    optFlags = [[dashed(name), None, help_line(name)] for name in FLAGS]  # noqa: RUF012 (usage.Options wants lists)
-    optParameters = [  # noqa: RUF012
+    optFlags: ClassVar[list[list[Any]]] = [[dashed(name), None, help_line(name)] for name in FLAGS]
+    optParameters: ClassVar[list[list[Any]]] = [
         [dashed(name), SETTINGS[name].metadata["short"], None, help_line(name)]
         for name in SETTINGS
         if name not in FLAGS and name not in LISTS
@@ -105,7 +105,7 @@ class Options(usage.Options):
         self.endpoints: list[str] = []
         super().__init__()
 
-    def opt_listen(self, endpoint: str) -> None:
+    def opt_listen(self, endpoint: str) -> None:  # noqa: D102 (its docstring is the setting's)
         self.endpoints.append(endpoint)
 
     opt_listen.__doc__ = SETTINGS["listen"].metadata["doc"]
@@ -142,9 +142,7 @@ class Options(usage.Options):
         return Config(**values)
 
     def _given(self) -> tuple[str, dict[str, str]]:
-        given = {
-            name: self[dashed(name)] for name in SETTINGS if name not in LISTS and self[dashed(name)] not in (None, 0)
-        }
+        given = {name: self[dashed(name)] for name in SETTINGS if name not in LISTS and self[dashed(name)] not in (None, 0)}
         if self.endpoints:
             given["listen"] = "\n".join(self.endpoints)
         return "", {name: "yes" if name in FLAGS else text for name, text in given.items()}
@@ -161,9 +159,7 @@ def parsed(name: str, text: str, where: str) -> Any:
 
 def from_environment(environment: Mapping[str, str]) -> tuple[str, dict[str, str]]:
     """The settings in the environment."""
-    found = {
-        name: environment[ENVIRONMENT + name.upper()] for name in SETTINGS if ENVIRONMENT + name.upper() in environment
-    }
+    found = {name: environment[ENVIRONMENT + name.upper()] for name in SETTINGS if ENVIRONMENT + name.upper() in environment}
     return "in the environment: ", found
 
 

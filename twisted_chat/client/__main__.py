@@ -44,9 +44,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
         from twisted_chat.client.terminal import run
     else:
         from twisted_chat.client.pipe import run
-    sys.exit(
-        run(host, port, given.name or ("" if sys.stdin.isatty() and sys.stdout.isatty() else getpass.getuser()), room)
-    )
+    sys.exit(run(host, port, given.name or ("" if sys.stdin.isatty() and sys.stdout.isatty() else getpass.getuser()), room))
 
 
 if __name__ == "__main__":

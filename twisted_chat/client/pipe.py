@@ -91,7 +91,7 @@ class Pipe(LineReceiver):
             self.transport.write(self._dialect.render([event]).replace(b"\r\n", b"\n"))
 
     def _dialect_hides(self, event: RoomEvent) -> bool:
-        name = getattr(event, "author", None) or getattr(event, "name", "")
+        name: str = str(getattr(event, "author", "") or getattr(event, "name", ""))
         return self._conversation.mine(name)
 
     def settled(self, text: str, answer: Event) -> None:
@@ -155,6 +155,6 @@ def run(host: str, port: int, name: str, room: str) -> int:
     from twisted.internet import reactor
 
     pipe = Pipe(reactor, host, port, name, room)
-    reactor.callWhenRunning(pipe.start)  # type: ignore[attr-defined]
-    reactor.run()  # type: ignore[attr-defined]
+    reactor.callWhenRunning(pipe.start)
+    reactor.run()
     return pipe.status

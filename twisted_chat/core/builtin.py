@@ -112,9 +112,7 @@ def rooms(call: Call) -> None:
     listed = [room for room in call.hub.rooms.values() if room.readers]
     listed.sort(key=lambda room: room.key)
     call.reply(
-        RoomList(
-            tuple(RoomSummary(room.key, len(room.readers), room.topic, room.key in call.me.rooms) for room in listed)
-        )
+        RoomList(tuple(RoomSummary(room.key, len(room.readers), room.topic, room.key in call.me.rooms) for room in listed))
     )
 
 

@@ -167,9 +167,7 @@ class Hub:
 
     # Talking
 
-    def say(
-        self, session: Session, room: Room, text: str, message_id: str | None = None, kind: type[KeptEvent] = Said
-    ) -> None:
+    def say(self, session: Session, room: Room, text: str, message_id: str | None = None, kind: type[KeptEvent] = Said) -> None:
         """Say something in a room, or do it with ``kind`` `Emoted`. The receipt follows when it is on disk.
 
         A message whose id the log knows is not said again; its receipt is. Raises `BadText` or `NotInRoom`.
@@ -181,9 +179,7 @@ class Hub:
         if key is not None and self.acknowledge(session, room, key, message_id):
             return
         seq = self.log.number()
-        answered = session.receipts is Receipts.ALWAYS or (
-            session.receipts is Receipts.ALONE and len(room.readers) == 1
-        )
+        answered = session.receipts is Receipts.ALWAYS or (session.receipts is Receipts.ALONE and len(room.readers) == 1)
         self._awaiting[seq] = Awaiting(session, message_id, answered)
         session.awaiting += 1
         self.log.append(kind(seq, self.now(), room.key, session.name, text, session.id), len(text), key)
@@ -220,9 +216,7 @@ class Hub:
     def set_topic(self, session: Session, room: Room, topic: str) -> None:
         """Say what a room is about. Raises `BadText`."""
         room.topic = spoken(topic, self.message_limit)
-        self.log.append(
-            TopicSet(self.log.number(), self.now(), room.key, session.name, room.topic, session.id), len(topic)
-        )
+        self.log.append(TopicSet(self.log.number(), self.now(), room.key, session.name, room.topic, session.id), len(topic))
 
     def notify(self, text: str) -> None:
         """Tell everybody in every room something."""
@@ -382,9 +376,7 @@ class Hub:
                 settled[waiting.session] = settled.get(waiting.session, 0) + 1
                 if waiting.answered or not kept:
                     seq = duplicates.get(event.seq, event.seq)
-                    receipts.setdefault(waiting.session, []).append(
-                        Receipt(seq, event.room, event.text, kept, waiting.id)
-                    )
+                    receipts.setdefault(waiting.session, []).append(Receipt(seq, event.room, event.text, kept, waiting.id))
         for session, mine in receipts.items():
             session.tell(*mine)
         for session, messages in settled.items():

@@ -18,8 +18,31 @@ PUNCTUATION = "-_.'"
 
 # Who could be taken for the server, for everybody, or for nobody.
 RESERVED = frozenset(
-    "server admin administrator root system sysop operator moderator staff all here everyone everybody "
-    "you me nobody none null undefined anonymous guest nickserv chanserv".split()
+    [
+        "server",
+        "admin",
+        "administrator",
+        "root",
+        "system",
+        "sysop",
+        "operator",
+        "moderator",
+        "staff",
+        "all",
+        "here",
+        "everyone",
+        "everybody",
+        "you",
+        "me",
+        "nobody",
+        "none",
+        "null",
+        "undefined",
+        "anonymous",
+        "guest",
+        "nickserv",
+        "chanserv",
+    ]
 )
 
 _cased = get_profile("UsernameCasePreserved")

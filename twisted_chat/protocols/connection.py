@@ -297,9 +297,7 @@ class LineConnection(LineReceiver):
             self.say_last(last_words)
         self.transport.unregisterProducer()
         self.transport.loseConnection()
-        self._cut_off = self.factory.clock.callLater(
-            self.factory.config.closing_seconds, self.transport.abortConnection
-        )
+        self._cut_off = self.factory.clock.callLater(self.factory.config.closing_seconds, self.transport.abortConnection)
 
     def say_last(self, text: str) -> None:
         """Say something to whoever is at the other end, named or not."""
@@ -312,9 +310,7 @@ class ChatFactory(ServerFactory):
     noisy = False
     protocol: ClassVar[type[LineConnection]]
 
-    def __init__(
-        self, hub: Hub, table: Table, config: Config, clock: IReactorTime, connections: set[LineConnection]
-    ) -> None:
+    def __init__(self, hub: Hub, table: Table, config: Config, clock: IReactorTime, connections: set[LineConnection]) -> None:
         """``connections`` holds the open connections of all protocols."""
         self.hub = hub
         self.table = table
@@ -330,9 +326,7 @@ class ChatFactory(ServerFactory):
     @property
     def usernames(self) -> list[str]:
         """Who is on these connections."""
-        return sorted(
-            session.name for session in (c.session for c in self.connections if c.factory is self) if session.name
-        )
+        return sorted(session.name for session in (c.session for c in self.connections if c.factory is self) if session.name)
 
     def buildProtocol(self, addr: IAddress | None) -> LineConnection:
         """Called for each connection."""

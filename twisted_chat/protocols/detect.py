@@ -73,7 +73,8 @@ class Detector(Protocol):
         for row in self.factory.rows:
             match row.fits(self._first):
                 case True:
-                    return self._hand_over(row.factory)
+                    self._hand_over(row.factory)
+                    return
                 case None:
                     maybe = True
         if not maybe:

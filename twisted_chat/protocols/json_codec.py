@@ -52,8 +52,10 @@ def _members(noun: Any) -> dict[str, Any]:
 def _value(value: Any) -> Any:
     if isinstance(value, tuple):
         return [_value(one) for one in value]
+    if type(value) in TYPE_OF:
+        return as_object(value)
     if is_dataclass(value):
-        return as_object(value) if type(value) in TYPE_OF else _members(value)
+        return _members(value)
     return value
 
 

@@ -103,9 +103,7 @@ class ProgramProtocol(LineConnection):
         self.session.tell(Pong())
         return None
 
-    def invoke(
-        self, members: Mapping[str, Any], request: str | None, name: str, arguments: list[str]
-    ) -> Answering | None:
+    def invoke(self, members: Mapping[str, Any], request: str | None, name: str, arguments: list[str]) -> Answering | None:
         """Run a command from the table, in the room that the request names."""
         self._receipted = self.factory.table.find(name).receipted
         room = read(members, "room", str, "")

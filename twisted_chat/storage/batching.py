@@ -132,9 +132,7 @@ class BatchingLog(MessageLog):
         remembered = self._tail.remembered
         found = list(islice(self._tail.before(room, before), limit))
         if len(found) < limit:
-            older = await self._read_stored(
-                room, -1, min(before, remembered + 1), limit - len(found), newest_first=True
-            )
+            older = await self._read_stored(room, -1, min(before, remembered + 1), limit - len(found), newest_first=True)
             found.extend(older)
         found.reverse()
         return found
@@ -159,7 +157,5 @@ class BatchingLog(MessageLog):
         """The stored message of this key. Raises `NotKept`."""
 
     @abstractmethod
-    async def _read_stored(
-        self, room: str, after: int, before: int, limit: int, *, newest_first: bool
-    ) -> list[KeptEvent]:
+    async def _read_stored(self, room: str, after: int, before: int, limit: int, *, newest_first: bool) -> list[KeptEvent]:
         """Stored messages of a room with numbers between the two, both excluded. Raises `NotKept`."""

@@ -14,6 +14,7 @@ import os
 import secrets
 import sqlite3
 from collections.abc import Sequence
+from contextlib import suppress
 from importlib.resources import files
 from pathlib import Path
 from typing import TypeAlias
@@ -27,9 +28,11 @@ WAL_LIMIT = 64 * 1024 * 1024
 Row: TypeAlias = tuple[int, float, str, str, str, str, bytes | None]
 
 INSERT = (
-    "INSERT INTO messages (seq, time, room, kind, author, text, key) VALUES (?, ?, ?, ?, ?, ?, ?)"
-    " ON CONFLICT (key) DO NOTHING"
+    "INSERT INTO messages (seq, time, room, kind, author, text, key) VALUES (?, ?, ?, ?, ?, ?, ?) ON CONFLICT (key) DO NOTHING"
 )
+
+READ = "SELECT seq, time, kind, author, text FROM messages WHERE room = ? AND seq > ? AND seq < ? ORDER BY seq LIMIT ?"
+READ_BACKWARDS = READ.replace("ORDER BY seq", "ORDER BY seq DESC")
 
 
 class StateError(Exception):
@@ -125,11 +128,7 @@ class Database:
         self, room: str, after: int, before: int, limit: int, newest_first: bool
     ) -> list[tuple[int, float, str, str, str]]:
         """Messages of a room with numbers between the two, both excluded: (seq, time, kind, author, text)."""
-        order = "DESC" if newest_first else "ASC"
-        query = (
-            "SELECT seq, time, kind, author, text FROM messages"
-            f" WHERE room = ? AND seq > ? AND seq < ? ORDER BY seq {order} LIMIT ?"
-        )
+        query = READ_BACKWARDS if newest_first else READ
         return self._connect().execute(query, (room, after, before, limit)).fetchall()
 
     def _insert(self, connection: sqlite3.Connection, rows: Sequence[Row]) -> dict[int, int]:
@@ -137,9 +136,7 @@ class Database:
         connection.executemany(INSERT, rows)
         if connection.total_changes - before == len(rows):
             return {}
-        there = {
-            row[0]: connection.execute("SELECT seq FROM messages WHERE key = ?", (row[6],)) for row in rows if row[6]
-        }
+        there = {row[0]: connection.execute("SELECT seq FROM messages WHERE key = ?", (row[6],)) for row in rows if row[6]}
         found = {seq: int(answer.fetchone()[0]) for seq, answer in there.items()}
         return {seq: other for seq, other in found.items() if other != seq}
 
@@ -151,9 +148,7 @@ class Database:
                 connection.execute(f"PRAGMA busy_timeout = {self._busy_ms:d}")
                 connection.execute("PRAGMA synchronous = FULL")
                 connection.execute(f"PRAGMA journal_size_limit = {WAL_LIMIT}")
-                modes = [
-                    connection.execute(f"PRAGMA {name}").fetchone()[0] for name in ("journal_mode = WAL", "synchronous")
-                ]
+                modes = [connection.execute(f"PRAGMA {name}").fetchone()[0] for name in ("journal_mode = WAL", "synchronous")]
                 if modes != ["wal", 2]:
                     raise sqlite3.OperationalError(f"no WAL with synchronous=FULL here, but {modes}")
             except BaseException:
@@ -165,10 +160,8 @@ class Database:
     def _disconnect(self) -> None:
         connection, self._connection = self._connection, None
         if connection is not None:
-            try:
+            with suppress(sqlite3.Error):  # what could not be written is reported already
                 connection.close()
-            except sqlite3.Error:
-                pass  # what could not be written is reported already
 
     def _make(self) -> None:
         """Make the file beside its place, flushed, then rename it: it is there whole or not at all."""
@@ -211,11 +204,7 @@ class Database:
                     )
                 problem = connection.execute("PRAGMA quick_check(1)").fetchone()[0]
                 if problem == "ok":
-                    problem = (
-                        None
-                        if connection.execute("SELECT count(*) FROM log").fetchone() == (1,)
-                        else "a table is empty"
-                    )
+                    problem = None if connection.execute("SELECT count(*) FROM log").fetchone() == (1,) else "a table is empty"
             finally:
                 connection.close()
         except sqlite3.Error as error:

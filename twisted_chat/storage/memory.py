@@ -28,7 +28,5 @@ class MemoryLog(BatchingLog):
     async def _find_stored(self, key: bytes) -> Sent | None:
         return None
 
-    async def _read_stored(
-        self, room: str, after: int, before: int, limit: int, *, newest_first: bool
-    ) -> list[KeptEvent]:
+    async def _read_stored(self, room: str, after: int, before: int, limit: int, *, newest_first: bool) -> list[KeptEvent]:
         return []

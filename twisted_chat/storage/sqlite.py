@@ -69,9 +69,7 @@ class SqliteLog(BatchingLog):
         """``waiting_bytes`` bounds what waits to be kept. Raises `StateError` if the database can't be opened."""
         database.wait_for_locks(LOCK_WAIT_MS)
         log_id, used = database.open(number_block)
-        super().__init__(
-            log_id, used, lambda call: reactor.callLater(0, call), tail_bytes=tail_bytes, batch_bytes=batch_bytes
-        )
+        super().__init__(log_id, used, lambda call: reactor.callLater(0, call), tail_bytes=tail_bytes, batch_bytes=batch_bytes)
         self._database = database
         self._reactor = reactor
         self._thread = StorageThread(reactor.callFromThread)
@@ -169,9 +167,7 @@ class SqliteLog(BatchingLog):
         seq = await self._ask(self._database.find, key)
         return None if seq is None else Sent(seq, None)
 
-    async def _read_stored(
-        self, room: str, after: int, before: int, limit: int, *, newest_first: bool
-    ) -> list[KeptEvent]:
+    async def _read_stored(self, room: str, after: int, before: int, limit: int, *, newest_first: bool) -> list[KeptEvent]:
         rows = await self._ask(self._database.read, room, after, before, limit, newest_first)
         return [KINDS[kind](seq, time, room, author, text) for seq, time, kind, author, text in rows]
 
