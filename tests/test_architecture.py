@@ -1,56 +1,66 @@
-"""The rules of the house that an import can break."""
+"""The layout's rules, held by reading the source."""
 
 import ast
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-ROOT = Path(__file__).parent.parent
-MODULES = sorted((ROOT / "twisted_chat").rglob("*.py"))
-WORLD = {"time", "socket", "threading", "sqlite3", "asyncio", "selectors", "os", "pathlib", "logging", "queue", "subprocess"}
+CHECKOUT = Path(__file__).parent.parent
+PACKAGE = CHECKOUT / "twisted_chat"
+MODULES = sorted(PACKAGE.rglob("*.py"))
+NOT_IN_CORE = {"time", "socket", "threading", "sqlite3", "asyncio", "selectors", "os"}
 
 
-def imported(module: Path, *, top_only: bool = False) -> set[str]:
-    """The dotted names a module imports, ``package.name`` for each ``from package import name``."""
-    tree = ast.parse(module.read_text("utf-8"))
-    found = set()
-    for node in tree.body if top_only else ast.walk(tree):
+def imported(nodes: list[ast.stmt] | Iterator[ast.AST]) -> Iterator[str]:
+    """The dotted names that are imported."""
+    for node in nodes:
         if isinstance(node, ast.Import):
-            found |= {alias.name for alias in node.names}
+            yield from (alias.name for alias in node.names)
         elif isinstance(node, ast.ImportFrom):
-            found |= {f"{node.module}.{alias.name}" for alias in node.names}
-    return found
+            assert node.level == 0, "imports are absolute"
+            yield from (f"{node.module}.{alias.name}" for alias in node.names)
 
 
-@pytest.mark.parametrize("module", [m for m in MODULES if m.parent.name == "core"], ids=lambda m: m.name)
-def test_core_knows_nothing_of_the_world(module: Path) -> None:
-    """core/ imports the standard library, without clocks, sockets, threads and files, PRECIS, and itself."""
-    for name in imported(module):
-        top = name.split(".")[0]
-        assert top not in WORLD
-        assert top in sys.stdlib_module_names or top == "precis_i18n" or name.startswith("twisted_chat.core.")
+def everywhere(path: Path) -> Iterator[str]:
+    """What a module imports anywhere in it."""
+    return imported(ast.walk(ast.parse(path.read_text("utf-8"))))
 
 
-@pytest.mark.parametrize("module", MODULES, ids=lambda m: str(m.relative_to(ROOT)))
-def test_no_module_imports_the_reactor_at_its_top(module: Path) -> None:
-    """Importing a module never installs a reactor."""
-    assert "twisted.internet.reactor" not in imported(module, top_only=True)
+def name(path: Path) -> str:
+    """A module's place in the package."""
+    return str(path.relative_to(PACKAGE))
 
 
-@pytest.mark.parametrize("module", MODULES, ids=lambda m: str(m.relative_to(ROOT)))
-def test_only_the_command_line_sees_the_service(module: Path) -> None:
-    """Imports point inward: storage and protocols know neither each other nor the service."""
-    names = imported(module)
-    if module.name != "tap.py":
-        assert not any(name.startswith("twisted_chat.service") for name in names)
-    if module.parent.name == "storage":
-        assert not any(name.startswith("twisted_chat.protocols") for name in names)
-    if module.parent.name == "protocols":
-        assert not any(name.startswith(("twisted_chat.storage", "twisted_chat.client")) for name in names)
+@pytest.mark.parametrize("path", sorted((PACKAGE / "core").rglob("*.py")), ids=name)
+def test_core_is_pure(path: Path) -> None:
+    """The core imports itself, PRECIS, and of the standard library nothing that knows sockets, threads, files or clocks."""
+    for module in everywhere(path):
+        first = module.split(".")[0]
+        assert (
+            module.startswith("twisted_chat.core.")
+            or first == "precis_i18n"
+            or (first in sys.stdlib_module_names and first not in NOT_IN_CORE)
+        ), module
 
 
-def test_twisted_stays_twisteds() -> None:
-    """A file twisted/__init__.py would hide Twisted; one in twisted/plugins would hide our plugin."""
-    assert not (ROOT / "twisted/__init__.py").exists()
-    assert not (ROOT / "twisted/plugins/__init__.py").exists()
+@pytest.mark.parametrize("path", MODULES, ids=name)
+def test_no_reactor_at_the_top(path: Path) -> None:
+    """No module installs a reactor by being imported."""
+    tops = list(imported(ast.parse(path.read_text("utf-8")).body))
+    assert not [module for module in tops if module.startswith("twisted.internet.reactor")]
+
+
+@pytest.mark.parametrize("path", [path for path in MODULES if path.parent.name in ("storage", "protocols")], ids=name)
+def test_imports_point_inward(path: Path) -> None:
+    """Storage and protocols know neither what puts them together nor the client, nor each other."""
+    other = {"storage": "protocols", "protocols": "storage"}[path.parent.name]
+    for outer in ("service", "client", "tap", "testing", other):
+        assert not [module for module in everywhere(path) if f"{module}.".startswith(f"twisted_chat.{outer}.")]
+
+
+def test_plugin_folders_are_no_packages() -> None:
+    """An ``__init__.py`` in ``twisted`` or ``twisted/plugins`` would hide Twisted itself."""
+    assert not (CHECKOUT / "twisted/__init__.py").exists()
+    assert not (CHECKOUT / "twisted/plugins/__init__.py").exists()
