@@ -12,7 +12,18 @@ from twisted_chat.core.errors import BadName, BadText
 from twisted_chat.core.text import ZERO_WIDTH_JOINERS, clean, decode, spoken
 from twisted_chat.protocols.framing import LineSplitter, NoLineEnd, TooLong
 
-ATTACKS = ["\x1b[2J", "a\x9b2J", "\u202eabc", "hi\b\b", "a\rb", "\x07" * 9, "a" + "\u0301" * 99, "\ufeffx", "\ud800", "\U000e0041"]
+ATTACKS = [
+    "\x1b[2J",
+    "a\x9b2J",
+    "\u202eabc",
+    "hi\b\b",
+    "a\rb",
+    "\x07" * 9,
+    "a" + "\u0301" * 99,
+    "\ufeffx",
+    "\ud800",
+    "\U000e0041",
+]
 ODD = st.text(st.one_of(st.characters(), st.sampled_from("".join(ATTACKS) + ZERO_WIDTH_JOINERS)))
 
 
@@ -58,7 +69,8 @@ def test_names_that_are_allowed(name: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "name", ["", "a b", "x" * 33, ".", "-x", "/x", "#x", "@x", "123", "<x>", "a\u200bb", "ﬁ", "a\x1b", "Server", "ADMIN", "ｒｏｏｔ"]
+    "name",
+    ["", "a b", "x" * 33, ".", "-x", "/x", "#x", "@x", "123", "<x>", "a\u200bb", "ﬁ", "a\x1b", "Server", "ADMIN", "ｒｏｏｔ"],
 )
 def test_names_that_are_not(name: str) -> None:
     """Whatever could deceive is refused with a sentence."""
