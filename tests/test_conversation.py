@@ -1,10 +1,18 @@
 """What people and programs see, in memory."""
 
+from pathlib import Path
+from threading import Event
+from typing import Any
+
 import pytest
+from test_logs import Reactor
+from twisted.internet.defer import Deferred
 from twisted.logger import globalLogPublisher
 
 from twisted_chat.config import Config
 from twisted_chat.core.session import Receipts
+from twisted_chat.storage.database import Database
+from twisted_chat.storage.sqlite import SqliteLog
 from twisted_chat.testing import Chat, Client
 
 
@@ -231,3 +239,33 @@ def test_too_long_a_line_is_refused_and_endless_ones_end() -> None:
     assert [line[:6] for line in ann.lines()[-2:]] == ["-> Tha", "Server"]
     ann.send_bytes(b"x" * 16385)
     assert ann.closed
+
+
+def test_receipts_wait_for_the_disk_and_the_others_do_not(tmp_path: Path) -> None:
+    """With the storage thread held up, the others see messages at once; receipts come when the commit has returned."""
+    reactor: list[Reactor] = []
+
+    def slow_log(_: object) -> SqliteLog:
+        database = Database(tmp_path)
+        database.claim()
+        reactor.append(Reactor())
+        return SqliteLog(database, reactor[0], tail_bytes=1 << 20, batch_bytes=1 << 16, waiting_bytes=1 << 20)
+
+    chat = Chat(Config(receipts=Receipts.ALWAYS), log=slow_log)
+    ann, ben = chat.connect("line"), chat.connect("line")
+    for client, name in ((ann, "Ann"), (ben, "Ben")):
+        client.send(name)
+        reactor[0].until(lambda client=client: any("In #lobby" in line or "Hello" in line for line in client.lines()))
+    reactor[0].turn()
+    held = Event()
+    chat.log._thread.submit(held.wait, 20)  # type: ignore[attr-defined]
+    ann.send("Hello")
+    reactor[0].turn()
+    assert any("<Ann> Hello" in line for line in ben.lines())
+    assert not any("I received" in line for line in ann.lines())
+    held.set()
+    reactor[0].until(lambda: any("I received your message - 'Hello'" in line for line in ann.lines()))
+    closing: Any = chat.log.close()
+    ended: list[object] = []
+    Deferred.fromCoroutine(closing).addBoth(ended.append)
+    reactor[0].until(lambda: ended)

@@ -21,11 +21,14 @@ from twisted_chat.core.events import (
 )
 from twisted_chat.core.room import Room
 from twisted_chat.core.session import Role
+from twisted_chat.core.text import clean
 
 # What a newcomer to a room is shown of its past, in messages: about a screen.
 HISTORY_ON_JOIN = 20
 # The most that /history shows at once, in messages: more would scroll out of most terminals' memory.
 HISTORY_MOST = 500
+# How long a reason for leaving may be, in characters: a sentence.
+LONGEST_REASON = 200
 
 table = Table()
 
@@ -39,7 +42,9 @@ async def give_name(call: Call, name: str) -> None:
     usages = tuple((command.name, command.usage) for command in call.table.for_role(call.me.role))
     call.reply(Welcome(call.me.name, call.hub.log.id, call.hub.motd, usages))
     for room, since in call.me.landing.items():
-        await enter_room(call, room, since)
+        if call.me.inbox is not None:  # still here: reading a room's past takes time
+            await enter_room(call, room, since)
+    call.hub.read_on(call.me)
 
 
 @table.command("help", "[COMMAND]", role=Role.VISITOR)
@@ -142,7 +147,7 @@ async def history(call: Call, count: str = str(HISTORY_ON_JOIN)) -> None:
 @table.command("quit", "[REASON...]", role=Role.VISITOR)
 def quit_chat(call: Call, reason: str = "") -> None:
     """Leave the chat."""
-    call.hub.leave(call.me, reason)
+    call.hub.leave(call.me, clean(reason)[:LONGEST_REASON])
     call.me.outlet.close()
 
 

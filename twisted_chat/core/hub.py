@@ -79,6 +79,7 @@ class Hub:
         self._streams: dict[str, Stream] = dict(self.rooms)
         self._sessions = 0
         self._awaiting: dict[int, Awaiting] = {}
+        self._left: set[Room] = set()  # rooms that may be empty; they end with the turn, as their last events do
         self._early: set[Session] = set()  # readers whose next event is not delivered yet
         log.attach(self)
 
@@ -162,8 +163,7 @@ class Hub:
             session.current = next(iter(session.rooms.values()), None)
         here = len(room.readers)
         self.log.append(Left(self.log.number(), self.now(), room.key, session.name, here, reason, session.id))
-        if not room.readers and room.key != LOBBY:
-            del self.rooms[room.key], self._streams[room.key]
+        self._left.add(room)
 
     # Talking
 
@@ -342,6 +342,10 @@ class Hub:
                 for event in batch.events:
                     if isinstance(event, KEPT):
                         self._transcript(event)
+        left, self._left = self._left, set()
+        for room in left:
+            if not room.readers and room.key != LOBBY and self.rooms.get(room.key) is room:
+                del self.rooms[room.key], self._streams[room.key]
         if self._early:
             early, self._early = self._early, set()
             for session in sorted(early, key=lambda session: session.id):

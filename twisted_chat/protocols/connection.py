@@ -102,6 +102,7 @@ class LineConnection(LineReceiver):
         self._held_back = False  # nothing is read from the socket
         self._input_ended = False
         self._closing = False
+        self._hung_up = False
         self._last_words = ""
         self._cut_off: IDelayedCall | None = None
         self._unsent = -1
@@ -155,7 +156,7 @@ class LineConnection(LineReceiver):
 
     def write(self, data: bytes) -> None:
         """Hand bytes to the transport."""
-        if data:
+        if data and not self._hung_up:
             self.transport.write(data)
 
     def close(self, last_words: str = "") -> None:
@@ -295,6 +296,7 @@ class LineConnection(LineReceiver):
     def _hang_up(self, last_words: str) -> None:
         if last_words:
             self.say_last(last_words)
+        self._hung_up = True
         self.transport.unregisterProducer()
         self.transport.loseConnection()
         self._cut_off = self.factory.clock.callLater(self.factory.config.closing_seconds, self.transport.abortConnection)

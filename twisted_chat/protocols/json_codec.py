@@ -89,7 +89,7 @@ def _read(value: Any, name: str) -> Any:
 
 def line(members: Mapping[str, Any]) -> bytes:
     """A JSON object as one line of UTF-8, with its LF."""
-    return json.dumps(members, ensure_ascii=False, separators=(",", ":")).encode() + b"\n"
+    return json.dumps(members, ensure_ascii=False, separators=(",", ":")).encode("utf-8", "replace") + b"\n"
 
 
 class Json:

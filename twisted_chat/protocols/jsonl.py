@@ -27,8 +27,10 @@ class BadRequest(ChatError):
 
 def read(request: Mapping[str, Any], member: str, kind: type, default: Any = None) -> Any:
     """A member of a request. Raises `BadRequest` if it is of another kind, or missing and without a default."""
-    value = request.get(member, default)
-    if value is None and default is None and member in REQUIRED:
+    value = request.get(member)
+    if value is None:
+        value = default
+    if value is None and member in REQUIRED:
         raise BadRequest(f"The member {member!r} is missing.")
     if value is not None and (not isinstance(value, kind) or isinstance(value, bool) is not (kind is bool)):
         raise BadRequest(f"The member {member!r} has to be {KINDS[kind]}.")
@@ -55,8 +57,9 @@ class ProgramProtocol(LineConnection):
         try:
             members = parse(line)
             request = read(members, "id", str)
-            if request is not None and not 0 < len(request) <= LONGEST_ID:
-                raise BadRequest(f"An id has 1 to {LONGEST_ID} characters.")
+            if request is not None and not (0 < len(request) <= LONGEST_ID and request.isprintable()):
+                request = None
+                raise BadRequest(f"An id has 1 to {LONGEST_ID} characters, all of them printable.")
             kind = read(members, "type", str, "")
             if kind not in REQUESTS:
                 raise BadRequest(f"There is no request of this type. There are: {', '.join(REQUESTS)}.")

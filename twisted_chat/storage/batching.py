@@ -87,14 +87,11 @@ class BatchingLog(MessageLog):
         self._open.clear()
         if not batches:
             return
-        messages = []
-        for batch in batches:
-            if batch.keeps:
-                messages.append(batch)
-            else:
+        if any(batch.keeps for batch in batches):
+            self._store(batches)  # all of them: the numbers of a turn's batches interleave, so they share one fate
+        else:
+            for batch in batches:
                 batch.fate = Fate.KEPT
-        if messages:
-            self._store(messages)
         self._reader.deliver(batches)
         self._tail.weigh(batches)
         self._tail.trim()
@@ -140,6 +137,8 @@ class BatchingLog(MessageLog):
     def _settle(self, batches: Sequence[Batch], duplicates: dict[int, int] | None) -> None:
         """What became of batches: kept, with duplicates, or, with None, lost. Stores call it in order."""
         fate = Fate.LOST if duplicates is None else Fate.KEPT
+        if not batches:
+            return
         for batch in batches:
             batch.fate = fate
         self._tail.trim()

@@ -80,6 +80,7 @@ class SqliteLog(BatchingLog):
         self._size = 0
         self._committing = False
         self._stopped = False
+        self._closing = False
         self._probe: IDelayedCall | None = None
         self._idle: list[Deferred[None]] = []
 
@@ -94,6 +95,7 @@ class SqliteLog(BatchingLog):
     async def close(self) -> None:
         """Keep what waits, give back unused numbers, close the file."""
         self.flush()
+        self._closing = True
         while self._committing or self._waiting:
             idle: Deferred[None] = Deferred()
             self._idle.append(idle)
@@ -149,7 +151,7 @@ class SqliteLog(BatchingLog):
             self._thread.submit(self._database.wait_for_locks, LOCK_WAIT_STOPPED_MS)
             self._logger.error("History has stopped: {why}", why=why)
             self._reader.history_stopped(why)
-        if self._probe is None or not self._probe.active():
+        if not self._closing and (self._probe is None or not self._probe.active()):
             self._probe = self._reactor.callLater(PROBE_SECONDS, self._commit)
 
     def _next(self, batches: list[Batch], duplicates: dict[int, int] | None) -> None:
