@@ -255,8 +255,7 @@ def test_receipts_wait_for_the_disk_and_the_others_do_not(tmp_path: Path) -> Non
     ann, ben = chat.connect("line"), chat.connect("line")
     for client, name in ((ann, "Ann"), (ben, "Ben")):
         client.send(name)
-        reactor[0].until(lambda client=client: any("In #lobby" in line or "Hello" in line for line in client.lines()))
-    reactor[0].turn()
+        reactor[0].until(lambda key=name.lower(): chat.hub.people[key].live)
     held = Event()
     chat.log._thread.submit(held.wait, 20)  # type: ignore[attr-defined]
     ann.send("Hello")
