@@ -253,9 +253,9 @@ def test_receipts_wait_for_the_disk_and_the_others_do_not(tmp_path: Path) -> Non
 
     chat = Chat(Config(receipts=Receipts.ALWAYS), log=slow_log)
     ann, ben = chat.connect("line"), chat.connect("line")
-    for client, name in ((ann, "Ann"), (ben, "Ben")):
+    for client, name, key in ((ann, "Ann", "ann"), (ben, "Ben", "ben")):
         client.send(name)
-        reactor[0].until(lambda key=name.lower(): chat.hub.people[key].live)
+        reactor[0].until(lambda key=key: chat.hub.people[key].live)
     held = Event()
     chat.log._thread.submit(held.wait, 20)  # type: ignore[attr-defined]
     ann.send("Hello")

@@ -1,0 +1,151 @@
+"""The bundled client's conversation in memory, and its terminal in a pseudo-terminal."""
+
+import json
+import os
+import pty
+import select
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+from daemons import ENVIRONMENT, PATIENCE, running
+from twisted.internet.testing import StringTransport
+
+from twisted_chat.client.__main__ import place
+from twisted_chat.client.connection import Connection, Conversation
+from twisted_chat.client.terminal import painted, terminal_text
+from twisted_chat.core.events import Event, Refused
+
+
+class Front:
+    """Notes what it is told."""
+
+    def __init__(self) -> None:
+        self.happenings: list[Event] = []
+        self.answers: list[tuple[str, Event]] = []
+        self.lines_lost = 0
+
+    def happened(self, event: Event) -> None:
+        """Called by the conversation."""
+        self.happenings.append(event)
+
+    def settled(self, text: str, answer: Event) -> None:
+        """Called by the conversation."""
+        self.answers.append((text, answer))
+
+    def turned_away(self, why: Refused) -> None:
+        """Called by the conversation."""
+        self.happenings.append(why)
+
+    def lost(self) -> None:
+        """Called by the conversation."""
+        self.lines_lost += 1
+
+
+class Wire:
+    """One connection of a conversation, with a server that the test plays."""
+
+    def __init__(self, conversation: Conversation) -> None:
+        self.transport = StringTransport()
+        self.connection = Connection(conversation)
+        self.connection.makeConnection(self.transport)
+
+    def sent(self) -> list[dict[str, Any]]:
+        """The requests since this was asked last."""
+        data = self.transport.value()
+        self.transport.clear()
+        return [json.loads(line) for line in data.splitlines()]
+
+    def send(self, **event: Any) -> None:
+        """The server sends an object."""
+        self.connection.dataReceived(json.dumps(event).encode() + b"\n")
+
+
+def test_it_resumes_where_it_was_and_sends_again_what_was_not_receipted() -> None:
+    """After a reconnect: the same secret, each room's position, and each pending message under its own id."""
+    front = Front()
+    conversation = Conversation(front, "Al", "#a")
+    first = Wire(conversation)
+    hello = first.sent()[0]
+    assert (hello["name"], hello["rooms"]) == ("Al", {"#a": None})
+    first.send(type="welcome", name="Al", log="L", commands=[])
+    first.send(type="joined", seq=7, time=0, room="#a", name="Al", here=1)
+    conversation.say("one")
+    conversation.say("two")
+    one, two = first.sent()
+    first.send(type="receipt", seq=8, room="#a", kept=True, id=one["id"])
+    assert [text for text, _ in front.answers] == ["one"]
+    first.connection.connectionLost()
+    conversation.say("three")
+    assert front.lines_lost == 1
+    second = Wire(conversation)
+    again = second.sent()
+    assert again == [hello | {"rooms": {"#a": 7}, "log": "L"}]
+    second.send(type="welcome", name="Al", log="L", commands=[])
+    resent = second.sent()
+    assert [(one["text"], one["again"]) for one in resent] == [("two", True), ("three", True)]
+    assert resent[0]["id"] == two["id"]
+
+
+def test_another_log_makes_positions_meaningless() -> None:
+    """Where the server's log is another than before, rooms are entered as for the first time."""
+    conversation = Conversation(Front(), "Al", "#a")
+    first = Wire(conversation)
+    first.send(type="welcome", name="Al", log="L", commands=[])
+    first.send(type="said", seq=7, time=0, room="#a", author="Bo", text="x")
+    assert conversation.rooms == {"#a": 7}
+    first.connection.connectionLost()
+    Wire(conversation).send(type="welcome", name="Al", log="M", commands=[])
+    assert conversation.rooms == {"#a": None}
+
+
+def test_what_a_server_sends_can_not_control_the_terminal() -> None:
+    """Control characters are gone from what is shown; our own colours are not."""
+    shown = terminal_text(f"[12:01] <{painted('Al')}> \x1b[2J\x07\u202ehi")
+    assert shown.count("\x1b") == 2
+    assert shown.endswith("\x1b[0m> [2Jhi")
+
+
+def test_places() -> None:
+    """HOST, HOST:PORT and IPv6 in both forms."""
+    assert place("h") == ("h", 5555)
+    assert place("h:1") == ("h", 1)
+    assert place("[::1]:2") == ("::1", 2)
+    assert place("::1") == ("::1", 5555)
+
+
+def test_on_a_terminal(tmp_path: Path) -> None:
+    """In a pseudo-terminal: asked for a name, greeted, receipted, and gone with status 0."""
+    with running(tmp_path) as daemon:
+        main, side = pty.openpty()
+        client = subprocess.Popen(
+            [sys.executable, "-m", "twisted_chat.client", f"127.0.0.1:{daemon.port}"],
+            env=ENVIRONMENT | {"TERM": "xterm", "NO_COLOR": "1"},
+            stdin=side,
+            stdout=side,
+            stderr=side,
+        )
+        os.close(side)
+        steps = [
+            ("What's your name?", "Simran"),
+            ("Hello Simran, you are now connected!", "Hello"),
+            ("Server: I received your message - 'Hello'", "exit"),
+            ("Connection closed.", None),
+        ]
+        seen = ""
+        end = time.monotonic() + PATIENCE
+        for wanted, typed in steps:
+            while wanted not in seen:
+                assert time.monotonic() < end, seen
+                if select.select([main], [], [], 1)[0]:
+                    seen += os.read(main, 65536).decode(errors="replace")
+                    if "\x1b[6n" in seen:  # prompt_toolkit asks where the cursor is
+                        seen = seen.replace("\x1b[6n", "")
+                        os.write(main, b"\x1b[1;1R")
+            if typed is not None:
+                os.write(main, typed.encode() + b"\r")
+        assert client.wait(PATIENCE) == 0
+        assert "Disconnecting from server..." in seen
+        os.close(main)
