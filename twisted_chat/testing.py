@@ -1,5 +1,7 @@
 """The in-memory harness: a hub, a clock, and connected clients of any dialect, without a socket.
 
+For instance:
+
     chat = Chat()
     simran = chat.enter("Simran")
     assert "Hello Simran, you are now connected!" in simran.lines()
