@@ -15,8 +15,8 @@ from twisted.internet.testing import StringTransport
 
 from twisted_chat.client.__main__ import place
 from twisted_chat.client.connection import Connection, Conversation
-from twisted_chat.client.terminal import painted, terminal_text
 from twisted_chat.core.events import Event, Refused
+from twisted_chat.protocols.text import painted, terminal_text
 
 
 class Front:

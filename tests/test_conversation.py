@@ -10,7 +10,7 @@ from twisted.internet.defer import Deferred
 from twisted.logger import globalLogPublisher
 
 from twisted_chat.config import Config
-from twisted_chat.core.session import Receipts
+from twisted_chat.core.settings import Receipts
 from twisted_chat.storage.database import Database
 from twisted_chat.storage.sqlite import SqliteLog
 from twisted_chat.testing import Chat, Client
@@ -175,7 +175,7 @@ def test_resume_goes_on_where_one_was_and_says_a_message_once() -> None:
 def test_a_slow_reader_reads_on_from_the_tail(kind: str) -> None:
     """Nothing is written to a full connection; on reading again it gets everything once, in order."""
     chat = Chat()
-    slow, talker = chat.enter("Slow", kind), chat.enter("Talker")
+    slow, talker = chat.enter("Sloth", kind), chat.enter("Talker")
     slow.lines()
     slow.transport.stop_reading()
     texts = [f"{number} {'x' * 1000}" for number in range(1000)]
@@ -255,7 +255,7 @@ def test_receipts_wait_for_the_disk_and_the_others_do_not(tmp_path: Path) -> Non
     ann, ben = chat.connect("line"), chat.connect("line")
     for client, name, key in ((ann, "Ann", "ann"), (ben, "Ben", "ben")):
         client.send(name)
-        reactor[0].until(lambda key=key: chat.hub.people[key].live)
+        reactor[0].until(lambda key=key: chat.hub.people[key][0].live)
     held = Event()
     chat.log._thread.submit(held.wait, 20)  # type: ignore[attr-defined]
     ann.send("Hello")

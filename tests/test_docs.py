@@ -4,7 +4,9 @@ import json
 import re
 from pathlib import Path
 
+from twisted_chat.core.builtin import table
 from twisted_chat.core.errors import ChatError
+from twisted_chat.core.session import Role
 from twisted_chat.protocols import connection, jsonl
 from twisted_chat.protocols.json_codec import TYPES, as_event, as_object
 
@@ -30,7 +32,45 @@ def test_every_message_type_has_an_example_that_is_one() -> None:
             assert set(example) <= set(as_object(event))
 
 
+ROLES = {
+    Role.VISITOR: "anybody, before they have a name too",
+    Role.MEMBER: "everybody",
+    Role.REGISTERED: "registered names",
+    Role.MODERATOR: "operators of the room",
+    Role.OWNER: "the owner of the room",
+    Role.OPERATOR: "operators of the server",
+}
+
+
+def who_may_do_what() -> str:
+    """docs/commands.md, made from the command table."""
+    lines = [
+        "# Who may do what",
+        "",
+        "Made from the command table: `python tests/test_docs.py` writes it anew. Each may do what those above may;",
+        "the owner of a room is its operator too, and an operator of the server (`--operator NAME`) is the operator of every room.",
+    ]
+    for role in Role:
+        lines += ["", f"## {ROLES[role][0].upper()}{ROLES[role][1:]}", "", "| command | what it does |", "|---|---|"]
+        for command in table.for_role(Role.OPERATOR):
+            if command.role is role:
+                usage = command.usage.replace("|", "\\|")
+                lines.append(f"| `{usage}` | {command.explanation} |")
+    return "\n".join(lines) + "\n"
+
+
+def test_who_may_do_what_is_written_down() -> None:
+    """docs/commands.md is what the command table says."""
+    assert (DOCS / "commands.md").read_text("utf-8") == who_may_do_what()
+
+
 def test_every_error_code_is_listed() -> None:
     """The codes a program can be sent are all named."""
-    codes = {kind.code for kind in (*ChatError.__subclasses__(), jsonl.BadRequest, connection.InternalError)} | {"closing"}
+    assert jsonl.BadRequest in ChatError.__subclasses__()
+    assert connection.InternalError in ChatError.__subclasses__()
+    codes = {kind.code for kind in ChatError.__subclasses__()} | {"closing"}
     assert set(re.findall(r"`([a-z-]+)`", PROTOCOL.split("## Error codes")[1])) == codes
+
+
+if __name__ == "__main__":
+    (DOCS / "commands.md").write_text(who_may_do_what(), "utf-8")

@@ -1,12 +1,14 @@
 """The command line, the environment and the INI file; and that README says what the program does."""
 
+import re
 from pathlib import Path
 
 import pytest
 
 from twisted_chat.config import Config, state_folder
 from twisted_chat.core.builtin import table
-from twisted_chat.core.session import Receipts, Role
+from twisted_chat.core.session import Role
+from twisted_chat.core.settings import Receipts
 from twisted_chat.tap import SETTINGS, Options, dashed
 
 README = (Path(__file__).parent.parent / "README.md").read_text("utf-8")
@@ -76,7 +78,8 @@ def test_state_folder_follows_the_system() -> None:
 
 def test_readme_lists_every_option_and_command() -> None:
     """README's tables name exactly the options and commands there are, and it is short."""
-    listed = {line.split("`")[1] for line in README.splitlines() if line.startswith("| `")}
+    rows = [line.replace("\\|", "|") for line in README.splitlines() if line.startswith("| `")]
+    listed = {word for row in rows for word in re.findall(r"`((?:--|/[a-z]+\b)[^`]*)`", row)}
     options = {f"--{dashed(name)}" for name in SETTINGS} | {"--config"}
     commands = {command.usage for command in table.for_role(Role.OPERATOR)}
     assert listed == options | commands

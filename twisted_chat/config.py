@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from twisted_chat.core.session import Receipts
+from twisted_chat.core.settings import Receipts
 
 MIB = 1024 * 1024
 
@@ -33,6 +33,7 @@ class Config:
     )
     exit_stops_server: bool = option(False, "Stop the daemon when anyone types exit.")
     log_messages: bool = option(False, "Write what is said to the daemon's log, too.")
+    operator: tuple[str, ...] = option((), "A registered name that is an operator of the server. Repeatable.")
     motd: str = option("", "File of UTF-8 text to show to everyone who comes in.")
 
     grace: float = 0.3

@@ -25,16 +25,18 @@ from twisted.python.failure import Failure
 from twisted_chat.config import Config
 from twisted_chat.core.builtin import table
 from twisted_chat.core.events import KeptEvent
-from twisted_chat.core.hub import Hub
-from twisted_chat.core.ports import MessageLog
+from twisted_chat.core.hub import Bounds, Hub
+from twisted_chat.core.ports import MessageLog, Records
 from twisted_chat.core.text import clean
 from twisted_chat.listening import descriptions, try_to_listen
 from twisted_chat.protocols.connection import ChatFactory, LineConnection
 from twisted_chat.protocols.detect import DetectorFactory, Row, looks_like_json
 from twisted_chat.protocols.jsonl import ProgramFactory
 from twisted_chat.protocols.line import PersonFactory
+from twisted_chat.storage.accounts import PortalAccounts
 from twisted_chat.storage.database import Database, StateError
 from twisted_chat.storage.memory import MemoryLog
+from twisted_chat.storage.records import MemoryRecords, SqliteRecords
 from twisted_chat.storage.sqlite import SqliteLog
 
 # How often it is looked whether full connections take anything, in seconds: fine enough for a patience of a minute.
@@ -107,16 +109,24 @@ class ChatService(Service):
         """Called by Twisted, in the daemon. Raises `StateError` or `CannotListenError`."""
         super().startService()
         self.messages = self._open_log()
+        self.accounts = PortalAccounts(self._password_of, self._reactor.callFromThread)
+        records = self._open_records()
         self.hub = Hub(
             self.messages,
+            records,
+            self.accounts,
             time.time,
+            self._reactor.seconds,
             self._drive,
-            stop=self._stop_reactor if self._config.exit_stops_server else None,
+            stop=self._stop_reactor,
+            exit_stops=self._config.exit_stops_server,
             transcript=self._log_message if self._config.log_messages else None,
             motd=self._motd,
-            message_limit=self._config.message_limit,
+            operators=self._config.operator,
             reserved=table.words,
+            bounds=Bounds(message_bytes=self._config.message_limit),
         )
+        self.hub.restore(records.load())
         self._detector = self._make_factory()
         self._progress = LoopingCall(self._check_progress)
         self._progress.clock = self._reactor
@@ -140,6 +150,15 @@ class ChatService(Service):
         if self._database is None:
             return MemoryLog(lambda call: self._reactor.callLater(0, call), **sizes)
         return SqliteLog(self._database, self._reactor, waiting_bytes=self._config.waiting_bytes, **sizes)
+
+    def _open_records(self) -> Records:
+        if isinstance(self.messages, SqliteLog) and self._database is not None:
+            return SqliteRecords(self._database, self.messages.submit)
+        return MemoryRecords()
+
+    def _password_of(self, key: str) -> str | None:
+        account = self.hub.registry.accounts.get(key)
+        return account.password if account else None
 
     def _make_factory(self) -> DetectorFactory:
         def factory(kind: type[ChatFactory]) -> ChatFactory:
@@ -170,8 +189,12 @@ class ChatService(Service):
         for connection in tuple(self._connections):
             connection.check_progress(now, self._config.patience)
 
-    def _stop_reactor(self) -> None:
-        self._reactor.callLater(0, self._reactor.stop)
+    def _stop_reactor(self, seconds: float) -> None:
+        self._reactor.callLater(seconds, self._stop)
+
+    def _stop(self) -> None:
+        if self.running:
+            self._reactor.stop()
 
     async def _drain(self) -> None:
         if self._progress.running:
@@ -184,6 +207,7 @@ class ChatService(Service):
         for connection in tuple(self._connections):
             connection.transport.abortConnection()
         await deferLater(self._reactor, 0)
+        self.accounts.stop()
         closing: Any = self.messages.close()
         await self._at_most(1.0, closing)
 

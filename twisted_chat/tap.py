@@ -20,7 +20,9 @@ from twisted.python import usage
 
 from twisted_chat import __version__
 from twisted_chat.config import Config, state_folder
-from twisted_chat.core.session import Receipts
+from twisted_chat.core import names
+from twisted_chat.core.errors import BadName
+from twisted_chat.core.settings import Receipts
 from twisted_chat.service import CannotStart, make_service
 
 ENVIRONMENT = "TWISTED_CHAT_"
@@ -78,7 +80,21 @@ def endpoints(text: str) -> tuple[str, ...]:
     return tuple(text.split())
 
 
-PARSERS: dict[str, Callable[[str], Any]] = {"port": port, "host": host, "receipts": receipts, "listen": endpoints}
+def operators(text: str) -> tuple[str, ...]:
+    """Names, apart by white space."""
+    try:
+        return tuple(names.person(name, frozenset()) for name in text.split())
+    except BadName as error:
+        raise ValueError(f"--operator takes a name: {error}") from None
+
+
+PARSERS: dict[str, Callable[[str], Any]] = {
+    "port": port,
+    "host": host,
+    "receipts": receipts,
+    "listen": endpoints,
+    "operator": operators,
+}
 
 
 def help_line(name: str) -> str:
@@ -102,13 +118,17 @@ class Options(usage.Options):
     config: Config
 
     def __init__(self) -> None:
-        self.endpoints: list[str] = []
+        self.lists: dict[str, list[str]] = {name: [] for name in LISTS}
         super().__init__()
 
     def opt_listen(self, endpoint: str) -> None:  # noqa: D102 (its docstring is the setting's)
-        self.endpoints.append(endpoint)
+        self.lists["listen"].append(endpoint)
+
+    def opt_operator(self, name: str) -> None:  # noqa: D102
+        self.lists["operator"].append(name)
 
     opt_listen.__doc__ = SETTINGS["listen"].metadata["doc"]
+    opt_operator.__doc__ = SETTINGS["operator"].metadata["doc"]
 
     def opt_version(self) -> None:
         """Show the version and end."""
@@ -143,8 +163,7 @@ class Options(usage.Options):
 
     def _given(self) -> tuple[str, dict[str, str]]:
         given = {name: self[dashed(name)] for name in SETTINGS if name not in LISTS and self[dashed(name)] not in (None, 0)}
-        if self.endpoints:
-            given["listen"] = "\n".join(self.endpoints)
+        given |= {name: "\n".join(texts) for name, texts in self.lists.items() if texts}
         return "", {name: "yes" if name in FLAGS else text for name, text in given.items()}
 
 

@@ -12,6 +12,7 @@ import time
 from collections.abc import Callable
 from typing import Any
 
+from twisted.internet.address import IPv4Address
 from twisted.internet.defer import Deferred
 from twisted.internet.interfaces import IHalfCloseableProtocol
 from twisted.internet.task import Clock
@@ -20,12 +21,14 @@ from twisted.internet.testing import StringTransport
 from twisted_chat.config import Config
 from twisted_chat.core.builtin import table
 from twisted_chat.core.hub import Hub
-from twisted_chat.core.ports import MessageLog
+from twisted_chat.core.ports import MessageLog, Records
 from twisted_chat.protocols.connection import ChatFactory, LineConnection
 from twisted_chat.protocols.detect import Detector, DetectorFactory, Row, looks_like_json
 from twisted_chat.protocols.jsonl import ProgramFactory
 from twisted_chat.protocols.line import PersonFactory
+from twisted_chat.storage.accounts import SHORTEST, prepared
 from twisted_chat.storage.memory import MemoryLog
+from twisted_chat.storage.records import MemoryRecords
 
 # As Twisted's own transports: beyond this many bytes a producer is asked to pause.
 BUFFER_SIZE = 65536
@@ -36,8 +39,8 @@ class MemoryTransport(StringTransport):
 
     protocol: Any = None
 
-    def __init__(self) -> None:
-        super().__init__()
+    def __init__(self, address: str = "192.0.2.1") -> None:
+        super().__init__(peerAddress=IPv4Address("TCP", address, 54321))
         self.received = b""  # what the peer has read
         self._reads = True
         self._paused = False
@@ -72,8 +75,8 @@ class MemoryTransport(StringTransport):
 class Client:
     """The other end of a connection."""
 
-    def __init__(self, chat: "Chat", protocol: Any) -> None:
-        self.transport = MemoryTransport()
+    def __init__(self, chat: "Chat", protocol: Any, address: str) -> None:
+        self.transport = MemoryTransport(address)
         self.transport.protocol = protocol
         self._chat = chat
         protocol.makeConnection(self.transport)
@@ -111,15 +114,57 @@ class Client:
         return [one for one in found if kind in (None, one["type"])]
 
 
+class PlainAccounts:
+    """Accounts whose passwords are kept as they are, at once: hashing has tests of its own."""
+
+    def __init__(self, kept: Callable[[str], str | None]) -> None:
+        self._kept = kept
+        self._codes = 0
+
+    async def hash(self, password: str) -> str:
+        """Itself."""
+        return prepared(password, SHORTEST).decode()
+
+    async def check(self, key: str, password: str) -> bool:
+        """Whether it is the one."""
+        return self._kept(key) == password
+
+    def code(self) -> str:
+        """The next code."""
+        self._codes += 1
+        return f"CODE-{self._codes}"
+
+    def digest(self, code: str) -> str:
+        """Itself, turned round."""
+        return code[::-1]
+
+
 class Chat:
     """A server in memory. It is 12:01 there, and its clock moves only with ``clock.advance``."""
 
-    def __init__(self, config: Config | None = None, log: Callable[[Clock], MessageLog] | None = None) -> None:
+    def __init__(
+        self,
+        config: Config | None = None,
+        log: Callable[[Clock], MessageLog] | None = None,
+        records: Records | None = None,
+    ) -> None:
+        self.stops: list[float] = []  # after how many seconds somebody has stopped the server
         self.config = config or Config()
         self.clock = Clock()
         sizes = {"tail_bytes": self.config.tail_bytes, "batch_bytes": self.config.batch_bytes}
         self.log: MessageLog = log(self.clock) if log else MemoryLog(lambda call: self.clock.callLater(0, call), **sizes)
-        self.hub = Hub(self.log, self.now, Deferred.fromCoroutine, reserved=table.words)
+        self.hub = Hub(
+            self.log,
+            records or MemoryRecords(),
+            PlainAccounts(self._password_of),
+            self.now,
+            self.clock.seconds,
+            Deferred.fromCoroutine,
+            stop=self.stops.append,
+            exit_stops=self.config.exit_stops_server,
+            operators=self.config.operator,
+            reserved=table.words,
+        )
         self.connections: set[LineConnection] = set()
         self.people = self._factory(PersonFactory)
         self.programs = self._factory(ProgramFactory)
@@ -130,11 +175,15 @@ class Chat:
         """Seconds since 1970."""
         return time.mktime((2026, 11, 23, 12, 1, 0, 0, 0, -1)) + self.clock.seconds()
 
-    def connect(self, kind: str = "detect") -> Client:
+    def _password_of(self, key: str) -> str | None:
+        account = self.hub.registry.accounts.get(key)
+        return account.password if account else None
+
+    def connect(self, kind: str = "detect", address: str = "192.0.2.1") -> Client:
         """A client: ``line``, ``json``, or ``detect`` for one whose protocol is to be found out."""
         factories: dict[str, Any] = {"line": self.people, "json": self.programs, "detect": self.detector}
         protocol: LineConnection | Detector = factories[kind].buildProtocol(None)
-        return Client(self, protocol)
+        return Client(self, protocol, address)
 
     def enter(self, name: str, kind: str = "line", **hello: Any) -> Client:
         """A client who has given a name."""
@@ -143,7 +192,7 @@ class Chat:
         return client
 
     def turn(self) -> None:
-        """Let the reactor turn until nothing is due."""
+        """Let the reactor turn until nothing is due, nor under way on another thread."""
         while any(call.getTime() <= self.clock.seconds() for call in self.clock.getDelayedCalls()):
             self.clock.advance(0)
 

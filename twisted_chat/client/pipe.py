@@ -16,7 +16,7 @@ from twisted.python.failure import Failure
 from zope.interface import implementer
 
 from twisted_chat.client.connection import ConnectionFactory, Conversation
-from twisted_chat.core.events import Event, Receipt, Refused, RoomEvent, Told
+from twisted_chat.core.events import Event, Receipt, Refused, RoomEvent, Whispered
 from twisted_chat.protocols.text import Plain
 
 # How many messages may be without a receipt before no more is read: the pipe waits, not our memory.
@@ -86,7 +86,7 @@ class Pipe(LineReceiver):
         if self._giving_up is not None and self._conversation.welcome is not None:
             self._giving_up.cancel()
             self._giving_up = None
-        shown = isinstance(event, RoomEvent) and (not self._dialect_hides(event) or isinstance(event, Told))
+        shown = isinstance(event, RoomEvent) and (not self._dialect_hides(event) or isinstance(event, Whispered))
         if shown and self.connected and not self._output_gone:
             self.transport.write(self._dialect.render([event]).replace(b"\r\n", b"\n"))
 

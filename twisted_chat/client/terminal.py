@@ -2,7 +2,6 @@
 
 import asyncio
 import os
-import zlib
 from collections.abc import Iterable
 from typing import Any
 
@@ -29,12 +28,7 @@ from twisted_chat.core.events import (
     Renamed,
     Welcome,
 )
-from twisted_chat.core.text import clean
-from twisted_chat.protocols.text import GREETING, lines
-
-# Colours that can be read on dark and on light (SGR codes).
-COLOURS = (31, 32, 33, 34, 35, 36, 91, 92, 94, 95)
-MARK = "\x00"  # stands for a colour's begin and end while text is made safe; no clean text has it
+from twisted_chat.protocols.text import GREETING, lines, painted, terminal_text
 
 
 class Interrupt(Exception):
@@ -72,25 +66,6 @@ class Words(Completer):
             case Renamed():
                 self.people.get(event.room, set()).discard(event.name)
                 self.people.setdefault(event.room, set()).add(event.new)
-
-
-def painted(text: str) -> str:
-    """A name in its colour: the same for everybody, whatever its case."""
-    return f"{MARK}{COLOURS[zlib.crc32(text.casefold().encode()) % len(COLOURS)]}{MARK}{text}{MARK}{MARK}"
-
-
-def terminal_text(line: str) -> str:
-    """A rendered line, made safe, with its colours put in."""
-    pieces = line.split(MARK)
-    shown = [_safe(pieces[0])]
-    for colour, text in zip(pieces[1::2], pieces[2::2], strict=True):
-        shown.append(f"\x1b[{colour or 0}m{_safe(text)}")
-    return "".join(shown)
-
-
-def _safe(piece: str) -> str:
-    """A piece of a line made safe, with the blanks at its end."""
-    return clean(piece + ".")[:-1]
 
 
 class Terminal:

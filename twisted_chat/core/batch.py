@@ -1,10 +1,15 @@
 """What was added to one room in one reactor turn: the unit in which the chat is shown, kept, and read on from."""
 
+from __future__ import annotations
+
+import re
 from collections.abc import Sequence
 from enum import Enum
 from typing import Protocol
 
-from twisted_chat.core.events import KEPT, Event, RoomEvent
+from twisted_chat.core import names
+from twisted_chat.core.events import KEPT, Event, RoomEvent, Whispered
+from twisted_chat.core.settings import Settings
 
 # What an event costs in memory besides its text, in bytes: its object, its numbers, its place in the batch. Measured
 # with tracemalloc on CPython 3.11: 330 to 420.
@@ -20,6 +25,19 @@ class Dialect(Protocol):
     def echoes(self, event: RoomEvent) -> bool:
         """Whether the person who caused the event is shown it too. A terminal already shows what was typed on it."""
 
+    @property
+    def alerts(self) -> bool:
+        """Whether messages that name the reader look otherwise than those that don't."""
+
+    def styled(self, settings: Settings, name: str) -> Dialect:
+        """The dialect of somebody of this name with these settings."""
+
+    def aside(self) -> Dialect:
+        """The same for rooms one is not looking at."""
+
+    def unalarmed(self) -> Dialect:
+        """The same for messages that don't name the reader."""
+
     def __hash__(self) -> int: ...
 
 
@@ -34,7 +52,7 @@ class Fate(Enum):
 class Batch:
     """Events of one room in the order of their numbers. Open while its turn lasts, unchanged afterwards."""
 
-    __slots__ = ("events", "fate", "keys", "origins", "rendered", "room", "size")
+    __slots__ = ("_authors", "_words", "events", "fate", "keys", "origins", "rendered", "room", "size")
 
     def __init__(self, room: str) -> None:
         self.room = room
@@ -44,6 +62,8 @@ class Batch:
         self.rendered: dict[Dialect, bytes] = {}
         self.size = 0  # bytes of memory its events take, roughly
         self.fate = Fate.PENDING
+        self._words: frozenset[str] | None = None
+        self._authors: frozenset[str] | None = None
 
     def add(self, event: RoomEvent, text_size: int) -> None:
         """Add the next event. ``text_size`` is the length of its text."""
@@ -78,10 +98,46 @@ class Batch:
             data = self.rendered[dialect] = dialect.render(self.events)
         return data
 
-    def for_one(self, dialect: Dialect, session: int, after: int) -> bytes:
-        """Its bytes for one reader who has read up to ``after``, without what that reader's own terminal already shows."""
-        if after < self.first and (session not in self.origins or all(map(dialect.echoes, self.events))):
+    def for_one(self, dialect: Dialect, session: int, after: int, ignored: frozenset[str] = frozenset()) -> bytes:
+        """Its bytes for one reader who has read up to ``after``: without what their own terminal already shows.
+
+        What the people ``ignored`` (keys) have said is left out.
+        """
+        echoed = session not in self.origins or all(map(dialect.echoes, self.events))
+        if after < self.first and echoed and not (ignored and self._by(ignored)):
             return self.for_everybody(dialect)
         return dialect.render(
-            [event for event in self.events if event.seq > after and (event.by != session or dialect.echoes(event))]
+            [
+                event
+                for event in self.events
+                if event.seq > after
+                and (event.by != session or dialect.echoes(event))
+                and not (ignored and isinstance(event, (*KEPT, Whispered)) and names.fold(event.author) in ignored)
+            ]
         )
+
+    def concerns(self, key: str) -> bool:
+        """Whether a message in it names the person of this key, or is for them alone."""
+        if self.room.startswith("@"):
+            return True
+        if self._words is None:
+            self._words = frozenset().union(*(words(event.text) for event in self.events if isinstance(event, KEPT)))
+        return key in self._words
+
+    def replace(self, seq: int, event: RoomEvent) -> None:
+        """Put another event in the place of one, as if it had been so from the beginning."""
+        self.events = [event if one.seq == seq else one for one in self.events]
+        self.rendered.clear()
+
+    def _by(self, keys: frozenset[str]) -> bool:
+        if self._authors is None:
+            self._authors = frozenset(
+                names.fold(event.author) for event in self.events if isinstance(event, (*KEPT, Whispered))
+            )
+        return not self._authors.isdisjoint(keys)
+
+
+def words(text: str) -> frozenset[str]:
+    """The words of a text, folded, with and without the punctuation that names may have at their ends."""
+    found = re.findall(r"[\w.'-]+", text)
+    return frozenset(names.fold(word) for one in found for word in (one, one.strip(".'-")) if word)

@@ -2,17 +2,18 @@
 
 1. A command is declared once: name, usage, role, and a docstring whose first sentence explains it.
 2. The usage says how many words it takes: ``WORD`` is needed, ``[WORD]`` may be missing, ``...`` takes the rest of the
-   line as it is. The handler's parameters have to match, or the import fails.
+   line as it is. The handler's parameters have to match, or the import fails; ``*words`` take what the usage allows.
 3. Role and number of words are checked here, before the handler runs.
 4. A line without a slash is said; ``//`` says a line that begins with a slash; a bare ``exit`` leaves.
-5. Whoever has no name yet may type a command's bare word (``who``); anything else is the name.
+5. Whoever has no name yet may type the bare word of a command for visitors (``who``); anything else is the name.
+6. Whoever was asked something answers with the next line, whatever it is; an empty one is no answer.
 """
 
 from __future__ import annotations
 
 import inspect
 from collections.abc import Callable, Coroutine, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TypeAlias
 
 from twisted_chat.core import names
@@ -45,9 +46,28 @@ class Call:
             raise NotInRoom("You are in no room. Join one first: /join #lobby")
         return room
 
+    @property
+    def role(self) -> Role:
+        """What the person who gave the command may do in its room."""
+        return self.hub.role(self.me, self.in_room or self.me.current)
+
+    def require(self, role: Role) -> None:
+        """Raises `NotAllowed` if the person may not do as much as this role."""
+        if self.role < role:
+            raise NotAllowed(REFUSALS[role])
+
     def reply(self, *answers: Answer) -> None:
         """Answer the person who gave the command."""
         self.me.tell(*answers)
+
+
+REFUSALS = {
+    Role.MEMBER: "Please tell us your name first.",
+    Role.REGISTERED: "Only registered names may do that. See /help register",
+    Role.MODERATOR: "Only an operator of this room may do that.",
+    Role.OWNER: "Only the owner of this room may do that.",
+    Role.OPERATOR: "Only an operator of the server may do that.",
+}
 
 
 class Command:
@@ -64,10 +84,12 @@ class Command:
         self.handler = handler
         self.needed = sum(not word.startswith("[") for word in words)
         self.most = len(words)
+        self.names_room = usage.startswith("[ROOM]")  # what one may do there counts, not in the current room
         self.takes_rest = bool(words) and words[-1].rstrip("]").endswith("...")
         parameters = list(inspect.signature(handler).parameters.values())[1:]
         needed = sum(parameter.default is parameter.empty for parameter in parameters)
-        if (needed, len(parameters)) != (self.needed, self.most) or not self.explanation:
+        takes_any = [parameter.kind for parameter in parameters] == [inspect.Parameter.VAR_POSITIONAL]
+        if not (takes_any or (needed, len(parameters)) == (self.needed, self.most)) or not self.explanation:
             raise TypeError(f"{self.usage}: the handler has other parameters than the usage, or no docstring")
 
     def split(self, rest: str) -> list[str]:
@@ -118,34 +140,42 @@ class Table:
 
         Raises `ChatError`.
         """
-        name, arguments = self.parse(call.me.role, line)
+        name, arguments = self.parse(call.me, line)
         return self.invoke(call, name, arguments)
 
-    def parse(self, role: Role, line: str) -> tuple[str, list[str]]:
+    def parse(self, me: Session, line: str) -> tuple[str, list[str]]:
         """A typed line as the name of a command and its words. Raises `NotUnderstood`."""
-        if role is Role.VISITOR:
+        question, me.question = me.question, None
+        if question is not None:
+            if not line.strip():
+                raise NotUnderstood("Nothing was changed." if me.name else "What's your name?")
+            return question.command, [*question.arguments, line]
+        line = line.rstrip()
+        if not me.name:
             return self._parse_visitor(line.strip())
-        if line.strip() == "exit":
+        if line == "exit":
             return "exit", []
-        if line.startswith("/") and not line.startswith("//"):
-            word, _, rest = line[1:].partition(" ")
-            command = self.find(word)
-            return command.name, command.split(rest)
-        return "say", [line[1:] if line.startswith("/") else line]
+        if line.lstrip().startswith("/"):
+            line = line.lstrip()
+            if not line.startswith("//"):
+                word, _, rest = line[1:].partition(" ")
+                command = self.find(word)
+                return command.name, command.split(rest)
+            line = line[1:]
+        return "say", [line]
 
     def _parse_visitor(self, line: str) -> tuple[str, list[str]]:
         word, _, rest = line.removeprefix("/").partition(" ")
         command = self.commands.get(word.lower())
-        if command is not None and (line.startswith("/") or not rest):
+        if command is not None and (line.startswith("/") or (not rest and command.role is Role.VISITOR)):
             return command.name, command.split(rest)
         return "name", [line]
 
     def invoke(self, call: Call, name: str, arguments: Sequence[str]) -> Answering | None:
         """Run a command whose words are already apart. Raises `ChatError`."""
         command = self.find(name)
-        if call.me.role < command.role:
-            if call.me.role is Role.VISITOR:
-                raise NotAllowed("Please tell us your name first.")
-            raise NotAllowed(f"Only an operator may use /{command.name}.")
+        if command.names_room and arguments and arguments[0].startswith("#"):
+            call = replace(call, in_room=call.me.rooms.get(names.room(arguments[0]), call.in_room))
+        call.require(command.role)
         command.check(arguments)
         return command.handler(call, *arguments)

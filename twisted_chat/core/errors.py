@@ -56,3 +56,39 @@ class NotKept(ChatError):
     """History can't be read or written now: the disk failed."""
 
     code = "history-unavailable"
+
+
+class PasswordNeeded(ChatError):
+    """The next line is a password: it should not be shown while it is typed."""
+
+    code = "password-needed"
+
+
+class WrongPassword(ChatError):
+    """The password is not the one of that name."""
+
+    code = "wrong-password"
+
+
+class TooOften(ChatError):
+    """Allowed, but not so often; the sentence says when."""
+
+    code = "too-often"
+
+
+class Banned(ChatError):
+    """The person may not come in, or not speak."""
+
+    code = "banned"
+
+
+class BadPassword(ChatError):
+    """It can't be a password."""
+
+    code = "bad-password"
+
+
+class Busy(ChatError):
+    """Too many ask for this at once."""
+
+    code = "busy"

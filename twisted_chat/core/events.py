@@ -1,9 +1,9 @@
 """What a person can be told: frozen nouns.
 
 1. Events of a room (`RoomEvent`) stand in the log. Their ``seq`` is the one order everybody sees.
-2. Of these only `Said` and `Emoted` are kept on disk (`KEPT`); the others pass between them.
+2. Of these only `Said`, `Emoted` and `Told` are kept on disk (`KEPT`); the others pass between them.
 3. Answers (`Answer`) concern one person alone, have no number and never enter the log.
-4. ``room`` is a room's key (``#lobby``), or a person's inbox (``@17``), which nobody else reads.
+4. ``room`` is a room's key (``#lobby``), or an inbox, which nobody else reads: ``@ann`` of a registered name, else ``@17``.
 5. ``by`` is the id of the session that caused the event, 0 when unknown (read back from disk).
 6. ``time`` is in seconds since 1970, UTC. It is shown; nothing is ordered by it.
 """
@@ -37,8 +37,8 @@ class Emoted:
 
 
 @dataclass(frozen=True, slots=True)
-class Told:
-    """A private message. It is not kept."""
+class Whispered:
+    """A private message that is not kept: one of the two is a guest."""
 
     seq: int
     time: float
@@ -47,6 +47,11 @@ class Told:
     to: str
     text: str
     by: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Told(Whispered):
+    """A private message between registered names. It is kept, and waits for whoever is away."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,6 +80,20 @@ class Left:
 
 
 @dataclass(frozen=True, slots=True)
+class Kicked:
+    """Somebody was sent out by an operator; ``here`` people are left. ``reason`` may be empty."""
+
+    seq: int
+    time: float
+    room: str
+    name: str
+    here: int
+    operator: str
+    reason: str = ""
+    by: int = 0
+
+
+@dataclass(frozen=True, slots=True)
 class Renamed:
     """Somebody has another name from here on."""
 
@@ -95,6 +114,30 @@ class TopicSet:
     room: str
     name: str
     topic: str
+    by: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Changed:
+    """An operator has changed what may be done in a room, or who is who there: ``name`` did ``what``."""
+
+    seq: int
+    time: float
+    room: str
+    name: str
+    what: str
+    by: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Deleted:
+    """An operator has taken the text of message ``target`` out of the history."""
+
+    seq: int
+    time: float
+    room: str
+    name: str
+    target: int
     by: int = 0
 
 
@@ -132,12 +175,16 @@ class Receipt:
 
 @dataclass(frozen=True, slots=True)
 class People:
-    """Who is in a room, in alphabetical order, and what the room is about. ``arriving`` if you have just come in."""
+    """Who is in a room, in alphabetical order, and what the room is about. ``arriving`` if you have just come in.
+
+    ``how``, if asked for, says of each how they have come in and whether they are away.
+    """
 
     room: str
     names: tuple[str, ...]
     topic: str = ""
     arriving: bool = False
+    how: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -159,11 +206,26 @@ class RoomList:
 
 @dataclass(frozen=True, slots=True)
 class History:
-    """What was said before, oldest first. ``today`` is the time of asking, for day marks."""
+    """What was said before, oldest first. ``today`` is the time of asking, for day marks.
+
+    ``mark`` is the number up to which you had read when you left, 0 if that is not known, and ``missed`` how many
+    messages have come since.
+    """
 
     room: str
-    events: "tuple[Said | Emoted, ...]"
+    events: "tuple[KeptEvent, ...]"
     today: float
+    mark: int = 0
+    missed: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """What a search has found, oldest first. With ``more``, there is more before it."""
+
+    events: "tuple[KeptEvent, ...]"
+    today: float
+    more: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -171,6 +233,29 @@ class Help:
     """How commands are used: (usage, what it does), one pair a command."""
 
     entries: tuple[tuple[str, str], ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Whois:
+    """Somebody who is here. ``idle`` is in seconds; ``address`` is for operators only; ``away`` is None if they are not."""
+
+    name: str
+    registered: bool
+    rooms: tuple[str, ...]
+    idle: float
+    protocol: str
+    encrypted: bool
+    away: str | None = None
+    address: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Listing:
+    """A table: what it lists (``bans``), what its columns are called, and its rows."""
+
+    of: str
+    columns: tuple[str, ...]
+    rows: tuple[tuple[str, ...], ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -201,9 +286,15 @@ class Pong:
     """Everything you asked for before this has been worked off."""
 
 
-KeptEvent: TypeAlias = Said | Emoted
-RoomEvent: TypeAlias = Said | Emoted | Told | Joined | Left | Renamed | TopicSet | Notice
-Answer: TypeAlias = Welcome | Receipt | People | RoomList | History | Help | Remark | Refused | Done | Pong
+Spoken: TypeAlias = Said | Emoted
+KeptEvent: TypeAlias = Said | Emoted | Told
+RoomEvent: TypeAlias = (
+    Said | Emoted | Told | Whispered | Joined | Left | Kicked | Renamed | TopicSet | Changed | Deleted | Notice
+)
+Answer: TypeAlias = (
+    Welcome | Receipt | People | RoomList | History | Found | Help | Whois | Listing | Remark | Refused | Done | Pong
+)
 Event: TypeAlias = RoomEvent | Answer
 
-KEPT = (Said, Emoted)
+KEPT = (Said, Emoted, Told)
+DELETED = "(deleted)"  # stands where a text was

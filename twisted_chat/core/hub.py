@@ -1,40 +1,64 @@
 """Who is here and which rooms exist. Only the hub changes either; it is the reader to whom the log reports.
 
 1. Everything that others can see is appended to the log; nobody is written to from here but with an answer of their own.
-2. `read_on` is the only way in which a reader that is not live gets anything of a room.
-3. Time, the log, and what drives a coroutine come in as arguments.
+2. `core.readers` is the only way in which a reader that is not live gets anything of a room.
+3. Time, the log, the records, and what drives a coroutine come in as arguments.
+4. What is kept besides messages is changed in memory at once, and then saved: a right that is taken is gone at once.
 """
 
-from collections.abc import Callable, Coroutine, Sequence
-from dataclasses import dataclass
+from __future__ import annotations
+
+from collections.abc import Callable, Coroutine, Iterable, Sequence
+from dataclasses import dataclass, replace
 from hmac import compare_digest
 
-from twisted_chat.core import names
+from twisted_chat.core import names, rights
 from twisted_chat.core.batch import Batch, Dialect, Fate
-from twisted_chat.core.errors import ChatError, NameTaken, NoSuchPerson, NotInRoom
+from twisted_chat.core.errors import Banned, NameTaken, NoSuchPerson, NotInRoom, TooOften
 from twisted_chat.core.events import (
     KEPT,
     Joined,
     KeptEvent,
+    Kicked,
     Left,
     Notice,
     People,
     Receipt,
-    Remark,
     Renamed,
+    RoomEvent,
     Said,
+    Spoken,
     Told,
     TopicSet,
+    Whispered,
 )
-from twisted_chat.core.ports import MessageLog, Outlet
+from twisted_chat.core.limits import Backoff, Window
+from twisted_chat.core.ports import Accounts, MessageLog, Outlet, Records
+from twisted_chat.core.readers import Readers
+from twisted_chat.core.records import Account, Deed, Fact, Invitation, Record, RoomRecord, Sanction
+from twisted_chat.core.registry import Registry
 from twisted_chat.core.room import Room, Stream
-from twisted_chat.core.session import LOBBY, Receipts, Session
+from twisted_chat.core.sanctions import Sanctions
+from twisted_chat.core.session import LOBBY, Question, Role, Session, Way
+from twisted_chat.core.settings import Settings, from_kept
 from twisted_chat.core.text import spoken
 
-# How much is written at once to a reader that catches up, in bytes: as much as a connection holds before it is full.
-CATCH_UP_BYTES = 64 * 1024
-# How many messages one read of the disk brings: about as many bytes as that, at a line's usual length.
-CATCH_UP_MESSAGES = 500
+# Wrong passwords from one address: three at once, then a wait of 5 s that doubles to 10 min (as ergo and OpenSSH do).
+LOGINS_FREE, LOGIN_WAIT, LOGIN_LONGEST_WAIT = 3, 5.0, 600.0
+# Searches from one address: they share the one thread that also keeps messages.
+SEARCHES, SEARCH_SPAN = 60, 60.0
+# New accounts, on the whole server: a class of 30 registers at once (ergo's default).
+REGISTRATIONS, REGISTRATION_SPAN = 30, 600.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Bounds:
+    """How much of everything there may be."""
+
+    message_bytes: int = 4096
+    rooms_a_person: int = 100
+    owned_rooms: int = 20
+    devices: int = 10
 
 
 @dataclass(slots=True)
@@ -52,139 +76,377 @@ class Hub:
     def __init__(
         self,
         log: MessageLog,
+        records: Records,
+        accounts: Accounts,
         now: Callable[[], float],
+        clock: Callable[[], float],
         start: Callable[[Coroutine[object, object, None]], None],
         *,
-        stop: Callable[[], None] | None = None,
+        stop: Callable[[float], None] | None = None,
+        exit_stops: bool = False,
         transcript: Callable[[KeptEvent], None] | None = None,
         motd: Sequence[str] = (),
-        message_limit: int = 4096,
+        operators: Iterable[str] = (),
         reserved: frozenset[str] = frozenset(),
+        bounds: Bounds = Bounds(),
     ) -> None:
-        """``start`` drives a coroutine to its end and logs what it raises; ``stop``, if given, ends the server.
+        """``now`` is the time of day; ``clock`` measures lengths of time, and only goes forward. Both in seconds.
 
-        ``transcript``, if given, is told of every message as it is shown.
-        ``message_limit`` is in bytes of UTF-8; ``reserved`` holds folded names nobody may have.
+        ``start`` drives a coroutine to its end and logs what it raises; ``stop``, if given, ends the server after so
+        many seconds, and with ``exit_stops`` anybody's exit does so. ``transcript``, if given, is told of every message
+        as it is shown. ``operators`` are registered names; ``reserved`` holds folded names nobody may have.
         """
         self.log = log
+        self.records = records
+        self.accounts = accounts
         self.now = now
-        self.motd = tuple(motd)
-        self.message_limit = message_limit
+        self.clock = clock
+        self.start = start
         self.stop = stop
-        self.people: dict[str, Session] = {}
-        self.rooms: dict[str, Room] = {LOBBY: Room(LOBBY, log.newest)}
-        self._start = start
+        self.exit_stops = exit_stops
+        self.bounds = bounds
+        self.operators = frozenset(names.fold(name) for name in operators)
+        self.people: dict[str, list[Session]] = {}  # by key; somebody with several connections has several sessions
+        self.rooms: dict[str, Room] = {LOBBY: Room(RoomRecord(key=LOBBY), log.newest)}
+        self.registry = Registry(clock, reserved)
+        self.sanctions = Sanctions()
+        self.invitations: dict[str, Invitation] = {}
+        self.facts: dict[str, str] = {}
+        self.searches = Window(SEARCHES, SEARCH_SPAN)
+        self.logins = Backoff(LOGINS_FREE, LOGIN_WAIT, LOGIN_LONGEST_WAIT)
+        self.registrations = Window(REGISTRATIONS, REGISTRATION_SPAN)
+        self._motd = tuple(motd)
         self._transcript = transcript
-        self._reserved = names.RESERVED | reserved
         self._streams: dict[str, Stream] = dict(self.rooms)
+        self._readers = Readers(log, self._streams, start)
+        self.read_on = self._readers.read_on
         self._sessions = 0
+        self._deeds = 0
         self._awaiting: dict[int, Awaiting] = {}
         self._left: set[Room] = set()  # rooms that may be empty; they end with the turn, as their last events do
-        self._early: set[Session] = set()  # readers whose next event is not delivered yet
         log.attach(self)
+
+    def restore(self, kept: Iterable[Record]) -> None:
+        """Take over what was kept before the start."""
+        sanctions: list[Sanction] = []
+        for record in kept:
+            match record:
+                case Account():
+                    self.put_account(record)
+                case RoomRecord():
+                    self.rooms[record.key] = self._streams[record.key] = Room(record, self.log.newest)
+                case Sanction():
+                    sanctions.append(record)
+                case Invitation():
+                    self.invitations[record.code] = record
+                case Fact():
+                    self.facts[record.key] = record.value
+                case Deed():
+                    self._deeds = max(self._deeds, record.id)
+        self.sanctions = Sanctions(sanctions)
+
+    def save(self, *changed: Record) -> None:
+        """Keep records, later: what goes wrong is logged. Commands whose person should be told await `records.save`."""
+        self.start(self.records.save(*changed))
+
+    @property
+    def motd(self) -> tuple[str, ...]:
+        """What everybody is told who comes in."""
+        return tuple(self.facts["motd"].splitlines()) if "motd" in self.facts else self._motd
 
     # Coming and going
 
-    def connect(self, outlet: Outlet, dialect: Dialect, aside: Dialect, receipts: Receipts) -> Session:
+    def connect(self, outlet: Outlet, dialect: Dialect, settings: Settings, way: Way, *, program: bool = False) -> Session:
         """A connection has opened. Nobody is told until it has a name."""
         self._sessions += 1
-        return Session(self._sessions, outlet, dialect, aside, receipts)
+        return Session(self._sessions, outlet, dialect, settings, way, self.now(), program=program)
 
-    def enter(self, session: Session, name: str) -> None:
-        """Give a visitor a name and an inbox. Raises `BadName` or `NameTaken`.
+    def enter(self, session: Session, name: str, account: Account | None = None) -> None:
+        """Give a visitor a name and an inbox. Whose ``account`` it is has proven so; anybody else is a guest.
 
-        A program that comes back with the secret it had before takes its name over from its dead connection.
+        Whoever comes back takes over: a registered person unless they stay on many devices, a guest with the secret
+        they had before. Raises `BadName`, `NameTaken`, `PasswordNeeded` or `Banned`.
         """
-        name = names.person(name, self._reserved)
-        holder = self.people.get(names.fold(name))
-        if holder is not None:
-            if not session.client or not compare_digest(holder.client, session.client):
-                raise NameTaken(f"The name {name} is taken. Please choose another.")
-            self.leave(holder, "came back on another connection")
-            holder.outlet.close("You have come back on another connection.")
-        session.rename(name)
-        self.people[session.key] = session
-        session.inbox = Stream(f"@{session.id}", self.log.newest)
-        session.inbox.readers[session.id] = session
-        self._streams[session.inbox.key] = session.inbox
-        session.positions[session.inbox.key] = session.inbox.delivered
+        if session.gone:
+            raise NoSuchPerson("The connection has ended.")
+        before = list(self.people.get(names.fold(name), ()))
+        if account is not None:
+            name = account.name
+            if len(before) >= self.bounds.devices:
+                raise TooOften(f"You are on {len(before)} connections already.")
+        elif before and not before[0].registered:
+            if not session.client or not compare_digest(before[0].client, session.client):
+                raise NameTaken(f"The name {before[0].name} is taken. Please choose another.")
+            name = before[0].name
+        else:
+            name = self.registry.guest(name, session.client)
+            before = []
+        self._check_ban(session, "", names.fold(name), account)
+        self._identify(session, name, account)
+        session.hold(self._inbox(session), self._inbox_position(session, account))
+        if account is None or session.settings.devices == "one":
+            for old in before:
+                self._take_over(session, old)
+
+    def disconnect(self, session: Session, *, lost: bool = False) -> None:
+        """A connection has ended. With ``lost``, not by anybody's will: a guest's name is held for them."""
+        if lost and session.name and not session.registered and self._is_here(session):
+            self.registry.hold(session.key, session.client)
+        self.leave(session)
+        session.gone = True
 
     def leave(self, session: Session, reason: str = "") -> None:
         """Someone goes, from all rooms. May be called twice."""
-        if self.people.get(session.key) is not session:
+        if not self._is_here(session):
             return
-        del self.people[session.key]
+        self.remember(session)
         for room in tuple(session.rooms.values()):
             self.part(session, room, reason)
-        if session.inbox:
-            del self._streams[session.inbox.key]
+        self._vacate(session)
+        if session.inbox is not None:
+            session.inbox.readers.pop(session.id, None)
+            if not session.registered:
+                del self._streams[session.inbox.key]
             session.inbox = None
         session.live = False
         session.positions = {}
-        self._early.discard(session)
+        self._readers.forget(session)
 
-    def rename(self, session: Session, name: str) -> None:
-        """Someone takes another name. Raises `BadName` or `NameTaken`."""
-        name = names.person(name, self._reserved)
-        if self.people.get(names.fold(name), session) is not session:
-            raise NameTaken(f"The name {name} is taken. Please choose another.")
+    def rename(self, session: Session, name: str, account: Account | None = None) -> None:
+        """Someone takes another name: of an account of theirs, or as a guest. Raises as `enter` does."""
+        key = names.fold(name)
+        if account is None and key == session.key:
+            name = names.person(name)
+            account = self.registry.accounts.get(key) if session.registered else None
+        elif key in self.people:
+            raise NameTaken(f"The name {self.people[key][0].name} is taken. Please choose another.")
+        elif account is None:
+            name = self.registry.guest(name)
+        self._check_ban(session, "", key, account)
         old = session.name
-        del self.people[session.key]
-        session.rename(name)
-        self.people[session.key] = session
+        position = session.position(session.inbox) if session.inbox else 0
+        self.remember(session)
+        self._vacate(session)
+        if key != session.key and session.inbox is not None:
+            session.inbox.readers.pop(session.id, None)
+            if not session.registered:
+                del self._streams[session.inbox.key]
+            session.pause()
+            session.positions.pop(session.inbox.key, None)
+            self._identify(session, account.name if account else name, account)
+            session.positions[self._inbox(session).key] = self._inbox_position(session, account) if account else position
+        else:
+            session.rename(name)
+            self.people.setdefault(session.key, []).append(session)
+            self.registry.occupy(session.key)
         for room in session.rooms.values():
-            self.log.append(Renamed(self.log.number(), self.now(), room.key, old, name, session.id))
+            self.log.append(Renamed(self.log.number(), self.now(), room.key, old, session.name, session.id))
+        self.read_on(session)
 
-    def join(self, session: Session, name: str, since: int | None = None) -> Room:
+    def _is_here(self, session: Session) -> bool:
+        return session in self.people.get(session.key, ())
+
+    def _identify(self, session: Session, name: str, account: Account | None) -> None:
+        session.registered = account is not None
+        session.rename(name)
+        self.people.setdefault(session.key, []).append(session)
+        self.registry.occupy(session.key)
+        session.question = None
+        if account is None:
+            session.inbox = self._streams[f"@{session.id}"] = Stream(f"@{session.id}", self.log.newest)
+        else:
+            session.inbox = self._streams[f"@{account.key}"]
+            session.known = frozenset(account.known)
+            session.ignore(frozenset(account.ignores))
+            session.set(from_kept(account.settings))
+        session.inbox.readers[session.id] = session
+
+    def _inbox_position(self, session: Session, account: Account | None) -> int:
+        inbox = self._inbox(session)
+        return min(account.read.get(inbox.key, inbox.delivered), inbox.delivered) if account else inbox.delivered
+
+    def _vacate(self, session: Session) -> None:
+        self.people[session.key].remove(session)
+        if not self.people[session.key]:
+            del self.people[session.key]
+        self.registry.vacate(session.key)
+
+    def _take_over(self, session: Session, old: Session) -> None:
+        """Another connection of the same person goes on where the old one was. Nobody else sees anything of it."""
+        if old.inbox is not None and session.inbox is not None:
+            session.positions[session.inbox.key] = old.position(old.inbox) if session.registered else session.inbox.delivered
+        for room in old.rooms.values():
+            self._come_in(session, room, old.position(room))
+        session.current = old.current
+        session.correspondent, session.away, session.known = old.correspondent, old.away, old.known
+        if not session.registered:
+            session.set(old.settings)
+            session.ignore(old.ignores)
+        self.leave(old)
+        old.outlet.close("You have come back on another connection.")
+
+    # Rooms
+
+    def join(self, session: Session, name: str, since: int | None = None, key: str = "") -> Room:
         """Someone comes into a room, to read it from ``since`` on, or from now. It is held until `release`.
 
-        Raises `BadName`.
+        ``key`` is the room's key, if it has one. Raises `BadName`, `ClosedRoom` or `Banned`.
         """
-        key = names.room(name)
-        room = self.rooms.get(key)
-        if room is None:
-            room = self.rooms[key] = self._streams[key] = Room(key, self.log.newest)
+        room_key = names.room(name)
+        room = self.rooms.get(room_key)
+        if room_key not in session.rooms:
+            if len(session.rooms) >= self.bounds.rooms_a_person:
+                raise TooOften(f"You are in {len(session.rooms)} rooms. Leave one first.")
+            if room is not None:
+                self._check_ban(session, room_key, session.key, self.registry.accounts.get(session.key))
+                rights.admit(session, room, key, self.operators)
+            else:
+                room = self._make_room(session, room_key)
+            self._come_in(session, room, since)
+        elif since is not None and room_key in session.held:
+            session.positions[room_key] = since
+        assert room is not None
         session.current = room
-        if key in session.rooms:
-            return room
-        session.rooms[key] = room
-        seq = self.log.number()
-        session.hold(room, seq - 1 if since is None else since)
-        room.readers[session.id] = session
-        self.log.append(Joined(seq, self.now(), key, session.name, len(room.readers), session.id))
         return room
 
     def part(self, session: Session, room: Room, reason: str = "") -> None:
         """Someone goes from one room."""
+        self._go_out(session, room)
+        if not room.has(session.key):
+            here = len(room.people())
+            self.log.append(Left(self.log.number(), self.now(), room.key, session.name, here, reason, session.id))
+
+    def kick(self, operator: Session, room: Room, key: str, reason: str) -> None:
+        """Someone is sent out of a room, on all their connections."""
+        gone = [session for session in room.readers.values() if session.key == key]
+        if gone:
+            here = len(room.people()) - 1
+            now, name = self.now(), gone[0].name
+            for session in gone:
+                self.read_on(session)
+            event = Kicked(self.log.number(), now, room.key, name, here, operator.name, reason, operator.id)
+            self.log.append(event)
+            for session in gone:
+                self._go_out(session, room)
+                session.tell(event)
+
+    def _make_room(self, session: Session, key: str) -> Room:
+        owned = sum(room.record.owner == session.key for room in self.rooms.values())
+        owner = session.key if session.registered and owned < self.bounds.owned_rooms else ""
+        room = self.rooms[key] = Room(RoomRecord(key=key, owner=owner, created=self.now()), self.log.newest)
+        self._streams[key] = room
+        if owner:
+            self.save(room.record)
+        return room
+
+    def _come_in(self, session: Session, room: Room, since: int | None) -> None:
+        already = room.has(session.key)
+        session.rooms[room.key] = room
+        seq = self.log.number()
+        position = self.log.newest if already else seq - 1
+        session.hold(room, position if since is None else since)
+        room.readers[session.id] = session
+        if not already:
+            here = len(room.people())
+            self.log.append(Joined(seq, self.now(), room.key, session.name, here, session.id))
+
+    def _go_out(self, session: Session, room: Room) -> None:
         del session.rooms[room.key], room.readers[session.id]
         session.positions.pop(room.key, None)
         session.held.discard(room.key)
         if session.current is room:
             session.current = next(iter(session.rooms.values()), None)
-        here = len(room.readers)
-        self.log.append(Left(self.log.number(), self.now(), room.key, session.name, here, reason, session.id))
         self._left.add(room)
+
+    def keep_room(self, room: Room) -> None:
+        """A room has changed: save it if it lasts."""
+        if room.lasts:
+            self.save(room.record)
 
     # Talking
 
-    def say(self, session: Session, room: Room, text: str, message_id: str | None = None, kind: type[KeptEvent] = Said) -> None:
+    def say(self, session: Session, room: Room, text: str, message_id: str | None = None, kind: type[Spoken] = Said) -> None:
         """Say something in a room, or do it with ``kind`` `Emoted`. The receipt follows when it is on disk.
 
-        A message whose id the log knows is not said again; its receipt is. Raises `BadText` or `NotInRoom`.
+        A message whose id the log knows is not said again; its receipt is. Raises `BadText`, `NotInRoom` or `Banned`.
         """
         if room.key not in session.rooms:
             raise NotInRoom(f"You are not in {room.key}.")
-        text = spoken(text, self.message_limit)
+        text = spoken(text, self.bounds.message_bytes)
         key = session.message_key(message_id)
         if key is not None and self.acknowledge(session, room, key, message_id):
             return
+        self.check_mute(session, room.key)
+        rights.may_speak(session, room, self.operators, self.clock())
+        session.spoke = self.now()
+        policy = "always" if session.program else session.settings.receipts
+        alone = all(reader.key == session.key for reader in room.readers.values())
+        answered = policy == "always" or (policy == "alone" and alone)
+        event = kind(self._await(session, message_id, answered), session.spoke, room.key, session.name, text, session.id)
+        self.log.append(event, len(text), key)
+
+    def tell(self, session: Session, name: str, text: str, message_id: str | None = None) -> None:
+        """Say something to one person. Between registered names it is kept; else the receipt says that it is not.
+
+        Raises `BadText`, `NoSuchPerson` or `Banned`.
+        """
+        text = spoken(text, self.bounds.message_bytes)
+        message_key = session.message_key(message_id)
+        key = names.fold(name)
+        account = self.registry.accounts.get(key)
+        others = self.people.get(key, [])
+        if not others and not (account is not None and session.registered):
+            raise NoSuchPerson(f"Nobody here is called {names.shown(name)}.")
+        shown = others[0].name if others else account.name if account else name
+        self.check_mute(session, "")
+        if key != session.key:
+            self._check_consent(session, key, shown)
+        session.known |= {key}
+        session.spoke = now = self.now()
+        told: Whispered
+        if account is not None and session.registered:
+            inbox = self._streams[f"@{key}"]
+            if message_key is not None and self.acknowledge(session, inbox, message_key, message_id):
+                return
+            seq = self._await(session, message_id, session.program)
+            told = Told(seq, now, inbox.key, session.name, shown, text, session.id)
+            self.log.append(told, len(text), message_key)
+        else:
+            inbox = self._inbox(others[0])
+            told = Whispered(self.log.number(), now, inbox.key, session.name, shown, text, session.id)
+            self.log.append(told, len(text))
+        for other in others:
+            other.correspondent = session.name
+        if session.inbox is not inbox:
+            session.tell(told)
+        if message_id is not None and not isinstance(told, Told):
+            session.tell(Receipt(told.seq, told.room, text, False, message_id))
+
+    def _inbox(self, session: Session) -> Stream:
+        if session.inbox is None:
+            raise NoSuchPerson(f"{session.name} has just left.")
+        return session.inbox
+
+    def _check_consent(self, session: Session, key: str, shown: str) -> None:
+        others = self.people.get(key, ())
+        account = self.registry.accounts.get(key)
+        kept = from_kept(account.settings).msgs if account else "all"
+        known = account.known if account else ()
+        wants = others[0].settings.msgs if others else kept
+        if others:
+            known = tuple(others[0].known)
+        if session.key in self.operators or wants == "all" or (wants == "known" and session.key in known):
+            return
+        raise Banned(f"{shown} takes no private messages" + (" from people they don't know." if wants == "known" else "."))
+
+    def _await(self, session: Session, message_id: str | None, answered: bool) -> int:
+        """The number for a message that is to be kept, and whose sender waits."""
         seq = self.log.number()
-        answered = session.receipts is Receipts.ALWAYS or (session.receipts is Receipts.ALONE and len(room.readers) == 1)
         self._awaiting[seq] = Awaiting(session, message_id, answered)
         session.awaiting += 1
-        self.log.append(kind(seq, self.now(), room.key, session.name, text, session.id), len(text), key)
+        return seq
 
-    def acknowledge(self, session: Session, room: Room, key: bytes, message_id: str | None) -> bool:
+    def acknowledge(self, session: Session, stream: Stream, key: bytes, message_id: str | None) -> bool:
         """Send the receipt of a message that memory knows, once it is kept. False if it is not known."""
         sent = self.log.sent(key)
         if sent is None:
@@ -192,31 +454,24 @@ class Hub:
         waiting = self._awaiting.get(sent.seq)
         if waiting is None:
             kept = sent.batch is None or sent.batch.fate is Fate.KEPT
-            session.tell(Receipt(sent.seq, room.key, "", kept, message_id))
+            session.tell(Receipt(sent.seq, stream.key, "", kept, message_id))
         elif waiting.session is not session:
             self._awaiting[sent.seq] = Awaiting(session, message_id, True)
             session.awaiting += 1
             waiting.session.settle(1)
         return True
 
-    def tell(self, session: Session, name: str, text: str, message_id: str | None = None) -> None:
-        """Say something to one person. It is not kept. Raises `BadText` or `NoSuchPerson`."""
-        text = spoken(text, self.message_limit)
-        other = self.person(name)
-        if other.inbox is None:
-            raise NoSuchPerson(f"{other.name} has just left.")
-        other.correspondent = session.name
-        told = Told(self.log.number(), self.now(), other.inbox.key, session.name, other.name, text, session.id)
-        self.log.append(told, len(text))
-        if other is not session:
-            session.tell(told)
-        if message_id is not None:
-            session.tell(Receipt(told.seq, told.room, text, False, message_id))
-
     def set_topic(self, session: Session, room: Room, topic: str) -> None:
-        """Say what a room is about. Raises `BadText`."""
-        room.topic = spoken(topic, self.message_limit)
-        self.log.append(TopicSet(self.log.number(), self.now(), room.key, session.name, room.topic, session.id), len(topic))
+        """Say what a room is about. Raises `BadText` or `Banned`."""
+        self.check_mute(session, room.key)
+        topic = spoken(topic, self.bounds.message_bytes)
+        room.record = replace(room.record, topic=topic)
+        self.log.append(TopicSet(self.log.number(), self.now(), room.key, session.name, topic, session.id), len(topic))
+        self.keep_room(room)
+
+    def show(self, event: Callable[[int, float], RoomEvent]) -> None:
+        """Append an event made of its number and time."""
+        self.log.append(event(self.log.number(), self.now()))
 
     def notify(self, text: str) -> None:
         """Tell everybody in every room something."""
@@ -224,111 +479,135 @@ class Hub:
             if room.readers:
                 self.log.append(Notice(self.log.number(), self.now(), room.key, text))
 
+    # Accounts and operators
+
+    def put_account(self, account: Account) -> None:
+        """Register a name, or change what is known of it. It has an inbox from now on."""
+        self.registry.put(account)
+        inbox = f"@{account.key}"
+        if inbox not in self._streams:
+            self._streams[inbox] = Stream(inbox, self.log.newest)
+
+    def own(self, session: Session, account: Account) -> None:
+        """A guest's name has become their own: what they are told privately is kept from now on."""
+        self.put_account(account)
+        if session.inbox is not None:
+            session.pause()
+            session.positions.pop(session.inbox.key, None)
+            session.inbox.readers.pop(session.id, None)
+            del self._streams[session.inbox.key]
+        session.registered = True
+        session.inbox = self._streams[f"@{account.key}"]
+        session.inbox.readers[session.id] = session
+        session.pause()
+        session.positions[session.inbox.key] = session.inbox.delivered
+        self.read_on(session)
+
+    def disown(self, account: Account) -> None:
+        """A name is nobody's any more: who has it now is a guest."""
+        for session in self.people.get(account.key, ()):
+            session.pause()
+            session.positions.pop(f"@{account.key}", None)
+            session.registered = False
+            session.inbox = self._streams[f"@{session.id}"] = Stream(f"@{session.id}", self.log.newest)
+            session.inbox.readers[session.id] = session
+            session.positions[session.inbox.key] = session.inbox.delivered
+            self.read_on(session)
+        del self._streams[f"@{account.key}"]
+        self.registry.drop(account.key)
+        for room in self.rooms.values():
+            policy = room.policy
+            if account.key in (room.record.owner, *policy.operators, *policy.invited):
+                owner = "" if room.record.owner == account.key else room.record.owner
+                gone, room.record = room.record, replace(room.record, owner=owner)
+                room.change(
+                    operators=tuple(key for key in policy.operators if key != account.key),
+                    invited=tuple(key for key in policy.invited if key != account.key),
+                )
+                if room.lasts:
+                    self.save(room.record)
+                else:
+                    self.start(self.records.remove(gone))
+                    self._left.add(room)
+
+    def remember(self, session: Session) -> None:
+        """Note where a registered person is and how far they have read."""
+        account = self.registry.accounts.get(session.key) if session.registered else None
+        if account is not None:
+            read = dict(account.read) | {stream.key: session.position(stream) for stream in session.streams}
+            rooms = tuple(session.rooms)
+            read = {key: seq for key, seq in read.items() if key in rooms or key.startswith("@")}
+            kept = session.settings.as_kept()
+            account = replace(
+                account,
+                rooms=rooms,
+                read=read,
+                settings=kept,
+                known=tuple(sorted(session.known)),
+                ignores=tuple(sorted(session.ignores)),
+            )
+            self.registry.put(account)
+            self.save(account)
+
+    def _check_ban(self, session: Session, room: str, key: str, account: Account | None) -> None:
+        if account is not None and key in self.operators:
+            return
+        if not room and account is None and self.facts.get("lockdown") == "on":
+            raise Banned("Only registered names may come in now.")
+        ban = self.sanctions.against("ban", room, key, session.way.address, self.now())
+        if ban is not None and rights.role(session, self.rooms.get(room), self.operators) < Role.OWNER:
+            where = room or "this chat"
+            raise Banned(f"You are banned from {where}" + (f": {ban.reason}" if ban.reason else "."))
+
+    def check_mute(self, session: Session, room: str) -> None:
+        """Raises `Banned` if this person may not speak there."""
+        mute = self.sanctions.against("mute", room, session.key, session.way.address, self.now())
+        if mute is not None and session.key not in self.operators:
+            why = f": {mute.reason}" if mute.reason else "."
+            raise Banned(f"You can't speak {'in ' + mute.room if mute.room else 'here'} now{why}")
+
+    def note(self, who: str, room: str, what: str) -> Deed:
+        """What an operator has done, as a record to be saved."""
+        self._deeds += 1
+        return Deed(id=self._deeds, at=self.now(), who=who, room=room, what=what)
+
     # Looking
 
-    def person(self, name: str) -> Session:
-        """The person of this name. Raises `NoSuchPerson`."""
-        session = self.people.get(names.fold(name))
-        if session is None:
-            raise NoSuchPerson(f"Nobody here is called {names.shown(name)}.")
-        return session
+    def role(self, session: Session, room: Room | None = None) -> Role:
+        """What a person may do in a room, or, without one, anywhere."""
+        return rights.role(session, room, self.operators)
 
-    def room(self, name: str) -> Room:
-        """The room of this name, if anybody is in it. Raises `BadName` or `NotInRoom`."""
+    def person(self, name: str) -> Session:
+        """The person of this name, on one of their connections. Raises `NoSuchPerson`."""
+        sessions = self.people.get(names.fold(name))
+        if not sessions:
+            raise NoSuchPerson(f"Nobody here is called {names.shown(name)}.")
+        return sessions[0]
+
+    def room(self, name: str, seen_by: Session) -> Room:
+        """The room of this name, as far as one may know of it. Raises `BadName` or `NotInRoom`."""
         key = names.room(name)
         room = self.rooms.get(key)
-        if room is None:
+        if room is None or not rights.may_see(seen_by, room, self.operators):
             raise NotInRoom(f"There is no room {key}.")
         return room
+
+    def rooms_seen_by(self, session: Session) -> list[Room]:
+        """The rooms one may know of, by name."""
+        return [room for _, room in sorted(self.rooms.items()) if rights.may_see(session, room, self.operators)]
 
     def people_in(self, room: Room, *, arriving: bool = False) -> People:
         """Who is in a room."""
         return People(room.key, room.names(), room.topic, arriving)
 
-    # Reading on
-
-    def release(self, session: Session, room: Room) -> None:
-        """What had to be said before a room's events has been said."""
-        session.held.discard(room.key)
+    def release(self, session: Session, stream: Stream) -> None:
+        """What had to be said before a room's events, or an inbox's, has been said."""
+        session.held.discard(stream.key)
         self.read_on(session)
 
-    def read_on(self, session: Session) -> None:
-        """Hand a reader what follows its positions, until it keeps up or its connection is full again."""
-        if not session.live and not session.reading:
-            stream = self._read_tail(session)
-            if stream is not None:
-                session.reading = True
-                self._start(self._read_disk(session, stream))
-
-    def _read_tail(self, session: Session) -> Stream | None:
-        """Read on from memory. Returns the stream that has to be read from disk first, or None."""
-        while not session.outlet.full:
-            stream = next((stream for stream in session.streams if self._lags(session, stream)), None)
-            if stream is None:
-                self._keep_up(session)
-                return None
-            position = session.positions[stream.key]
-            if position < self.log.remembered:
-                return stream
-            self._hand_over(session, stream, position)
-        return None
-
-    def _lags(self, session: Session, stream: Stream) -> bool:
-        return session.positions[stream.key] < stream.delivered and stream.key not in session.held
-
-    def _hand_over(self, session: Session, stream: Stream, position: int) -> None:
-        dialect = session.dialect_in(stream)
-        pieces: list[bytes] = []
-        size = 0
-        for batch in self.log.tail(stream.key, position):
-            data = batch.for_one(dialect, session.id, position)
-            pieces.append(data)
-            size += len(data)
-            position = batch.last
-            if size >= CATCH_UP_BYTES:
-                break
-        else:
-            position = stream.delivered
-        session.positions[stream.key] = position
-        if size:
-            session.outlet.write(b"".join(pieces))
-
-    def _keep_up(self, session: Session) -> None:
-        """A reader has read all that was delivered. It is live, unless something is held back or still to be delivered."""
-        if session.held:
-            return
-        if any(position > self._streams[key].delivered for key, position in session.positions.items()):
-            self._early.add(session)
-        elif session.positions:
-            session.positions = {}
-            session.live = True
-
-    async def _read_disk(self, session: Session, stream: Stream | None) -> None:
-        """Read on from disk and then from memory, a page at a time."""
-        try:
-            told: set[str] = set()
-            while stream is not None:
-                if isinstance(stream, Room) and stream.key not in told:
-                    told.add(stream.key)
-                    session.tell(self.people_in(stream))
-                await self._read_page(session, stream)
-                stream = self._read_tail(session)
-        finally:
-            session.reading = False
-
-    async def _read_page(self, session: Session, stream: Stream) -> None:
-        position = session.positions[stream.key]
-        try:
-            page = await self.log.read_after(stream.key, position, CATCH_UP_MESSAGES)
-        except ChatError as error:
-            session.tell(Remark(f"What was said in {stream.key} meanwhile can't be read. {error}"))
-            position = self.log.remembered
-        else:
-            position = page.position
-            if page.events and stream.key in session.positions:
-                session.outlet.write(session.dialect_in(stream).render(page.events))
-        if stream.key in session.positions:
-            session.positions[stream.key] = max(position, session.positions[stream.key])
+    def ask(self, session: Session, command: str, *arguments: str) -> None:
+        """The next line of this person is the last argument of a command."""
+        session.question = Question(command, arguments)
 
     # What the log reports
 
@@ -344,12 +623,9 @@ class Hub:
                         self._transcript(event)
         left, self._left = self._left, set()
         for room in left:
-            if not room.readers and room.key != LOBBY and self.rooms.get(room.key) is room:
+            if not room.readers and not room.lasts and self.rooms.get(room.key) is room:
                 del self.rooms[room.key], self._streams[room.key]
-        if self._early:
-            early, self._early = self._early, set()
-            for session in sorted(early, key=lambda session: session.id):
-                self.read_on(session)
+        self._readers.delivered()
 
     def kept(self, batches: Sequence[Batch], duplicates: dict[int, int]) -> None:
         """Messages are on disk: their authors get their receipts. Called by the log."""

@@ -111,3 +111,8 @@ def _broken(error: UnicodeEncodeError) -> str:
             return "written in one direction"
         case rule:
             return "not what Unicode calls " + rule.replace("_", " ")
+
+
+def skeleton(name: str) -> str:
+    """What a name looks like: two names that can be taken for each other have the same."""
+    return fold(name)

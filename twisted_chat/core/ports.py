@@ -1,11 +1,12 @@
 """What the core needs others to be."""
 
-from collections.abc import Sequence
+from collections.abc import Awaitable, Collection, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
 from twisted_chat.core.batch import Batch
 from twisted_chat.core.events import KeptEvent, RoomEvent
+from twisted_chat.core.records import Deed, Record
 
 
 class Outlet(Protocol):
@@ -59,6 +60,18 @@ class Reader(Protocol):
         """Messages are kept again."""
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Query:
+    """What is searched for: messages with all of these words, in one of these rooms."""
+
+    words: tuple[str, ...]
+    rooms: tuple[str, ...]
+    author: str = ""
+    since: float = 0.0  # seconds since 1970
+    before: int | None = None  # a sequence number
+    limit: int = 20
+
+
 class MessageLog(Protocol):
     """The order of everything that happens, and the memory of everything that was said.
 
@@ -109,5 +122,49 @@ class MessageLog(Protocol):
     async def read_before(self, room: str, before: int, limit: int) -> list[KeptEvent]:
         """The last ``limit`` messages of a room with numbers below ``before``, oldest first. Raises `NotKept`."""
 
+    async def read_since(self, room: str, time: float, limit: int) -> list[KeptEvent]:
+        """The first ``limit`` messages of a room that were said at a time or later, oldest first. Raises `NotKept`."""
+
+    async def count_after(self, room: str, after: int, limit: int) -> int:
+        """How many messages of a room have numbers above ``after``; at most ``limit``. Raises `NotKept`."""
+
+    async def search(self, query: "Query") -> list[KeptEvent]:
+        """The newest messages that fit, oldest first. Raises `NotKept`, also when it takes too long."""
+
+    async def erase(self, seq: int, rooms: Collection[str]) -> KeptEvent | None:
+        """Take the text of a message in one of these rooms out of memory and disk. None if there is none. Raises `NotKept`."""
+
     def close(self) -> object:
         """Keep what waits, then stop. Returns an awaitable; nothing may be appended afterwards."""
+
+
+class Records(Protocol):
+    """Where what is kept besides messages is written. The hub has it all in memory, but for deeds."""
+
+    def load(self) -> Iterable[Record]:
+        """All there is, and the last deed. Called once, before anything else; blocks."""
+
+    async def save(self, *records: Record) -> None:
+        """Keep records, new or changed, in one transaction. Raises `NotKept`."""
+
+    async def remove(self, *records: Record) -> None:
+        """Take records away. Raises `NotKept`."""
+
+    async def deeds(self, limit: int) -> list[Deed]:
+        """The last deeds, oldest first. Raises `NotKept`."""
+
+
+class Accounts(Protocol):
+    """Who can prove to be whom. Passwords are hashed here, off the reactor thread, and nowhere else."""
+
+    def hash(self, password: str) -> Awaitable[str]:
+        """A password as it is kept. Raises `BadPassword`, or `Busy` when too many wait."""
+
+    def check(self, key: str, password: str) -> Awaitable[bool]:
+        """Whether this is the password of the account of that key; as slow if there is none. Raises `Busy`."""
+
+    def code(self) -> str:
+        """A new code that nobody can guess, to be typed by people: ``K7QX-2M9P-…``."""
+
+    def digest(self, code: str) -> str:
+        """A code as it is kept: who reads that can't tell the code."""

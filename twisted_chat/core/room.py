@@ -1,11 +1,15 @@
 """Rooms and inboxes: what is read, by whom, and how a batch reaches them."""
 
+from dataclasses import replace
+from typing import Any
+
 from twisted_chat.core.batch import Batch
-from twisted_chat.core.session import Session
+from twisted_chat.core.records import Policy, RoomRecord
+from twisted_chat.core.session import LOBBY, Session
 
 
 class Stream:
-    """A part of the log with readers of its own. A person's inbox is one with a single reader."""
+    """A part of the log with readers of its own. A person's inbox is one that nobody else reads."""
 
     __slots__ = ("delivered", "key", "readers")
 
@@ -20,22 +24,49 @@ class Stream:
         for session in tuple(self.readers.values()):
             if not session.live:
                 continue
-            dialect = session.dialect_in(self)
-            if session.id in batch.origins:
-                session.outlet.write(batch.for_one(dialect, session.id, 0))
+            if session.particular or session.id in batch.origins:
+                session.outlet.write(session.rendered(batch, self, 0))
             else:
-                session.outlet.write(batch.for_everybody(dialect))
+                session.outlet.write(batch.for_everybody(session.dialect_in(self)))
 
 
 class Room(Stream):
     """A room: its readers are its members."""
 
-    __slots__ = ("topic",)
+    __slots__ = ("record", "spoken")
 
-    def __init__(self, key: str, delivered: int) -> None:
-        super().__init__(key, delivered)
-        self.topic = ""
+    def __init__(self, record: RoomRecord, delivered: int) -> None:
+        super().__init__(record.key, delivered)
+        self.record = record
+        self.spoken: dict[str, float] = {}  # when each person spoke last, while the room is slow
+
+    @property
+    def topic(self) -> str:
+        """What it is about."""
+        return self.record.topic
+
+    @property
+    def policy(self) -> Policy:
+        """Who may come in, and do what."""
+        return self.record.policy
+
+    @property
+    def lasts(self) -> bool:
+        """Whether it is there, and kept, also when nobody is in it."""
+        return bool(self.record.owner) or self.key == LOBBY
+
+    def change(self, **changes: Any) -> None:
+        """Change its policy."""
+        self.record = replace(self.record, policy=replace(self.policy, **changes))
+
+    def people(self) -> dict[str, Session]:
+        """Who is here, by key: of somebody with several connections, one."""
+        return {session.key: session for session in self.readers.values()}
 
     def names(self) -> tuple[str, ...]:
         """Who is here, in alphabetical order."""
-        return tuple(sorted((session.name for session in self.readers.values()), key=str.casefold))
+        return tuple(sorted((session.name for session in self.people().values()), key=str.casefold))
+
+    def has(self, key: str) -> bool:
+        """Whether somebody of this key is here, on any connection."""
+        return any(session.key == key for session in self.readers.values())

@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from enum import Enum, IntEnum
+from dataclasses import dataclass
+from enum import IntEnum
 from hashlib import blake2b
 from types import MappingProxyType
 from typing import TYPE_CHECKING
 
 from twisted_chat.core import names
-from twisted_chat.core.batch import Dialect
+from twisted_chat.core.batch import Batch, Dialect
 from twisted_chat.core.events import Answer, RoomEvent
 from twisted_chat.core.ports import Outlet
+from twisted_chat.core.settings import Settings
 
 if TYPE_CHECKING:
     from twisted_chat.core.room import Room, Stream
@@ -20,19 +22,32 @@ LOBBY = "#lobby"
 
 
 class Role(IntEnum):
-    """What a person may do. Each role may do what the ones before it may."""
+    """What a person may do, in the room a command is about. Each role may do what the ones before it may."""
 
     VISITOR = 0  # has given no name yet
     MEMBER = 1
-    OPERATOR = 2
+    REGISTERED = 2  # the name is theirs
+    MODERATOR = 3  # an operator of the room
+    OWNER = 4  # of the room
+    OPERATOR = 5  # of the whole server
 
 
-class Receipts(Enum):
-    """Who at a terminal is sent a receipt. Programs always are."""
+@dataclass(frozen=True, slots=True)
+class Way:
+    """How a person has come in."""
 
-    ALONE = "alone"  # someone by themselves is answered, someone in company sees company
-    ALWAYS = "always"
-    NEVER = "never"
+    protocol: str
+    address: str = ""  # an IP address; empty where there is none
+    encrypted: bool = False
+    reached: str = ""  # the address of ours they connected to: HOST:PORT
+
+
+@dataclass(frozen=True, slots=True)
+class Question:
+    """What a person was asked: the next line is the last argument of this command."""
+
+    command: str
+    arguments: tuple[str, ...] = ()
 
 
 class Session:
@@ -42,62 +57,88 @@ class Session:
     2. Otherwise ``positions`` holds, for each of its streams, the number up to which it has read; `Hub.read_on` hands
        it what follows, except from the streams in ``held``: there something has to be said first.
     3. ``reading`` is true while a read of the disk is under way for it: only one at a time.
+    4. Somebody with several connections has several sessions, of the same key.
     """
 
     __slots__ = (
+        "_dialect",
         "_settled",
         "aside",
         "awaiting",
+        "away",
         "client",
         "correspondent",
         "current",
         "dialect",
+        "gone",
         "held",
         "id",
+        "ignores",
         "inbox",
+        "invited",
         "key",
+        "known",
         "landing",
         "live",
         "name",
         "outlet",
+        "particular",
         "positions",
+        "program",
+        "question",
         "reading",
-        "receipts",
+        "registered",
         "rooms",
+        "settings",
+        "since",
+        "spoke",
+        "way",
     )
 
     def __init__(
-        self,
-        session_id: int,
-        outlet: Outlet,
-        dialect: Dialect,
-        aside: Dialect,
-        receipts: Receipts,
+        self, session_id: int, outlet: Outlet, dialect: Dialect, settings: Settings, way: Way, now: float, *, program: bool
     ) -> None:
+        """A ``program`` is sent every receipt, whatever its settings. ``now`` is in seconds since 1970."""
         self.id = session_id
         self.outlet = outlet
-        self.dialect = dialect  # for the room that plain text goes to, and for answers
-        self.aside = aside  # for the other rooms: it names the room on each line
-        self.receipts = receipts
+        self.way = way
+        self.program = program
+        self.since = self.spoke = now
         self.name = ""
         self.key = ""
-        self.client = b""  # a secret of the program at the other end, by which it is known when it comes back
-        self.landing: Mapping[str, int | None] = MappingProxyType({LOBBY: None})  # rooms to enter, and where to read on
+        self.registered = False
+        self.gone = False
+        self.client = b""  # a secret of whoever is at the other end, by which they are known when they come back
+        self.landing: Mapping[str, int | None] = MappingProxyType({})  # rooms to enter, and where to read on
+        self.question: Question | None = None
         self.rooms: dict[str, Room] = {}
         self.inbox: Stream | None = None
         self.current: Room | None = None
         self.correspondent = ""  # who wrote privately last: for /reply
+        self.ignores: frozenset[str] = frozenset()
+        self.known: frozenset[str] = frozenset()  # to whom this person has written privately
+        self.invited: frozenset[str] = frozenset()  # rooms this connection may enter
+        self.away: str | None = None
         self.live = False
         self.reading = False
         self.positions: dict[str, int] = {}
         self.held: set[str] = set()
         self.awaiting = 0  # messages on their way to disk
         self._settled: list[Callable[[], None]] = []
+        self._dialect = dialect
+        self.set(settings)
 
-    @property
-    def role(self) -> Role:
-        """What this person may do now."""
-        return Role.MEMBER if self.name else Role.VISITOR
+    def set(self, settings: Settings) -> None:
+        """Be shown things according to these settings from now on."""
+        self.settings = settings
+        self.dialect = self._dialect.styled(settings, self.name)  # for the room plain text goes to, and for answers
+        self.aside = self.dialect.aside()  # for the other rooms: it names the room on each line
+        self.particular = bool(self.ignores) or self.dialect.alerts
+
+    def ignore(self, keys: frozenset[str]) -> None:
+        """Be shown nothing that these people say."""
+        self.ignores = keys
+        self.set(self.settings)
 
     @property
     def streams(self) -> list[Stream]:
@@ -108,6 +149,18 @@ class Session:
         """Take a name that `core.names` allows."""
         self.name = name
         self.key = names.fold(name)
+        self.set(self.settings)
+
+    def position(self, stream: Stream) -> int:
+        """How far this person has read."""
+        return stream.delivered if self.live else self.positions.get(stream.key, stream.delivered)
+
+    def rendered(self, batch: Batch, stream: Stream, after: int) -> bytes:
+        """The bytes of a batch for this person alone, from ``after`` on: without whom they ignore, and what they typed."""
+        dialect = self.dialect_in(stream)
+        if dialect.alerts and not batch.concerns(self.key):
+            dialect = dialect.unalarmed()
+        return batch.for_one(dialect, self.id, after, self.ignores)
 
     def tell(self, *answers: Answer | RoomEvent) -> None:
         """Say something to this person alone, at once."""

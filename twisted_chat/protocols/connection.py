@@ -16,7 +16,15 @@ from typing import ClassVar
 from twisted.internet.abstract import FileDescriptor
 from twisted.internet.address import IPv4Address, IPv6Address
 from twisted.internet.defer import Deferred
-from twisted.internet.interfaces import IAddress, IDelayedCall, IHalfCloseableProtocol, IPushProducer, IReactorTime
+from twisted.internet.error import ConnectionDone
+from twisted.internet.interfaces import (
+    IAddress,
+    IDelayedCall,
+    IHalfCloseableProtocol,
+    IPushProducer,
+    IReactorTime,
+    ISSLTransport,
+)
 from twisted.internet.protocol import ServerFactory
 from twisted.internet.protocol import connectionDone as CONNECTION_DONE
 from twisted.logger import Logger
@@ -30,7 +38,8 @@ from twisted_chat.core.commands import Answering, Call, Table
 from twisted_chat.core.errors import ChatError
 from twisted_chat.core.hub import Hub
 from twisted_chat.core.room import Room
-from twisted_chat.core.session import Receipts
+from twisted_chat.core.session import Way
+from twisted_chat.core.settings import Settings
 from twisted_chat.protocols.framing import LineSplitter, NoLineEnd, TooLong
 
 # How many lines of one connection are worked off in a reactor turn.
@@ -50,6 +59,17 @@ def address_text(address: IAddress) -> str:
     if isinstance(address, IPv4Address | IPv6Address):
         return repr((address.host.removeprefix("::ffff:"), address.port))
     return repr(str(getattr(address, "name", None) or address))
+
+
+def ip_of(address: IAddress) -> str:
+    """The IP address, empty if there is none. IPv4 over an IPv6 socket is IPv4."""
+    return str(address.host).removeprefix("::ffff:") if isinstance(address, IPv4Address | IPv6Address) else ""
+
+
+def place_of(address: IAddress) -> str:
+    """``HOST:PORT``, ``[IPV6]:PORT``; empty if there is neither."""
+    host = ip_of(address)
+    return f"{f'[{host}]' if ':' in host else host}:{address.port}" if host else ""
 
 
 def unsent_bytes(transport: object) -> int:
@@ -85,7 +105,8 @@ class LineConnection(LineReceiver):
     """A LineReceiver that hands its lines to the command table, and is its session's outlet."""
 
     dialect: ClassVar[Dialect]
-    aside: ClassVar[Dialect]
+    kind: ClassVar[str]  # what people are told one has come in by
+    program: ClassVar[bool] = False
     longest: ClassVar[int]  # of a line, in bytes
     most: ClassVar[int]  # without a line end, in bytes: beyond, the connection is closed
 
@@ -112,7 +133,8 @@ class LineConnection(LineReceiver):
 
     def connectionMade(self) -> None:
         """Called by the transport."""
-        self.session = self.factory.hub.connect(self, self.dialect, self.aside, self.factory.receipts)
+        settings = Settings(receipts=self.factory.config.receipts.value)
+        self.session = self.factory.hub.connect(self, self.dialect, settings, self.way(), program=self.program)
         self.factory.connections.add(self)
         self.transport.registerProducer(Flow(self), True)
         self.greet()
@@ -140,10 +162,15 @@ class LineConnection(LineReceiver):
             if call is not None and call.active():
                 call.cancel()
         self.factory.connections.discard(self)
-        self.factory.hub.leave(self.session)
+        self.factory.hub.disconnect(self.session, lost=not reason.check(ConnectionDone))
         self.log.info("[{name}] Disconnected.", name=self.session.name or address_text(self.transport.getPeer()))
 
     # What a dialect adds
+
+    def way(self) -> Way:
+        """How the other end has come in."""
+        peer, host = self.transport.getPeer(), self.transport.getHost()
+        return Way(self.kind, ip_of(peer), ISSLTransport.providedBy(self.transport), place_of(host))
 
     def greet(self) -> None:
         """Say the first words, if the protocol has any."""
@@ -319,11 +346,6 @@ class ChatFactory(ServerFactory):
         self.config = config
         self.clock = clock
         self.connections = connections
-
-    @property
-    def receipts(self) -> Receipts:
-        """When people on this kind of connection are sent receipts."""
-        return self.config.receipts
 
     @property
     def usernames(self) -> list[str]:

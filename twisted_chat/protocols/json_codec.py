@@ -11,30 +11,43 @@ from dataclasses import MISSING, fields, is_dataclass
 from typing import Any
 
 from twisted_chat.core import events
+from twisted_chat.core.batch import Dialect
 from twisted_chat.core.events import Event, RoomEvent
+from twisted_chat.core.settings import Settings
 
 TYPES: dict[str, type[Event]] = {
     "said": events.Said,
     "emoted": events.Emoted,
     "told": events.Told,
+    "whispered": events.Whispered,
     "joined": events.Joined,
     "left": events.Left,
+    "kicked": events.Kicked,
     "renamed": events.Renamed,
     "topic": events.TopicSet,
+    "changed": events.Changed,
+    "deleted": events.Deleted,
     "notice": events.Notice,
     "welcome": events.Welcome,
     "receipt": events.Receipt,
     "people": events.People,
     "rooms": events.RoomList,
     "history": events.History,
+    "found": events.Found,
     "help": events.Help,
+    "whois": events.Whois,
+    "listing": events.Listing,
     "remark": events.Remark,
     "error": events.Refused,
     "ok": events.Done,
     "pong": events.Pong,
 }
 TYPE_OF = {kind: name for name, kind in TYPES.items()}
-HIDDEN: dict[type, frozenset[str]] = {events.Told: frozenset({"room"}), events.Receipt: frozenset({"text"})}
+HIDDEN: dict[type, frozenset[str]] = {
+    events.Told: frozenset({"room"}),
+    events.Whispered: frozenset({"room"}),
+    events.Receipt: frozenset({"text"}),
+}
 ALWAYS_HIDDEN = frozenset({"by"})
 
 
@@ -79,7 +92,7 @@ def _missing(kind: type, name: str) -> Any:
 
 def _read(value: Any, name: str) -> Any:
     if isinstance(value, list):
-        if name == "rooms":
+        if name == "rooms" and all(isinstance(one, dict) for one in value):
             return tuple(events.RoomSummary(**one) for one in value)
         if name == "events":
             return tuple(as_event(one) for one in value)
@@ -94,6 +107,23 @@ def line(members: Mapping[str, Any]) -> bytes:
 
 class Json:
     """The dialect of programs: they are shown everything, their own messages too. All of them read the same bytes."""
+
+    @property
+    def alerts(self) -> bool:
+        """No message looks otherwise than the others."""
+        return False
+
+    def styled(self, settings: Settings, name: str) -> Dialect:
+        """Programs are shown everything, whatever is set."""
+        return self
+
+    def aside(self) -> Dialect:
+        """Every event names its room already."""
+        return self
+
+    def unalarmed(self) -> Dialect:
+        """A program looks for its name itself."""
+        return self
 
     def render(self, happened: Iterable[Event]) -> bytes:
         """Events as JSON lines."""

@@ -8,7 +8,6 @@ from twisted_chat.core.commands import Answering
 from twisted_chat.core.errors import ChatError, NotAllowed, NotInRoom
 from twisted_chat.core.events import Done, Pong, Refused
 from twisted_chat.core.names import room as room_key
-from twisted_chat.core.session import LOBBY, Receipts, Role
 from twisted_chat.core.text import decode
 from twisted_chat.protocols.connection import ChatFactory, LineConnection
 from twisted_chat.protocols.json_codec import JSON
@@ -45,7 +44,8 @@ class ProgramProtocol(LineConnection):
     """One program. Its first object is ``hello``."""
 
     dialect = JSON
-    aside = JSON
+    kind = "JSON"
+    program = True
     longest = 32 * 1024  # a message of 4 KiB, each character escaped as \uXXXX, and what stands round it
     most = 32 * 1024
 
@@ -71,8 +71,9 @@ class ProgramProtocol(LineConnection):
     def hello(self, members: Mapping[str, Any], request: str | None) -> Answering | None:
         """Give a name, come into rooms, and read on in each from where one was."""
         me = self.session
-        if me.role is Role.VISITOR:
+        if not me.name:
             name = read(members, "name", str)
+            password = read(members, "password", str)
             client = read(members, "client", str, "")
             if len(client) > LONGEST_CLIENT:
                 raise BadRequest(f"The member 'client' has at most {LONGEST_CLIENT} characters.")
@@ -80,9 +81,9 @@ class ProgramProtocol(LineConnection):
             same_log = read(members, "log", str, self.factory.hub.log.id) == self.factory.hub.log.id
             me.landing = {
                 room_key(room): position(since) if same_log else None
-                for room, since in read(members, "rooms", dict, {LOBBY: None}).items()
+                for room, since in read(members, "rooms", dict, {}).items()
             }
-            return self.invoke(members, request, "name", [name])
+            return self.invoke(members, request, "name", [name] if password is None else [name, password])
         raise NotAllowed("You have said hello already.")
 
     def say(self, members: Mapping[str, Any], request: str | None) -> Answering | None:
@@ -91,7 +92,7 @@ class ProgramProtocol(LineConnection):
 
     def typed(self, members: Mapping[str, Any], request: str | None) -> Answering | None:
         """Do what a person has typed."""
-        name, arguments = self.factory.table.parse(self.session.role, read(members, "text", str))
+        name, arguments = self.factory.table.parse(self.session, read(members, "text", str))
         return self.invoke(members, request, name, arguments)
 
     def do(self, members: Mapping[str, Any], request: str | None) -> Answering | None:
@@ -169,8 +170,3 @@ class ProgramFactory(ChatFactory):
     """The ServerFactory of programs."""
 
     protocol = ProgramProtocol
-
-    @property
-    def receipts(self) -> Receipts:
-        """Programs always get receipts."""
-        return Receipts.ALWAYS

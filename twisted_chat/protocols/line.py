@@ -3,14 +3,14 @@
 from twisted_chat.core.errors import ChatError
 from twisted_chat.core.text import decode
 from twisted_chat.protocols.connection import ChatFactory, LineConnection
-from twisted_chat.protocols.text import GREETING, PLAIN, PLAIN_ASIDE, sentence
+from twisted_chat.protocols.text import GREETING, PLAIN, sentence
 
 
 class PersonProtocol(LineConnection):
     """One person at a terminal. Their first line is their name."""
 
     dialect = PLAIN
-    aside = PLAIN_ASIDE
+    kind = "telnet or nc"
     longest = 4096  # ssh-chat allows 1024, NATS 4096: room for a paragraph
     most = 16 * 1024
 
@@ -20,7 +20,7 @@ class PersonProtocol(LineConnection):
 
     def lineReceived(self, line: bytes) -> None:
         """Called for each line, without its end."""
-        if line.strip():
+        if line.strip() or self.session.question is not None:
             self.perform(lambda: self.factory.table.run(self.call(), decode(line)), None, nothing)
 
     def refuse(self, error: ChatError, request: str | None = None) -> None:

@@ -6,18 +6,27 @@
 3. Text was made safe when it came in; it is made safe here once more, whatever way it took.
 """
 
+import zlib
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from time import localtime, strftime
 
+from twisted_chat.core.batch import Dialect
+from twisted_chat.core.durations import words
 from twisted_chat.core.events import (
+    Changed,
+    Deleted,
     Done,
     Emoted,
     Event,
+    Found,
     Help,
     History,
     Joined,
+    KeptEvent,
+    Kicked,
     Left,
+    Listing,
     Notice,
     People,
     Pong,
@@ -28,10 +37,12 @@ from twisted_chat.core.events import (
     RoomEvent,
     RoomList,
     Said,
-    Told,
     TopicSet,
     Welcome,
+    Whispered,
+    Whois,
 )
+from twisted_chat.core.settings import Settings
 from twisted_chat.core.text import clean
 
 GREETING = "Welcome to the chat server! What's your name?"
@@ -58,17 +69,24 @@ def lines(event: Event, *, marked: bool = False, paint: Callable[[str], str] = s
             yield f"[{stamp(event.time)}] {at}<{paint(event.author)}> {event.text}"
         case Emoted():
             yield f"[{stamp(event.time)}] {at}* {paint(event.author)} {event.text}"
-        case Told():
+        case Whispered():
             yield f"[{stamp(event.time)}] <{paint(event.author)} -> {paint(event.to)}> {event.text}"
         case Joined():
             yield f"* {at}{paint(event.name)} joined ({event.here} here)"
         case Left():
             reason = f": {event.reason}" if event.reason else ""
             yield f"* {at}{paint(event.name)} left ({event.here} here){reason}"
+        case Kicked():
+            reason = f": {event.reason}" if event.reason else ""
+            yield f"* {at}{event.operator} sent {paint(event.name)} out ({event.here} here){reason}"
         case Renamed():
             yield f"* {at}{event.name} is now {paint(event.new)}"
         case TopicSet():
             yield f"* {at}{paint(event.name)} set the topic: {event.topic}"
+        case Changed():
+            yield f"* {at}{paint(event.name)} {event.what}"
+        case Deleted():
+            yield f"* {at}{paint(event.name)} deleted message {event.target}"
         case Notice():
             yield f"* {at}{event.text}"
         case Welcome():
@@ -80,7 +98,9 @@ def lines(event: Event, *, marked: bool = False, paint: Callable[[str], str] = s
             yield f"-> Your message was shown, but not kept: '{event.text}'"
         case People():
             if len(event.names) != 1 or not event.arriving:  # who comes into an empty room is told by the receipts
-                yield f"-> In {event.room}: {', '.join(event.names) or 'nobody'}"
+                how = event.how or ("",) * len(event.names)
+                people = (name + (f" ({way})" if way else "") for name, way in zip(event.names, how, strict=True))
+                yield f"-> In {event.room}: {', '.join(people) or 'nobody'}"
             if event.topic:
                 yield f"-> {event.room} is about: {event.topic}"
         case RoomList():
@@ -89,6 +109,12 @@ def lines(event: Event, *, marked: bool = False, paint: Callable[[str], str] = s
                 yield f"-> {room.room}, {room.people} here{with_you}" + (f": {room.topic}" if room.topic else "")
         case History():
             yield from _history(event)
+        case Found():
+            yield from _found(event)
+        case Whois():
+            yield from _whois(event)
+        case Listing():
+            yield from _table(event)
         case Help():
             width = max((len(usage) for usage, _ in event.entries), default=0)
             yield from (f"-> {usage:{width}}  {explanation}" for usage, explanation in event.entries)
@@ -101,33 +127,154 @@ def lines(event: Event, *, marked: bool = False, paint: Callable[[str], str] = s
 def _history(event: History) -> Iterator[str]:
     if not event.events:
         yield f"-> Nothing was said in {event.room} yet."
-    today = shown = day(event.today)
-    for said in event.events:
-        if day(said.time) != shown:
-            shown = day(said.time)
-            yield f"-> {shown}"
-        yield from lines(said)
+    marked = not event.missed
+    if event.missed > len(event.events):
+        yield f"-> {event.missed} messages since you left: /since shows them"
+        marked = True
+    for said, line in _dated(event.events, event.today):
+        if not marked and said is not None and said.seq > event.mark:
+            marked = True
+            yield f"-> {event.missed} message{'s' if event.missed > 1 else ''} since you left:"
+        yield line
+
+
+def _found(event: Found) -> Iterator[str]:
+    if not event.events:
+        yield "-> Nothing was found."
+    elif event.more:
+        yield f"-> There is more before these: add before:{event.events[0].seq}"
+    for said, line in _dated(event.events, event.today):
+        yield f"{said.room} {line}" if said is not None else line
+
+
+def _dated(said: Iterable[KeptEvent], now: float) -> Iterator[tuple[KeptEvent | None, str]]:
+    """Messages with their lines, and between them lines that name the day, where it is not the same any more."""
+    today = shown = day(now)
+    for event in said:
+        if day(event.time) != shown:
+            shown = day(event.time)
+            yield None, f"-> {shown}"
+        for line in lines(event):
+            yield event, line
     if shown != today:
-        yield f"-> {today}"
+        yield None, f"-> {today}"
+
+
+def _whois(event: Whois) -> Iterator[str]:
+    yield f"-> {event.name}, {'a registered name' if event.registered else 'a guest'}"
+    yield f"-> in {', '.join(event.rooms) or 'no room you can see'}"
+    yield f"-> by {event.protocol}, {'encrypted' if event.encrypted else 'not encrypted'}, silent for {words(event.idle)}"
+    if event.address is not None:
+        yield f"-> from {event.address}"
+    if event.away is not None:
+        yield f"-> away{': ' + event.away if event.away else ''}"
+
+
+def _table(event: Listing) -> Iterator[str]:
+    if not event.rows:
+        yield f"-> There are no {event.of}."
+        return
+    widths = [max(map(len, column)) for column in zip(*event.rows, strict=True)]
+    for row in event.rows:
+        yield "-> " + "  ".join(f"{cell:{width}}" for cell, width in zip(row, widths, strict=True)).rstrip()
+
+
+# Colours of names that can be read on dark and on light (SGR codes, ECMA-48).
+COLOURS = (31, 32, 33, 34, 35, 36, 91, 92, 94, 95)
+
+
+def colour_of(name: str) -> int:
+    """A name's colour: the same for everybody, whatever its case."""
+    return COLOURS[zlib.crc32(name.casefold().encode()) % len(COLOURS)]
+
+
+MARK = "\x00"  # stands for a colour's begin and end while text is made safe; no clean text has it
+
+
+def painted(text: str) -> str:
+    """A name between marks that `terminal_text` makes its colour of."""
+    return f"{MARK}{colour_of(text)}{MARK}{text}{MARK}{MARK}"
+
+
+def terminal_text(line: str) -> str:
+    """A rendered line, made safe, with its colours put in."""
+    pieces = line.split(MARK)
+    shown = [_safe(pieces[0])]
+    for colour, text in zip(pieces[1::2], pieces[2::2], strict=True):
+        shown.append(f"\x1b[{colour or 0}m{_safe(text)}")
+    return "".join(shown)
+
+
+def _safe(piece: str) -> str:
+    """A piece of a line made safe, with the blanks at its end."""
+    return clean(piece + ".")[:-1]
 
 
 @dataclass(frozen=True, slots=True)
 class Plain:
-    """The dialect of terminals without colour. ``marked`` names the room on each line."""
+    """The dialect of terminals. ``marked`` names the room on each line; the rest is what people set for themselves."""
 
     marked: bool = False
+    stamps: bool = True
+    colour: bool = False
+    quiet: bool = False
+    numbers: bool = False
+    bell: str = "off"
+    named: bool = False  # the message names the reader
+
+    @property
+    def alerts(self) -> bool:
+        """Whether messages that name the reader look otherwise."""
+        return self.named
+
+    def styled(self, settings: Settings, name: str) -> Dialect:
+        """The dialect of somebody with these settings."""
+        return Plain(
+            stamps=settings.stamps == "on",
+            colour=settings.colour == "on",
+            quiet=settings.quiet == "on",
+            numbers=settings.numbers == "on",
+            bell=settings.bell,
+            named=settings.bell == "mention" or settings.colour == "on",
+        )
+
+    def aside(self) -> Dialect:
+        """The same for rooms one is not looking at."""
+        return replace(self, marked=True)
+
+    def unalarmed(self) -> Dialect:
+        """The same for messages that don't name the reader."""
+        return replace(self, named=False)
 
     def render(self, events: Iterable[Event]) -> bytes:
         """The events as UTF-8 lines that end in CR LF, as telnet has it (RFC 854)."""
-        return b"".join(clean(line).encode() + b"\r\n" for event in events for line in lines(event, marked=self.marked))
+        return b"".join(self._line(event, line).encode() + b"\r\n" for event in events for line in self._lines(event))
 
     def echoes(self, event: RoomEvent) -> bool:
         """A terminal shows what is typed on it; that one came in is said by the greeting."""
         return not isinstance(event, Said | Emoted | Joined)
 
+    def _lines(self, event: Event) -> Iterator[str]:
+        if self.quiet and isinstance(event, Joined | Left | Renamed):
+            return iter(())
+        return lines(event, marked=self.marked, paint=painted if self.colour else str)
+
+    def _line(self, event: Event, line: str) -> str:
+        if not isinstance(event, Said | Emoted | Whispered):
+            return terminal_text(line) if self.colour else clean(line)
+        if not self.stamps and line.startswith("["):
+            line = line.partition("] ")[2]
+        if self.numbers:
+            line = f"{event.seq} {line}"
+        line = terminal_text(line) if self.colour else clean(line)
+        if self.colour and self.named:
+            line = f"\x1b[1m{line}\x1b[0m"
+        if self.bell == "all" or (self.bell == "mention" and self.named):
+            line += "\a"
+        return line
+
 
 PLAIN = Plain()
-PLAIN_ASIDE = Plain(marked=True)
 
 
 def sentence(text: str) -> bytes:

@@ -7,7 +7,7 @@
 """
 
 from abc import abstractmethod
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from itertools import islice
 
 from twisted_chat.core.batch import Batch, Fate
@@ -134,6 +134,31 @@ class BatchingLog(MessageLog):
         found.reverse()
         return found
 
+    async def read_since(self, room: str, time: float, limit: int) -> list[KeptEvent]:
+        """The first messages of a room since a time; see `MessageLog`."""
+        earlier = next((event.seq for event in self._tail.before(room, self._newest + 1) if event.time < time), None)
+        position = await self._find_since(room, time) if earlier is None else earlier
+        found: list[KeptEvent] = []
+        while len(found) < limit:
+            page = await self.read_after(room, position, limit - len(found))
+            found.extend(event for event in page.events if isinstance(event, KEPT))
+            if page.position <= position or page.position >= self._newest:
+                break
+            position = page.position
+        return found
+
+    async def count_after(self, room: str, after: int, limit: int) -> int:
+        """How many messages follow a number; see `MessageLog`."""
+        remembered = self._tail.remembered
+        recent = sum(1 for event in self._tail.before(room, self._newest + 1) if event.seq > after)
+        older = await self._count_stored(room, after, remembered, limit) if after < remembered else 0
+        return min(limit, older + recent)
+
+    async def erase(self, seq: int, rooms: Collection[str]) -> KeptEvent | None:
+        """Take a text out of memory and store: in this order, as what waits to be stored is made from what is in memory."""
+        erased = self._tail.erase(seq, rooms)
+        return await self._erase_stored(seq, rooms) or erased
+
     def _settle(self, batches: Sequence[Batch], duplicates: dict[int, int] | None) -> None:
         """What became of batches: kept, with duplicates, or, with None, lost. Stores call it in order."""
         fate = Fate.LOST if duplicates is None else Fate.KEPT
@@ -158,3 +183,15 @@ class BatchingLog(MessageLog):
     @abstractmethod
     async def _read_stored(self, room: str, after: int, before: int, limit: int, *, newest_first: bool) -> list[KeptEvent]:
         """Stored messages of a room with numbers between the two, both excluded. Raises `NotKept`."""
+
+    @abstractmethod
+    async def _find_since(self, room: str, time: float) -> int:
+        """The number of the last stored message of a room that was said before a time; 0 if there is none. Raises `NotKept`."""
+
+    @abstractmethod
+    async def _count_stored(self, room: str, after: int, upto: int, limit: int) -> int:
+        """How many stored messages of a room have numbers above one and up to another. Raises `NotKept`."""
+
+    @abstractmethod
+    async def _erase_stored(self, seq: int, rooms: Collection[str]) -> KeptEvent | None:
+        """Take a text out of the store. Returns the message as it was. Raises `NotKept`."""

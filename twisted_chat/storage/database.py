@@ -10,6 +10,7 @@
 """
 
 import fcntl
+import json
 import os
 import secrets
 import sqlite3
@@ -17,26 +18,46 @@ from collections.abc import Sequence
 from contextlib import suppress
 from importlib.resources import files
 from pathlib import Path
-from typing import TypeAlias
+from time import monotonic
+from typing import Any, TypeAlias
+
+from twisted_chat.core.names import fold
+from twisted_chat.core.ports import Query
 
 # "Twch": tells our files from other programs' (https://sqlite.org/pragma.html#pragma_application_id).
 APPLICATION_ID = 0x54776368
-VERSION = 1
+VERSION = 2
+# How long a search may keep the thread from keeping messages, in seconds.
+SEARCH_SECONDS = 0.5
 # The WAL is cut back to this many bytes when it has been checkpointed.
 WAL_LIMIT = 64 * 1024 * 1024
 
 Row: TypeAlias = tuple[int, float, str, str, str, str, bytes | None]
+Stored: TypeAlias = tuple[int, float, str, str, str, str]  # seq, time, room, kind, author, text
 
 INSERT = (
     "INSERT INTO messages (seq, time, room, kind, author, text, key) VALUES (?, ?, ?, ?, ?, ?, ?) ON CONFLICT (key) DO NOTHING"
 )
 
-READ = "SELECT seq, time, kind, author, text FROM messages WHERE room = ? AND seq > ? AND seq < ? ORDER BY seq LIMIT ?"
+STORED = "SELECT seq, time, room, kind, author, text FROM messages"
+READ = f"{STORED} WHERE room = ? AND seq > ? AND seq < ? ORDER BY seq LIMIT ?"
 READ_BACKWARDS = READ.replace("ORDER BY seq", "ORDER BY seq DESC")
+LAST_BEFORE = "SELECT seq FROM messages WHERE room = ? AND time < ? ORDER BY seq DESC LIMIT 1"
+COUNT = "SELECT count(*) FROM (SELECT 1 FROM messages WHERE room = ? AND seq > ? AND seq <= ? LIMIT ?)"
+SEARCH = """
+    SELECT m.seq, m.time, m.room, m.kind, m.author, m.text FROM words JOIN messages AS m ON m.seq = words.rowid
+    WHERE words MATCH ? AND words.rowid < ? AND m.room IN (SELECT value FROM json_each(?)) AND m.time >= ?
+    AND (? = '' OR fold(m.author) = ?) ORDER BY words.rowid DESC LIMIT ?
+"""
 
 
 class StateError(Exception):
     """The state folder can't be used. One sentence for the person who starts the daemon."""
+
+
+def script(version: int) -> str:
+    """The SQL that makes a file of the version before one of this version."""
+    return files(__package__).joinpath(f"schema/{version}.sql").read_text("utf-8")
 
 
 class Database:
@@ -81,6 +102,7 @@ class Database:
         try:
             if not self.path.exists():
                 self._make()
+            self._upgrade()
             log_id, used = self._connect().execute("SELECT id, reserved FROM log").fetchone()
             self.commit([], used + block)
         except (OSError, sqlite3.Error) as error:
@@ -124,12 +146,58 @@ class Database:
         found = self._connect().execute("SELECT seq FROM messages WHERE key = ?", (key,)).fetchone()
         return None if found is None else int(found[0])
 
-    def read(
-        self, room: str, after: int, before: int, limit: int, newest_first: bool
-    ) -> list[tuple[int, float, str, str, str]]:
-        """Messages of a room with numbers between the two, both excluded: (seq, time, kind, author, text)."""
-        query = READ_BACKWARDS if newest_first else READ
-        return self._connect().execute(query, (room, after, before, limit)).fetchall()
+    def read(self, room: str, after: int, before: int, limit: int, newest_first: bool) -> list[Stored]:
+        """Messages of a room with numbers between the two, both excluded."""
+        return self.query(READ_BACKWARDS if newest_first else READ, (room, after, before, limit))
+
+    def last_before(self, room: str, time: float) -> int:
+        """The number of the last message of a room that was said before a time; 0 if there is none."""
+        return int(next(iter(self.query(LAST_BEFORE, (room, time))), (0,))[0])
+
+    def count(self, room: str, after: int, upto: int, limit: int) -> int:
+        """How many messages of a room have numbers above one and up to another; at most ``limit``."""
+        return int(self.query(COUNT, (room, after, upto, limit))[0][0])
+
+    def search(self, query: Query) -> list[Stored]:
+        """The newest messages that fit, newest first. Raises `sqlite3.OperationalError` when it takes too long."""
+        words = " ".join('"' + word.replace('"', '""') + '"' for word in query.words)
+        before = query.before if query.before is not None else 2**62
+        author = fold(query.author) if query.author else ""
+        connection = self._connect()
+        end = monotonic() + SEARCH_SECONDS
+        connection.set_progress_handler(lambda: monotonic() > end, 10_000)
+        try:
+            given = (words, before, json.dumps(query.rooms), query.since, author, author, query.limit)
+            return connection.execute(SEARCH, given).fetchall()
+        except sqlite3.OperationalError as error:
+            raise type(error)("that takes too long; look for a rarer word") if "interrupted" in str(error) else error from None
+        finally:
+            connection.set_progress_handler(None, 0)
+
+    def erase(self, seq: int, rooms: Sequence[str], instead: str) -> Stored | None:
+        """Put other text in the place of a message's. Returns the message as it was."""
+        found = self.query(f"{STORED} WHERE seq = ?", (seq,))
+        if not found or found[0][2] not in rooms:
+            return None
+        self.write([("UPDATE messages SET text = ? WHERE seq = ?", (instead, seq))])
+        row: Stored = found[0]
+        return row
+
+    def query(self, statement: str, values: Sequence[Any] = ()) -> list[Any]:
+        """What a SELECT finds."""
+        return self._connect().execute(statement, values).fetchall()
+
+    def write(self, statements: Sequence[tuple[str, Sequence[Any]]]) -> None:
+        """Run statements in one transaction: on disk when this returns, or, with `sqlite3.Error`, none of it has happened."""
+        try:
+            connection = self._connect()
+            connection.execute("BEGIN IMMEDIATE")
+            for statement, values in statements:
+                connection.execute(statement, values)
+            connection.execute("COMMIT")
+        except BaseException:
+            self._disconnect()
+            raise
 
     def _insert(self, connection: sqlite3.Connection, rows: Sequence[Row]) -> dict[int, int]:
         before = connection.total_changes
@@ -147,6 +215,7 @@ class Database:
             try:
                 connection.execute(f"PRAGMA busy_timeout = {self._busy_ms:d}")
                 connection.execute("PRAGMA synchronous = FULL")
+                connection.create_function("fold", 1, fold, deterministic=True)
                 connection.execute(f"PRAGMA journal_size_limit = {WAL_LIMIT}")
                 modes = [connection.execute(f"PRAGMA {name}").fetchone()[0] for name in ("journal_mode = WAL", "synchronous")]
                 if modes != ["wal", 2]:
@@ -169,7 +238,8 @@ class Database:
         beside.unlink(missing_ok=True)
         connection = sqlite3.connect(beside, isolation_level=None)
         try:
-            connection.executescript(files(__package__).joinpath(f"schema/{VERSION}.sql").read_text("utf-8"))
+            for version in range(1, VERSION + 1):
+                connection.executescript(script(version))
             connection.execute(f"PRAGMA application_id = {APPLICATION_ID}")
             connection.execute(f"PRAGMA user_version = {VERSION}")
             connection.execute("INSERT INTO log (id, reserved) VALUES (?, 0)", (secrets.token_hex(8),))
@@ -181,6 +251,22 @@ class Database:
             os.fsync(folder)
         finally:
             os.close(folder)
+
+    def _upgrade(self) -> None:
+        """Bring a file of an earlier version up to ours: a copy is laid beside it, then it is changed in one transaction."""
+        connection = self._connect()
+        version = int(connection.execute("PRAGMA user_version").fetchone()[0])
+        if version == VERSION:
+            return
+        copy = self.path.with_name(f"chat-schema-{version}.db")
+        copy.unlink(missing_ok=True)
+        connection.execute("VACUUM INTO ?", (str(copy),))
+        scripts = "".join(script(number) for number in range(version + 1, VERSION + 1))
+        try:
+            connection.executescript(f"BEGIN IMMEDIATE; {scripts} PRAGMA user_version = {VERSION}; COMMIT;")
+        except BaseException:
+            self._disconnect()
+            raise
 
     def _check(self) -> None:
         """Raises `StateError` if there is a file, and it is not a sound one of ours. Changes nothing."""

@@ -1,11 +1,12 @@
 """A message log that keeps nothing once the tail is full: for ``--state none`` and for tests."""
 
 import secrets
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 
 from twisted_chat.core.batch import Batch
 from twisted_chat.core.events import KeptEvent
-from twisted_chat.core.ports import Sent
+from twisted_chat.core.names import fold
+from twisted_chat.core.ports import Query, Sent
 from twisted_chat.storage.batching import BatchingLog
 
 
@@ -30,3 +31,25 @@ class MemoryLog(BatchingLog):
 
     async def _read_stored(self, room: str, after: int, before: int, limit: int, *, newest_first: bool) -> list[KeptEvent]:
         return []
+
+    async def _find_since(self, room: str, time: float) -> int:
+        return 0
+
+    async def _count_stored(self, room: str, after: int, upto: int, limit: int) -> int:
+        return 0
+
+    async def _erase_stored(self, seq: int, rooms: Collection[str]) -> KeptEvent | None:
+        return None
+
+    async def search(self, query: Query) -> list[KeptEvent]:
+        """The newest messages in memory that fit, oldest first."""
+        words = [word.casefold() for word in query.words]
+        found = [
+            event
+            for room in query.rooms
+            for event in self._tail.before(room, query.before or self._newest + 1)
+            if event.time >= query.since
+            and (not query.author or fold(event.author) == fold(query.author))
+            and all(word in event.text.casefold() for word in words)
+        ]
+        return sorted(found, key=lambda event: event.seq)[-query.limit :]

@@ -9,7 +9,7 @@
 """
 
 import sqlite3
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from typing import Protocol, TypeVar
 
 from twisted.internet.defer import Deferred
@@ -19,11 +19,11 @@ from twisted.python.failure import Failure
 
 from twisted_chat.core.batch import Batch
 from twisted_chat.core.errors import NotKept
-from twisted_chat.core.events import KEPT, Emoted, KeptEvent, Said
-from twisted_chat.core.ports import Sent
+from twisted_chat.core.events import DELETED, KEPT, Emoted, KeptEvent, Said, Told
+from twisted_chat.core.ports import Query, Sent
 from twisted_chat.storage.batching import BatchingLog
-from twisted_chat.storage.database import Database, Row
-from twisted_chat.storage.thread import StorageThread
+from twisted_chat.storage.database import Database, Row, Stored
+from twisted_chat.storage.thread import WorkerThread
 
 # How many numbers are reserved ahead. A million lasts for hours while the disk can't be written, and a crash skips at
 # most so many: numbers stay readable, and far below 2**53, where JSON's stop being exact.
@@ -37,8 +37,7 @@ PROBE_SECONDS = 2.0
 
 T = TypeVar("T")
 
-KINDS: dict[str, type[KeptEvent]] = {"said": Said, "emoted": Emoted}
-KIND_OF = {kind: name for name, kind in KINDS.items()}
+KIND_OF: dict[type, str] = {Said: "said", Emoted: "emoted", Told: "told"}
 
 
 class Scheduler(Protocol):
@@ -72,7 +71,7 @@ class SqliteLog(BatchingLog):
         super().__init__(log_id, used, lambda call: reactor.callLater(0, call), tail_bytes=tail_bytes, batch_bytes=batch_bytes)
         self._database = database
         self._reactor = reactor
-        self._thread = StorageThread(reactor.callFromThread)
+        self._thread = WorkerThread("storage", reactor.callFromThread)
         self._block = number_block
         self._reserved = used + number_block
         self._waiting_bytes = waiting_bytes
@@ -171,13 +170,43 @@ class SqliteLog(BatchingLog):
 
     async def _read_stored(self, room: str, after: int, before: int, limit: int, *, newest_first: bool) -> list[KeptEvent]:
         rows = await self._ask(self._database.read, room, after, before, limit, newest_first)
-        return [KINDS[kind](seq, time, room, author, text) for seq, time, kind, author, text in rows]
+        return [_event(row) for row in rows]
+
+    async def _find_since(self, room: str, time: float) -> int:
+        return await self._ask(self._database.last_before, room, time)
+
+    async def _count_stored(self, room: str, after: int, upto: int, limit: int) -> int:
+        return await self._ask(self._database.count, room, after, upto, limit)
+
+    async def search(self, query: Query) -> list[KeptEvent]:
+        """The newest messages that fit; see `MessageLog`."""
+        rows = await self._ask(self._database.search, query)
+        return [_event(row) for row in reversed(rows)]
+
+    async def _erase_stored(self, seq: int, rooms: Collection[str]) -> KeptEvent | None:
+        row = await self._ask(self._database.erase, seq, tuple(rooms), DELETED)
+        return None if row is None else _event(row)
+
+    def submit(self, function: Callable[..., T], *arguments: object) -> "Deferred[T]":
+        """Call a function on the thread that owns the database."""
+        return self._thread.submit(function, *arguments)
 
     async def _ask(self, function: Callable[..., T], *arguments: object) -> T:
         try:
             return await self._thread.submit(function, *arguments)
         except sqlite3.Error as error:
             raise NotKept(f"The history can't be read now: {error}.") from None
+
+
+def _event(row: Stored) -> KeptEvent:
+    seq, time, room, kind, author, text = row
+    match kind:
+        case "said":
+            return Said(seq, time, room, author, text)
+        case "emoted":
+            return Emoted(seq, time, room, author, text)
+        case _:
+            return Told(seq, time, room, author, room.removeprefix("@"), text)
 
 
 def _rows(batch: Batch) -> list[Row]:

@@ -1,10 +1,11 @@
 """The end of the log, in memory: what a reader that fell behind reads on from."""
 
 from collections import deque
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator
+from dataclasses import replace
 
 from twisted_chat.core.batch import Batch, Fate
-from twisted_chat.core.events import KEPT, KeptEvent
+from twisted_chat.core.events import DELETED, KEPT, KeptEvent
 from twisted_chat.core.ports import Sent
 
 
@@ -70,3 +71,13 @@ class Tail:
                 for event in reversed(batch.events):
                     if isinstance(event, KEPT) and self.remembered < event.seq < position:
                         yield event
+
+    def erase(self, seq: int, rooms: Collection[str]) -> KeptEvent | None:
+        """Take the text of a message in one of these rooms away. Returns what it was, None if it is not here."""
+        for room in rooms:
+            for batch in self._rooms.get(room, ()):
+                for event in batch.events if batch.first <= seq <= batch.last else ():
+                    if event.seq == seq and isinstance(event, KEPT):
+                        batch.replace(seq, replace(event, text=DELETED))
+                        return event
+        return None

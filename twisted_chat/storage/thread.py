@@ -1,4 +1,4 @@
-"""The one thread that may touch the disk."""
+"""Threads for what would hold up the reactor: the one that may touch the disk, and the one that hashes passwords."""
 
 from collections.abc import Callable
 from queue import SimpleQueue
@@ -11,17 +11,17 @@ from twisted.python.failure import Failure
 T = TypeVar("T")
 
 
-class StorageThread:
+class WorkerThread:
     """Runs what it is given, one after the other, off the reactor thread.
 
     The thread is a daemon: a disk that hangs for ever must not keep the process from ending.
     """
 
-    def __init__(self, call_from_thread: Callable[..., object]) -> None:
+    def __init__(self, name: str, call_from_thread: Callable[..., object]) -> None:
         """``call_from_thread`` is the reactor's ``callFromThread``."""
         self._call_from_thread = call_from_thread
         self._work: SimpleQueue[Callable[[], None] | None] = SimpleQueue()
-        Thread(target=self._run, name="storage", daemon=True).start()
+        Thread(target=self._run, name=name, daemon=True).start()
 
     def submit(self, function: Callable[..., T], *arguments: Any) -> "Deferred[T]":
         """Call a function there. The Deferred fires on the reactor thread with what it returns or raises."""

@@ -1,0 +1,49 @@
+"""One way to drive a person and a program alike: what is typed, and what is then shown as text."""
+
+import json
+from typing import Any
+
+from twisted_chat.protocols.json_codec import as_event
+from twisted_chat.protocols.text import lines
+from twisted_chat.testing import Chat, Client
+
+KINDS = ("line", "json")
+
+
+class Guest:
+    """Somebody at a terminal, or a program, by ``kind``."""
+
+    def __init__(
+        self, chat: Chat, kind: str, name: str, password: str | None = None, address: str = "192.0.2.1", **hello: Any
+    ) -> None:
+        self.kind = kind
+        self.chat = chat
+        self.client: Client = chat.connect(kind, address)
+        if kind == "line":
+            self.client.send(*[line for line in (name, password) if line is not None])
+        else:
+            self.client.send({"type": "hello", "name": name} | ({"password": password} if password else {}) | hello)
+
+    def type(self, *typed: str) -> "Guest":
+        """Type lines."""
+        for text in typed:
+            self.client.send(text if self.kind == "line" else {"type": "line", "text": text})
+        return self
+
+    def shown(self) -> str:
+        """What has come since this was asked last, as a person reads it."""
+        if self.kind == "line":
+            return "\n".join(self.client.lines())
+        events = (as_event(json.loads(line)) for line in self.client.lines())
+        return "\n".join(line for event in events if event is not None for line in lines(event))
+
+    def answer(self, *typed: str) -> str:
+        """Type lines, and return what came then."""
+        self.shown()
+        return self.type(*typed).shown()
+
+    def leave(self) -> None:
+        """Close the connection, as a program that ends does."""
+        self.client.transport.loseConnection()
+        self.client.transport.protocol.connectionLost()
+        self.chat.turn()

@@ -1,0 +1,9 @@
+"""The commands, a few lines each. How they are found and checked stands in `core.commands`.
+
+Each module declares its own in the one ``table``.
+"""
+
+from twisted_chat.core.builtin import accounts, invitations, looking, moderation, people, reading, rooms, server, talking
+from twisted_chat.core.builtin.table import table
+
+__all__ = ["accounts", "invitations", "looking", "moderation", "people", "reading", "rooms", "server", "table", "talking"]

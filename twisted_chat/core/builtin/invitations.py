@@ -1,0 +1,83 @@
+"""Asking people in."""
+
+from __future__ import annotations
+
+from twisted_chat.core import names
+from twisted_chat.core.builtin.rooms import mine
+from twisted_chat.core.builtin.table import table
+from twisted_chat.core.commands import Call
+from twisted_chat.core.errors import NotAllowed, NotUnderstood
+from twisted_chat.core.events import Listing, Remark
+from twisted_chat.core.records import Invitation
+from twisted_chat.core.session import Role
+
+# How long an invitation can be used, in seconds: a day, so that it can be sent in the evening.
+INVITATION_SECONDS = 86400.0
+# How many registered names a room remembers as invited: the earliest are forgotten first.
+MOST_INVITED = 1000
+# How many unused invitations there may be on the whole server.
+MOST_INVITATIONS = 10_000
+# How one comes in with each tool: what to run, and what to type then. {host}, {port}, {place} and {code} are filled in.
+TOOLS = (
+    ("nc", "nc {host} {port}", "/code {code}"),
+    ("telnet", "telnet {host} {port}", "/code {code}"),
+    ("our client", "twisted-chat --code {code} {place}", ""),
+)
+
+
+@table.command("invite", "[NAME]")
+async def invite(call: Call, name: str | None = None) -> None:
+    """Let somebody into this room; without a name, show what to type elsewhere to come in, with a code for one guest."""
+    room = mine(call)
+    if room.policy.private or room.policy.invite_only or room.policy.key or room.policy.registered:
+        call.require(Role.MODERATOR)
+    if name is not None:
+        other = call.hub.person(name)
+        if other.registered and other.key not in room.policy.invited:
+            room.change(invited=(*room.policy.invited, other.key)[-MOST_INVITED:])
+            call.hub.keep_room(room)
+        for session in call.hub.people[other.key]:
+            session.invited |= {room.key}
+            session.tell(Remark(f"{call.me.name} invites you to {room.key}: /join {room.key}"))
+        call.reply(Remark(f"{other.name} is invited."))
+        return
+    await _print_invitation(call, room.key)
+
+
+async def _print_invitation(call: Call, room: str) -> None:
+    hub, now = call.hub, call.hub.now()
+    old = [one for one in hub.invitations.values() if one.until <= now]
+    for one in old:
+        del hub.invitations[one.code]
+    if len(hub.invitations) >= MOST_INVITATIONS:
+        raise NotAllowed("There are too many unused invitations.")
+    code = hub.accounts.code()
+    invitation = Invitation(code=hub.accounts.digest(code), room=room, by=call.me.key, until=now + INVITATION_SECONDS)
+    hub.invitations[invitation.code] = invitation
+    await hub.records.remove(*old)
+    await hub.records.save(invitation)
+    host, _, port = call.me.way.reached.rpartition(":")
+    words = {"host": host.strip("[]") or "HOST", "port": port or "5555", "place": call.me.way.reached or "HOST", "code": code}
+    rows = tuple((tool, run.format(**words), then.format(**words)) for tool, run, then in TOOLS)
+    call.reply(
+        Remark(f"For one guest, once, within a day, into {room}:"),
+        Listing("invitation", ("with", "run", "then type"), rows),
+    )
+
+
+@table.command("code", "CODE", role=Role.VISITOR)
+async def use_code(call: Call, code: str) -> None:
+    """Use an invitation: it lets you into a room. Then give your name."""
+    hub, me = call.hub, call.me
+    hub.logins.check(me.way.address or f"#{me.id}", hub.clock())
+    invitation = hub.invitations.get(hub.accounts.digest(code.upper()))
+    if invitation is None or invitation.until <= hub.now():
+        hub.logins.failed(me.way.address or f"#{me.id}", hub.clock())
+        raise NotUnderstood(f"The code {names.shown(code)} is used up, has expired, or never was one.")
+    del hub.invitations[invitation.code]
+    me.invited |= {invitation.room}
+    me.landing = dict(me.landing) | {invitation.room: None}
+    await hub.records.remove(invitation)
+    call.reply(Remark(f"You are invited to {invitation.room}." + ("" if me.name else " What's your name?")))
+    if me.name:
+        call.reply(Remark(f"Come in with /join {invitation.room}"))

@@ -1,0 +1,60 @@
+"""Help, and who is here."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from twisted_chat.core import names
+from twisted_chat.core.builtin.table import table
+from twisted_chat.core.commands import Call
+from twisted_chat.core.events import Help, Whois
+from twisted_chat.core.session import LOBBY, Role, Session
+
+
+@table.command("help", "[COMMAND]", role=Role.VISITOR)
+def explain(call: Call, command: str | None = None) -> None:
+    """List the commands, or explain one."""
+    shown = [call.table.find(command)] if command else call.table.for_role(call.role)
+    call.reply(Help(tuple((entry.usage, entry.explanation) for entry in shown if entry.role <= max(call.role, Role.MEMBER))))
+
+
+@table.command("who", "[ROOM]", role=Role.VISITOR)
+def who(call: Call, room: str | None = None) -> None:
+    """Tell who is in this room, or in another, and how they have come in."""
+    if room is None and call.me.current is None:
+        room = next(iter(call.me.landing), LOBBY)
+    looked_at = call.hub.room(room, call.me) if room else call.room
+    people = call.hub.people_in(looked_at)
+    if call.me.name:
+        here = looked_at.people()
+        people = replace(people, how=tuple(how(here[names.fold(name)]) for name in people.names))
+    call.reply(people)
+
+
+@table.command("whois", "NAME")
+def whois(call: Call, name: str) -> None:
+    """Tell about somebody: their rooms, how long they have been silent, how they have come in."""
+    hub, other = call.hub, call.hub.person(name)
+    seen = {room.key for room in hub.rooms_seen_by(call.me)}
+    rooms = sorted({key for session in hub.people[other.key] for key in session.rooms} & seen)
+    last = max(session.spoke for session in hub.people[other.key])
+    call.reply(
+        Whois(
+            other.name,
+            other.registered,
+            tuple(rooms),
+            max(0.0, hub.now() - last),
+            other.way.protocol,
+            other.way.encrypted,
+            other.away,
+            (other.way.address or "local") if hub.role(call.me) is Role.OPERATOR else None,
+        )
+    )
+
+
+def how(session: Session) -> str:
+    """How somebody has come in, in words."""
+    words = [session.way.protocol + (", encrypted" if session.way.encrypted else "")]
+    if session.away is not None:
+        words.append("away")
+    return ", ".join(words)

@@ -1,0 +1,222 @@
+"""What operators of rooms and of the server do about people and messages.
+
+An operator of the server acts on the whole server, unless a room is named; anybody else on this room.
+"""
+
+from __future__ import annotations
+
+from twisted_chat.core import durations, names
+from twisted_chat.core.builtin.reading import number
+from twisted_chat.core.builtin.rooms import change, mine
+from twisted_chat.core.builtin.table import table
+from twisted_chat.core.commands import Call
+from twisted_chat.core.errors import ChatError, NoSuchPerson, NotAllowed, NotUnderstood
+from twisted_chat.core.events import Deleted, Listing, Remark
+from twisted_chat.core.records import Sanction
+from twisted_chat.core.room import Room
+from twisted_chat.core.sanctions import hits, named, target
+from twisted_chat.core.session import Role, Session
+from twisted_chat.core.text import clean
+
+LONGEST_REASON = 200
+
+
+@table.command("kick", "NAME [REASON...]", role=Role.MODERATOR)
+def kick(call: Call, name: str, reason: str = "") -> None:
+    """Send somebody out of this room. They may come back."""
+    room = mine(call)
+    key = names.fold(name)
+    if not room.has(key):
+        raise NoSuchPerson(f"Nobody called {names.shown(name)} is in {room.key}.")
+    _not_oneself(call, key)
+    _outrank(call, room, call.hub.person(name))
+    reason = clean(reason)[:LONGEST_REASON]
+    call.hub.kick(call.me, room, key, reason)
+    _note(call, room.key, f"kicked {key}" + (f": {reason}" if reason else ""))
+
+
+@table.command("ban", "[ROOM] NAME|ADDRESS|CIDR [DURATION] [REASON...]", role=Role.MODERATOR)
+def ban(call: Call, *words: str) -> None:
+    """Let somebody come in no more: a name, an address or a network; for a while (10m, 2h, 3d), or for good."""
+    _sanction(call, "ban", list(words))
+
+
+@table.command("mute", "[ROOM] NAME|ADDRESS|CIDR [DURATION] [REASON...]", role=Role.MODERATOR)
+def mute(call: Call, *words: str) -> None:
+    """Let somebody read but not speak, for a while or for good. They are told why."""
+    _sanction(call, "mute", list(words))
+
+
+@table.command("unban", "[ROOM] NAME|ADDRESS|CIDR", role=Role.MODERATOR)
+async def unban(call: Call, *words: str) -> None:
+    """End a ban."""
+    await _lift(call, "ban", list(words))
+
+
+@table.command("unmute", "[ROOM] NAME|ADDRESS|CIDR", role=Role.MODERATOR)
+async def unmute(call: Call, *words: str) -> None:
+    """Let somebody speak again."""
+    await _lift(call, "mute", list(words))
+
+
+@table.command("bans", "[ROOM]", role=Role.MODERATOR)
+def bans(call: Call, room: str | None = None) -> None:
+    """List bans and mutes: of whom, by whom, since and until when, and why."""
+    hub, now = call.hub, call.hub.now()
+    where = "" if room is None and call.role is Role.OPERATOR else mine(call, room).key
+    standing = [one for kind in ("ban", "mute") for one in hub.sanctions.standing(kind, where, now)]
+    if not where:
+        standing = [one for one in hub.sanctions.all.values() if one.until is None or one.until > now]
+    rows = tuple(
+        (
+            one.kind,
+            one.target,
+            one.room or "everywhere",
+            one.by,
+            f"{durations.words(now - one.at)} ago",
+            f"{durations.words(one.until - now)} left" if one.until else "for good",
+            one.reason,
+        )
+        for one in sorted(standing, key=lambda one: one.id)
+    )
+    call.reply(Listing("bans", ("what", "whom", "where", "by", "since", "until", "why"), rows))
+
+
+@table.command("op", "NAME", role=Role.OWNER)
+def op(call: Call, name: str) -> None:
+    """Make a registered person an operator of this room."""
+    room, key = mine(call), names.fold(name)
+    account = call.hub.registry.accounts.get(key)
+    if account is None:
+        raise NoSuchPerson(f"{names.shown(name)} is not a registered name.")
+    if key not in room.policy.operators:
+        room.change(operators=(*room.policy.operators, key))
+        change(call, room, f"made {account.name} an operator")
+
+
+@table.command("deop", "NAME", role=Role.OWNER)
+def deop(call: Call, name: str) -> None:
+    """Take the operator's rights of this room from somebody."""
+    room, key = mine(call), names.fold(name)
+    if key not in room.policy.operators:
+        raise NoSuchPerson(f"{names.shown(name)} is no operator of {room.key}.")
+    room.change(operators=tuple(one for one in room.policy.operators if one != key))
+    change(call, room, f"took the operator's rights from {names.shown(name)}")
+
+
+@table.command("delete", "NUMBER", role=Role.MODERATOR)
+async def delete(call: Call, seq: str) -> None:
+    """Take the text of a message out of the history. /set numbers on shows the numbers."""
+    hub, me = call.hub, call.me
+    rooms = [mine(call).key] if call.role < Role.OPERATOR else list(hub.rooms)
+    event = await hub.log.erase(number(seq.removeprefix("#")), rooms)
+    if event is None:
+        raise NoSuchMessage(f"There is no message {names.shown(seq)} in {', '.join(rooms[:3])}.")
+    hub.show(lambda new, time: Deleted(new, time, event.room, me.name, event.seq, me.id))
+    _note(call, event.room, f"deleted message {event.seq} of {event.author}")
+
+
+class NoSuchMessage(ChatError):
+    """There is no message of this number here."""
+
+    code = "no-such-message"
+
+
+def _sanction(call: Call, kind: str, words: list[str]) -> None:
+    hub, now = call.hub, call.hub.now()
+    room, words = _place(call, words)
+    if not words:
+        raise NotUnderstood(f"Usage: {call.table.find(kind).usage}")
+    whom = target(words.pop(0))
+    length = durations.seconds(words[0]) if words else None
+    if length is not None:
+        words.pop(0)
+    where = room.key if room else ""
+    for session in _hit(call, whom):
+        _not_oneself(call, session.key)
+        if session.key in hub.operators or (room is not None and hub.role(session, room) >= call.role):
+            raise NotAllowed(f"{session.name} can't be kept out by you.")
+    if whom in hub.operators or (room is not None and whom == room.record.owner and call.role < Role.OPERATOR):
+        raise NotAllowed(f"{whom} can't be kept out by you.")
+    reason = clean(" ".join(words))[:LONGEST_REASON]
+    sanction = Sanction(
+        id=hub.sanctions.next_id(),
+        kind=kind,
+        room=where,
+        target=whom,
+        by=call.me.key,
+        at=now,
+        until=None if length is None else now + length,
+        reason=reason,
+    )
+    hub.sanctions.all[sanction.id] = sanction
+    for_how_long = f" for {durations.words(length)}" if length is not None else ""
+    what = f"{'banned' if kind == 'ban' else 'muted'} {whom}{for_how_long}" + (f": {reason}" if reason else "")
+    hub.save(sanction, hub.note(call.me.key, where, what))
+    for session in _hit(call, whom):
+        _carry_out(call, kind, room, session, reason)
+    call.reply(Remark(f"Done: {what} ({where or 'the whole server'}).{_advice(call, kind, whom)}"))
+
+
+def _carry_out(call: Call, kind: str, room: Room | None, session: Session, reason: str) -> None:
+    why = f": {reason}" if reason else "."
+    if kind == "mute":
+        session.tell(Remark(f"You can't speak {'in ' + room.key if room else 'here'} now{why}"))
+    elif room is None:
+        session.outlet.close(f"You are banned{why}")
+        call.hub.leave(session, "banned")
+    elif room.key in session.rooms:
+        call.hub.kick(call.me, room, session.key, reason or "banned")
+
+
+def _advice(call: Call, kind: str, whom: str) -> str:
+    """A guest can take another name: say which address the one banned comes from, to those who may know."""
+    here = call.hub.people.get(whom, ())
+    if kind == "ban" and call.role is Role.OPERATOR and here and not here[0].registered and here[0].way.address:
+        return f" A guest can take another name; this one came from {here[0].way.address}."
+    return ""
+
+
+async def _lift(call: Call, kind: str, words: list[str]) -> None:
+    hub = call.hub
+    room, words = _place(call, words)
+    if len(words) != 1:
+        raise NotUnderstood(f"Usage: {call.table.find('un' + kind).usage}")
+    whom, where = named(words[0]), room.key if room else ""
+    lifted = [one for one in hub.sanctions.all.values() if (one.kind, one.target, one.room) == (kind, whom, where)]
+    if not lifted:
+        raise NoSuchPerson(f"There is no {kind} of {names.shown(words[0])} {'in ' + where if where else 'on the server'}.")
+    for one in lifted:
+        del hub.sanctions.all[one.id]
+    await hub.records.remove(*lifted)
+    _note(call, where, f"ended the {kind} of {whom}")
+    call.reply(Remark(f"Done: the {kind} of {whom} is ended."))
+
+
+def _place(call: Call, words: list[str]) -> tuple[Room | None, list[str]]:
+    """Where a sanction counts (None: everywhere), and the words that follow."""
+    if words and words[0].startswith("#"):
+        room = call.hub.room(words[0], call.me)
+        if call.hub.role(call.me, room) < Role.MODERATOR:
+            raise NotAllowed(f"Only an operator of {room.key} may do that.")
+        return room, words[1:]
+    return (None if call.role is Role.OPERATOR else mine(call)), words
+
+
+def _hit(call: Call, whom: str) -> list[Session]:
+    everybody = [session for sessions in call.hub.people.values() for session in sessions]
+    return [one for one in everybody if hits(whom, one.key, one.way.address)]
+
+
+def _not_oneself(call: Call, key: str) -> None:
+    if key == call.me.key:
+        raise NotAllowed("That would hit yourself.")
+
+
+def _outrank(call: Call, room: Room, other: Session) -> None:
+    if call.role < Role.OPERATOR and call.hub.role(other, room) >= call.role:
+        raise NotAllowed(f"{other.name} is an operator here, too.")
+
+
+def _note(call: Call, room: str, what: str) -> None:
+    call.hub.save(call.hub.note(call.me.key, room, what))

@@ -1,0 +1,90 @@
+"""Reading what was said before."""
+
+from __future__ import annotations
+
+from twisted_chat.core import durations, names
+from twisted_chat.core.builtin.rooms import HISTORY_ON_JOIN, history, mine
+from twisted_chat.core.builtin.table import table
+from twisted_chat.core.commands import Call
+from twisted_chat.core.errors import NotUnderstood
+from twisted_chat.core.events import Found, Remark
+from twisted_chat.core.ports import Query
+
+# The most that is shown at once, in messages: more would scroll out of most terminals' memory.
+HISTORY_MOST = 500
+# How many messages a search shows at once: a screen.
+FOUND_AT_ONCE = 20
+# The longest search, in words.
+MOST_WORDS = 10
+
+
+@table.command("history", "[ROOM] [N|since|before] [TIME|SEQ]")
+async def show_history(call: Call, *words: str) -> None:
+    """Show the last N messages of a room, those since a time (10m, 2h, 12:30, 2026-11-23), or those before a number."""
+    rest = list(words)
+    room = mine(call, rest.pop(0) if rest and rest[0].startswith("#") else None)
+    log, newest = call.hub.log, call.hub.log.newest
+    match rest:
+        case []:
+            past = await log.read_before(room.key, newest + 1, HISTORY_ON_JOIN)
+        case [count] if number(count) and number(count) <= HISTORY_MOST:
+            past = await log.read_before(room.key, newest + 1, number(count))
+        case ["since", time]:
+            past = await log.read_since(room.key, durations.moment(time, call.hub.now()), HISTORY_MOST)
+        case ["before", seq] if number(seq):
+            past = await log.read_before(room.key, number(seq), HISTORY_ON_JOIN)
+        case _:
+            raise NotUnderstood(f"/history takes a number from 1 to {HISTORY_MOST}, since TIME, or before NUMBER.")
+    call.reply(history(call, room, past))
+
+
+@table.command("since", "[ROOM]")
+async def since(call: Call, room: str | None = None) -> None:
+    """Show what was said since you left, as far as you have not read it: for registered names."""
+    read_in = mine(call, room)
+    account = call.hub.registry.accounts.get(call.me.key) if call.me.registered else None
+    mark = account.read.get(read_in.key, 0) if account else 0
+    if not mark:
+        call.reply(Remark(f"It is not known when you left {read_in.key}."))
+        return
+    page = await call.hub.log.read_after(read_in.key, mark, HISTORY_MOST)
+    said = [event for event in page.events if getattr(event, "author", "")]
+    call.reply(history(call, read_in, said, mark, len(said)))  # type: ignore[arg-type]
+    if len(said) == HISTORY_MOST:
+        call.reply(Remark(f"There is more: /history {read_in.key} before NUMBER shows what came before a message."))
+
+
+@table.command("search", "WORDS...")
+async def search(call: Call, text: str) -> None:
+    """Search your rooms and public ones: words, from:NAME, in:#ROOM, since:TIME (2h, 2026-11-23), before:NUMBER for more."""
+    hub, me = call.hub, call.me
+    hub.searches.take(me.way.address or str(me.id), hub.clock(), "You search")
+    readable = {room.key for room in hub.rooms_seen_by(me)}
+    words: list[str] = []
+    author, rooms, since_time, before = "", readable, 0.0, None
+    for word in text.split():
+        kind, colon, value = word.partition(":")
+        match kind.lower() if colon and value else "":
+            case "from":
+                author = names.shown(value)
+            case "in":
+                rooms = readable & {names.room(value)}
+            case "since":
+                since_time = durations.moment(value, hub.now())
+            case "before" if number(value):
+                before = number(value)
+            case _:
+                words.append(word)
+    if not words or len(words) > MOST_WORDS:
+        raise NotUnderstood(f"/search takes 1 to {MOST_WORDS} words to look for.")
+    query = Query(
+        words=tuple(words), rooms=tuple(sorted(rooms)), author=author, since=since_time, before=before, limit=FOUND_AT_ONCE + 1
+    )
+    found = await hub.log.search(query)
+    shown = tuple(event for event in found[-FOUND_AT_ONCE:] if names.fold(event.author) not in me.ignores)
+    call.reply(Found(shown, hub.now(), len(found) > FOUND_AT_ONCE))
+
+
+def number(text: str) -> int:
+    """A positive number; 0 if it is none."""
+    return int(text) if text.isascii() and text.isdigit() and len(text) < 19 else 0

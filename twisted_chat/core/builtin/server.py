@@ -1,0 +1,74 @@
+"""What the operators of the server do. ``--operator NAME`` says who they are."""
+
+from __future__ import annotations
+
+from twisted_chat.core import durations
+from twisted_chat.core.builtin.reading import number
+from twisted_chat.core.builtin.table import table
+from twisted_chat.core.commands import Call
+from twisted_chat.core.errors import NotAllowed, NotUnderstood
+from twisted_chat.core.events import Listing, Remark
+from twisted_chat.core.records import Fact
+from twisted_chat.core.session import Role
+from twisted_chat.core.text import clean, spoken
+
+# How many deeds /audit shows at once.
+AUDIT_AT_ONCE = 50
+# The longest time a shutdown can be announced ahead, in seconds: a day.
+LONGEST_NOTICE = 86400
+
+
+@table.command("lockdown", "[on|off]", role=Role.OPERATOR)
+async def lockdown(call: Call, value: str = "on") -> None:
+    """Let only registered names come in. Guests who are here stay."""
+    if value not in ("on", "off"):
+        raise NotUnderstood("/lockdown takes on or off.")
+    call.hub.facts["lockdown"] = value
+    call.hub.notify("Only registered names can come in now." if value == "on" else "Everybody can come in again.")
+    await call.hub.records.save(Fact(key="lockdown", value=value), call.hub.note(call.me.key, "", f"lockdown {value}"))
+
+
+@table.command("announce", "TEXT...", role=Role.OPERATOR)
+def announce(call: Call, text: str) -> None:
+    """Tell everybody something, in every room."""
+    text = spoken(text, call.hub.bounds.message_bytes)
+    call.hub.notify(f"{call.me.name} announces: {text}")
+    call.hub.save(call.hub.note(call.me.key, "", f"announced: {text[:200]}"))
+
+
+@table.command("motd", "[TEXT...]")
+async def motd(call: Call, text: str | None = None) -> None:
+    """Show the message of the day; as an operator of the server, change it."""
+    if text is None:
+        for line in call.hub.motd or ("There is no message of the day.",):
+            call.reply(Remark(line))
+        return
+    call.require(Role.OPERATOR)
+    shown = clean(text)
+    call.hub.facts["motd"] = shown
+    await call.hub.records.save(Fact(key="motd", value=shown), call.hub.note(call.me.key, "", "changed the message of the day"))
+    call.reply(Remark("The message of the day is changed."))
+
+
+@table.command("shutdown", "[SECONDS] [REASON...]", role=Role.OPERATOR)
+async def shutdown(call: Call, seconds: str = "0", reason: str = "") -> None:
+    """Stop the server, after so many seconds, and tell everybody."""
+    if not seconds.isdigit():
+        seconds, reason = "0", f"{seconds} {reason}".strip()
+    if call.hub.stop is None:
+        raise NotAllowed("This server can't be stopped from here.")
+    wait = float(min(number(seconds), LONGEST_NOTICE))
+    why = clean(reason)[:200]
+    when = f"in {durations.words(wait)}" if wait else "now"
+    call.hub.notify(f"The server stops {when}" + (f": {why}" if why else "."))
+    call.hub.stop(wait)
+    await call.hub.records.save(call.hub.note(call.me.key, "", f"shutdown {when}" + (f": {why}" if why else "")))
+
+
+@table.command("audit", "[N]", role=Role.OPERATOR)
+async def audit(call: Call, count: str = str(AUDIT_AT_ONCE)) -> None:
+    """Show what operators have done, the last N times."""
+    deeds = await call.hub.records.deeds(min(max(number(count), 1), 500))
+    now = call.hub.now()
+    rows = tuple((f"{durations.words(now - one.at)} ago", one.who, one.room or "server", one.what) for one in deeds)
+    call.reply(Listing("audit", ("when", "who", "where", "what"), rows))

@@ -1,0 +1,164 @@
+"""Coming in, talking, and leaving."""
+
+from __future__ import annotations
+
+from contextlib import suppress
+
+from twisted_chat.core import names
+from twisted_chat.core.builtin.accounts import identified
+from twisted_chat.core.builtin.rooms import enter_room
+from twisted_chat.core.builtin.table import table
+from twisted_chat.core.commands import Answering, Call
+from twisted_chat.core.errors import ChatError, NoSuchPerson, NotAllowed, NotKept
+from twisted_chat.core.events import Emoted, Receipt, Refused, Remark, Said, Spoken, Welcome
+from twisted_chat.core.room import Room
+from twisted_chat.core.session import LOBBY, Role
+from twisted_chat.core.text import clean
+
+# How long a reason for leaving may be, in characters: a sentence.
+LONGEST_REASON = 200
+# Up to how many private messages that have waited are counted.
+WAITING_MOST = 1000
+
+
+@table.command("name", "NAME [PASSWORD...]", role=Role.VISITOR)
+async def give_name(call: Call, name: str, password: str | None = None) -> None:
+    """Give your name, once: what you type first when you come in. A registered one needs its password."""
+    await _come_in(call, name, password)
+
+
+async def _come_in(call: Call, name: str, password: str | None) -> None:
+    hub, me = call.hub, call.me
+    if me.name:
+        raise NotAllowed("You have a name already. Use /nick to change it.")
+    account = await identified(call, "name", name, password)
+    asked = dict(me.landing)
+    hub.enter(me, name, account)
+    usages = tuple((command.name, command.usage) for command in call.table.for_role(hub.role(me)))
+    call.reply(Welcome(me.name, hub.log.id, hub.motd, usages))
+    if me.rooms:
+        call.reply(Remark("You are already connected, switching to this session."))
+    read = dict(account.read) if account else {}
+    await _land(call, asked, tuple(account.rooms) if account else (), read)
+    await _show_inbox(call)
+
+
+async def _land(call: Call, asked: dict[str, int | None], earlier: tuple[str, ...], read: dict[str, int]) -> None:
+    """Come into the rooms that were asked for, else those one was in, else the lobby."""
+    me = call.me
+    marks = read | {key: position for key, position in me.positions.items() if key in me.rooms}
+    rooms = asked or dict.fromkeys(me.rooms or earlier or (LOBBY,))
+    rooms |= {room: None for room in me.rooms if room not in rooms}
+    first = me.current.key if me.current else next(iter(rooms))
+    for room, since in rooms.items():
+        if not me.gone and me.inbox is not None:  # still here: reading a room's past takes time
+            try:
+                await enter_room(call, room, since, mark=marks.get(room, 0))
+            except ChatError as error:
+                call.reply(Refused(error.code, str(error)))
+    me.current = me.rooms.get(first, me.current)
+
+
+async def _show_inbox(call: Call) -> None:
+    """Say how many private messages have waited, before they are shown."""
+    me = call.me
+    if me.inbox is None:
+        return
+    waiting = 0
+    if me.registered:
+        with suppress(NotKept):
+            waiting = await call.hub.log.count_after(me.inbox.key, me.positions[me.inbox.key], WAITING_MOST)
+    if waiting:
+        call.reply(Remark(f"{waiting} private message{'s' if waiting > 1 else ''} waited for you:"))
+    if me.inbox is not None:
+        call.hub.release(me, me.inbox)
+
+
+@table.command("resume", "[NAME] [CODE]", role=Role.VISITOR)
+async def resume(call: Call, name: str | None = None, code: str | None = None) -> None:
+    """Ask for a code, as a guest; if your line drops, /resume NAME CODE gives you your name back."""
+    if call.me.name:
+        call.reply(Remark(f"If your line drops, come back within a minute with: /resume {call.me.name} {resume_code(call)}"))
+    elif name is None or code is None:
+        raise NotAllowed("Usage: /resume NAME CODE, with the code you asked for before.")
+    else:
+        call.me.client = code.upper().encode()
+        await _come_in(call, name, None)
+
+
+def resume_code(call: Call) -> str:
+    """The code by which this person is known when they come back."""
+    if not call.me.client:
+        call.me.client = call.hub.accounts.code().encode()
+    return call.me.client.decode()
+
+
+@table.command("say", "TEXT...", receipted=True)
+def say(call: Call, text: str) -> Answering | None:
+    """Say something in this room. A line without a slash does the same."""
+    return _speak(call, text, Said)
+
+
+@table.command("me", "TEXT...", receipted=True)
+def emote(call: Call, text: str) -> Answering | None:
+    """Say what you do: /me waves."""
+    return _speak(call, text, Emoted)
+
+
+@table.command("msg", "NAME TEXT...", receipted=True)
+def message(call: Call, name: str, text: str) -> None:
+    """Say something to one person alone. Between registered names it is kept, and waits for the absent."""
+    call.hub.tell(call.me, name, text, call.id)
+    _tell_of_absence(call, name)
+
+
+@table.command("reply", "TEXT...", receipted=True)
+def reply(call: Call, text: str) -> None:
+    """Answer whoever wrote to you privately last."""
+    if not call.me.correspondent:
+        raise NoSuchPerson("Nobody has written to you privately yet.")
+    message(call, call.me.correspondent, text)
+
+
+def _tell_of_absence(call: Call, name: str) -> None:
+    key = names.fold(name)
+    sessions = call.hub.people.get(key, ())
+    if not sessions:
+        call.reply(Remark(f"{call.hub.registry.accounts[key].name} is not here now, and will get it."))
+    elif sessions[0].away is not None:
+        call.reply(Remark(f"{sessions[0].name} is away" + (f": {sessions[0].away}" if sessions[0].away else ".")))
+
+
+@table.command("quit", "[REASON...]", role=Role.VISITOR)
+def quit_chat(call: Call, reason: str = "") -> None:
+    """Leave the chat."""
+    call.hub.leave(call.me, clean(reason)[:LONGEST_REASON])
+    call.me.outlet.close()
+
+
+@table.command("exit", role=Role.VISITOR)
+def exit_chat(call: Call) -> None:
+    """Leave the chat. Where the server was started with --exit-stops-server, this stops it too."""
+    quit_chat(call)
+    if call.hub.exit_stops and call.hub.stop is not None:
+        call.hub.stop(0.0)
+
+
+def _speak(call: Call, text: str, kind: type[Spoken]) -> Answering | None:
+    if call.again:
+        return _speak_again(call, call.room, text, kind)
+    call.hub.say(call.me, call.room, text, call.id, kind)
+    return None
+
+
+async def _speak_again(call: Call, room: Room, text: str, kind: type[Spoken]) -> None:
+    """Say what may have been said before, unless the disk has it."""
+    key = call.me.message_key(call.id)
+    try:
+        sent = await call.hub.log.find(key) if key is not None else None
+    except NotKept:
+        sent = None  # the disk can't tell; it will hold one copy all the same
+    if sent is not None and sent.batch is None:
+        call.reply(Receipt(sent.seq, room.key, "", True, call.id))
+        return
+    call.hub.say(call.me, room, text, call.id, kind)

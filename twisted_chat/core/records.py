@@ -1,0 +1,95 @@
+"""What is kept besides messages: frozen nouns, one class a table. The hub holds them all in memory; a store keeps them.
+
+Names in records are folded keys (`names.fold`) unless they are there to be shown. Times are in seconds since 1970, UTC.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import TypeAlias
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Account:
+    """A registered name."""
+
+    key: str
+    name: str  # as it is shown
+    password: str  # hashed, with the hash's name and costs: see storage/accounts.py
+    created: float
+    settings: Mapping[str, str] = field(default_factory=dict)
+    ignores: tuple[str, ...] = ()
+    known: tuple[str, ...] = ()  # to whom this person has written privately
+    rooms: tuple[str, ...] = ()  # where they are, or were when they left
+    read: Mapping[str, int] = field(default_factory=dict)  # how far they have read: a number for each room, and their inbox
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Policy:
+    """Who may come into a room, and do what there."""
+
+    private: bool = False  # nothing about it is told to those outside
+    key: str = ""  # has to be given to come in
+    invite_only: bool = False
+    registered: bool = False  # only for registered names
+    slow: float = 0.0  # seconds between two messages of one person
+    operators: tuple[str, ...] = ()
+    invited: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RoomRecord:
+    """A room that lasts: one with an owner, and the lobby."""
+
+    key: str
+    owner: str = ""
+    topic: str = ""
+    created: float = 0.0
+    policy: Policy = field(default_factory=Policy)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Sanction:
+    """Somebody may not come in (``ban``) or not speak (``mute``)."""
+
+    id: int
+    kind: str
+    room: str  # empty: anywhere
+    target: str  # a folded name, an address, or a network as 192.0.2.0/24
+    by: str
+    at: float
+    until: float | None
+    reason: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Invitation:
+    """A code that lets one guest into a room, once."""
+
+    code: str  # hashed: who reads the file can't use it
+    room: str
+    by: str
+    until: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Fact:
+    """Something about the whole server: ``motd``, ``lockdown``."""
+
+    key: str
+    value: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Deed:
+    """What an operator did, for ``/audit``. Never changed, never taken away."""
+
+    id: int
+    at: float
+    who: str
+    room: str
+    what: str
+
+
+Record: TypeAlias = Account | RoomRecord | Sanction | Invitation | Fact | Deed
