@@ -48,7 +48,7 @@ def who_may_do_what() -> str:
         "# Who may do what",
         "",
         "Made from the command table: `python tests/test_docs.py` writes it anew. Each may do what those above may;",
-        "the owner of a room is its operator too, and an operator of the server (`--operator NAME`) is the operator of every room.",
+        "the owner of a room is its operator too, and an operator of the server (`--operator NAME`) is that of every room.",
     ]
     for role in Role:
         lines += ["", f"## {ROLES[role][0].upper()}{ROLES[role][1:]}", "", "| command | what it does |", "|---|---|"]

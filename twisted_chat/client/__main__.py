@@ -2,14 +2,18 @@
 
 import argparse
 import getpass
+import os
 import sys
 from collections.abc import Sequence
 
 from twisted_chat import __version__
+from twisted_chat.client.connection import Conversation
 from twisted_chat.config import Config
 from twisted_chat.core import names
 from twisted_chat.core.errors import BadName
-from twisted_chat.core.session import LOBBY
+
+# Where a script gives the password of a registered name: on the command line everybody could read it.
+PASSWORD = "TWISTED_CHAT_PASSWORD"  # noqa: S105
 
 
 def place(text: str) -> tuple[str, int]:
@@ -22,7 +26,11 @@ def place(text: str) -> tuple[str, int]:
 
 def main(arguments: Sequence[str] | None = None) -> None:
     """Run the client, and end with its status."""
-    parser = argparse.ArgumentParser(prog="twisted-chat", description="Talk on a twisted_chat server.")
+    parser = argparse.ArgumentParser(
+        prog="twisted-chat",
+        description="Talk on a twisted_chat server.",
+        epilog=f"A registered name's password is asked for, or taken from the environment: {PASSWORD}.",
+    )
     parser.add_argument(
         "place",
         metavar="HOST[:PORT]",
@@ -32,19 +40,22 @@ def main(arguments: Sequence[str] | None = None) -> None:
         help="the server (default: %(default)s)",
     )
     parser.add_argument("--name", help="your name (default: you are asked; in a pipe, your login name)")
-    parser.add_argument("--room", default=LOBBY, help="the room to come into (default: %(default)s)")
+    parser.add_argument("--room", help="the room to come into (default: where you were, else the lobby)")
+    parser.add_argument("--code", help="an invitation")
     parser.add_argument("--version", action="version", version=f"twisted-chat {__version__}")
     given = parser.parse_args(arguments)
     try:
-        room = names.room(given.room)
+        room = names.room(given.room) if given.room else None
     except BadName as error:
         parser.error(str(error))
     host, port = given.place
+    password = os.environ.get(PASSWORD)
     if sys.stdin.isatty() and sys.stdout.isatty():
         from twisted_chat.client.terminal import run
     else:
         from twisted_chat.client.pipe import run
-    sys.exit(run(host, port, given.name or ("" if sys.stdin.isatty() and sys.stdout.isatty() else getpass.getuser()), room))
+    name = given.name or ("" if sys.stdin.isatty() and sys.stdout.isatty() else getpass.getuser())
+    sys.exit(run(host, port, lambda front: Conversation(front, name, room, password, given.code)))
 
 
 if __name__ == "__main__":

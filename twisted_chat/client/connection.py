@@ -14,7 +14,7 @@ from twisted.internet.protocol import Factory, connectionDone
 from twisted.protocols.basic import LineReceiver
 from twisted.python.failure import Failure
 
-from twisted_chat.core.events import Done, Event, Joined, Left, Receipt, Refused, Renamed, RoomEvent, Welcome
+from twisted_chat.core.events import Done, Event, Joined, Left, People, Receipt, Refused, Renamed, RoomEvent, Welcome
 from twisted_chat.core.names import fold
 from twisted_chat.protocols.json_codec import as_event, line
 
@@ -41,13 +41,16 @@ class Front(Protocol):
 class Conversation:
     """Name, rooms, positions and pending messages."""
 
-    def __init__(self, front: Front, name: str, room: str) -> None:
+    def __init__(self, front: Front, name: str, room: str | None, password: str | None = None, code: str | None = None) -> None:
+        """``room`` is where to come in, by default where the server sends us; ``code`` is an invitation."""
         self.front = front
         self.name = name
-        self.room: str | None = room  # the current one
-        self.rooms: dict[str, int | None] = {room: None}
+        self.password = password
+        self.room = room  # the current one
+        self.rooms: dict[str, int | None] = {room: None} if room else {}
         self.pending: dict[str, dict[str, Any]] = {}
         self.welcome: Welcome | None = None  # of this connection
+        self._code = code
         self._client = secrets.token_hex(16)
         self._log: str | None = None
         self._connection: Connection | None = None
@@ -66,8 +69,11 @@ class Conversation:
     def come_in(self) -> None:
         """Say hello under our name, and ask to read on where we were."""
         if self._connection is not None:
-            hello = {"type": "hello", "id": "hello", "name": self.name, "client": self._client, "rooms": self.rooms}
-            self._connection.send(hello | ({"log": self._log} if self._log else {}))
+            if self._code is not None:
+                self._connection.send({"type": "do", "command": "code", "arguments": [self._code]})
+            hello = {"type": "hello", "id": "hello", "name": self.name, "client": self._client}
+            known = {"rooms": self.rooms or None, "log": self._log, "password": self.password}
+            self._connection.send(hello | {member: value for member, value in known.items() if value is not None})
 
     def say(self, text: str, kind: str = "say") -> None:
         """Say something: now, or as soon as there is a connection. With ``line`` the server reads it as typed."""
@@ -76,6 +82,11 @@ class Conversation:
         self.pending[message_id] = request
         if self._connection is not None and self.welcome is not None:
             self._connection.send(request)
+
+    def answer(self, text: str) -> None:
+        """Answer what the server has asked for, once: sent again later it would be something said."""
+        if self._connection is not None:
+            self._connection.send({"type": "line", "text": text})
 
     def leave(self) -> None:
         """Go, in good order: the server closes the connection."""
@@ -90,6 +101,9 @@ class Conversation:
             case Refused(id="hello"):
                 self.front.turned_away(event)
                 return
+            case People(arriving=True):
+                self.rooms.setdefault(event.room, None)
+                self.room = self.room or event.room
             case Joined(name=self.name) | Left(name=self.name):
                 self._moved(event)
             case Renamed(name=self.name):
@@ -103,7 +117,7 @@ class Conversation:
     def _welcomed(self, welcome: Welcome) -> None:
         if self._log not in (None, welcome.log):
             self.rooms = dict.fromkeys(self.rooms)
-        self._log, self.name, self.welcome = welcome.log, welcome.name, welcome
+        self._log, self.name, self.welcome, self._code = welcome.log, welcome.name, welcome, None
         assert self._connection is not None
         for request in self.pending.values():
             self._connection.send(request | {"again": True})

@@ -4,6 +4,7 @@ It ends when every line has its receipt. The status is 0 if all are on disk.
 """
 
 import sys
+from collections.abc import Callable
 from typing import Any
 
 from twisted.application.internet import ClientService, backoffPolicy
@@ -15,7 +16,7 @@ from twisted.protocols.basic import LineReceiver
 from twisted.python.failure import Failure
 from zope.interface import implementer
 
-from twisted_chat.client.connection import ConnectionFactory, Conversation
+from twisted_chat.client.connection import ConnectionFactory, Conversation, Front
 from twisted_chat.core.events import Event, Receipt, Refused, RoomEvent, Whispered
 from twisted_chat.protocols.text import Plain
 
@@ -32,12 +33,12 @@ class Pipe(LineReceiver):
     delimiter = b"\n"
     MAX_LENGTH = 16 * 1024 * 1024
 
-    def __init__(self, reactor: Any, host: str, port: int, name: str, room: str) -> None:
+    def __init__(self, reactor: Any, host: str, port: int, converse: Callable[[Front], Conversation]) -> None:
         self.status = 0
         self._reactor = reactor
         self._input_ended = self._ending = self._output_gone = False
         self._giving_up: Any = None
-        self._conversation = Conversation(self, name, room)
+        self._conversation = converse(self)
         self._dialect = Plain()
         endpoint = HostnameEndpoint(reactor, host, port)
         self._service = ClientService(endpoint, ConnectionFactory(self._conversation), backoffPolicy(), reactor)
@@ -150,11 +151,11 @@ class Pipe(LineReceiver):
             self._reactor.stop()
 
 
-def run(host: str, port: int, name: str, room: str) -> int:
+def run(host: str, port: int, converse: Callable[[Front], Conversation]) -> int:
     """Talk until the input has ended and all is receipted. Returns the exit status."""
     from twisted.internet import reactor
 
-    pipe = Pipe(reactor, host, port, name, room)
+    pipe = Pipe(reactor, host, port, converse)
     reactor.callWhenRunning(pipe.start)
     reactor.run()
     return pipe.status

@@ -2,7 +2,7 @@
 
 import asyncio
 import os
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from typing import Any
 
 from prompt_toolkit import PromptSession, print_formatted_text
@@ -15,7 +15,7 @@ from twisted.internet.defer import Deferred
 from twisted.internet.endpoints import HostnameEndpoint
 from twisted.python.failure import Failure
 
-from twisted_chat.client.connection import ConnectionFactory, Conversation
+from twisted_chat.client.connection import ConnectionFactory, Conversation, Front
 from twisted_chat.core.events import (
     Done,
     Event,
@@ -71,12 +71,12 @@ class Words(Completer):
 class Terminal:
     """The front of the conversation, and the loop that reads the prompt."""
 
-    def __init__(self, reactor: Any, host: str, port: int, name: str, room: str) -> None:
+    def __init__(self, reactor: Any, host: str, port: int, converse: Callable[[Front], Conversation]) -> None:
         self.status = 0
         self._reactor = reactor
         self._words = Words()
         self._colour = not os.environ.get("NO_COLOR")
-        self._conversation = Conversation(self, name, room)
+        self._conversation = converse(self)
         self._prompt: PromptSession[str] = PromptSession(
             completer=self._words,
             complete_while_typing=False,
@@ -84,7 +84,11 @@ class Terminal:
             interrupt_exception=Interrupt,
             eof_exception=EOFError,
         )
+        self._secret_prompt: PromptSession[str] = PromptSession(  # with a history of its own, which nobody can call back
+            erase_when_done=True, interrupt_exception=Interrupt, eof_exception=EOFError
+        )
         self._asking = False
+        self._secret = False  # what is asked for is a password
         self._leaving = False
         self._reading: asyncio.Future[str] | None = None
         self._service = ClientService(
@@ -96,31 +100,50 @@ class Terminal:
         with patch_stdout(raw=True):
             if not self._conversation.name:
                 self.show(GREETING)
-                self._conversation.name = (await self._read()).strip()
+                self._conversation.name = (await self._read() or "").strip()
             if not self._leaving:
                 self._service.whenConnected(failAfterFailures=1).addErrback(self._unreachable)
                 self._service.startService()
             while not self._leaving:
                 text = await self._read()
-                if self._asking and text.strip() and not self._leaving:
-                    self._asking = False
-                    self._conversation.name = text.strip()
-                    self._conversation.come_in()
-                elif text.strip() and not self._leaving:
+                if text is None or self._leaving:
+                    continue
+                if self._asking or self._secret:
+                    self._answered(text.strip())
+                elif text.strip():
                     self._typed(text)
         self.show("Disconnecting from server...")
         self._conversation.leave()
         await self._service.stopService().asFuture(asyncio.get_running_loop())
         self.show("Connection closed.")
 
-    async def _read(self) -> str:
-        """The next line; an empty one after Control-C. The end of input is leaving."""
-        self._reading = asyncio.ensure_future(self._prompt.prompt_async("> ", handle_sigint=False))
+    def _answered(self, text: str) -> None:
+        """A password or a name was given; an empty password asks for another name."""
+        if not self._asking:
+            self._secret = False
+            self._conversation.answer(text)
+        elif self._secret and text:
+            self._conversation.password = text
+        elif text:
+            self._conversation.name, self._conversation.password = text, None
+        elif self._secret:
+            self._secret = False
+            self.show(GREETING)
+        if self._asking and text:
+            self._asking = self._secret = False
+            self._conversation.come_in()
+
+    async def _read(self) -> str | None:
+        """The next line; an empty one after Control-C, None if another prompt is needed. The end of input is leaving."""
+        prompt = self._secret_prompt if self._secret else self._prompt
+        self._reading = asyncio.ensure_future(prompt.prompt_async("> ", handle_sigint=False, is_password=self._secret))
         try:
             return await self._reading
         except Interrupt:
             return ""
-        except (EOFError, asyncio.CancelledError):
+        except asyncio.CancelledError:
+            return None
+        except EOFError:
             self._leaving = True
             return ""
 
@@ -149,6 +172,8 @@ class Terminal:
         self._words.learn(event)
         if isinstance(event, Receipt | Done):
             return
+        if isinstance(event, Refused) and event.code == "password-needed":
+            self._ask_secretly(True)
         marked = getattr(event, "room", None) != self._conversation.room
         paint = painted if self._colour else str
         self.show(*(terminal_text(one) for one in lines(event, marked=marked, paint=paint)))
@@ -164,6 +189,7 @@ class Terminal:
     def turned_away(self, why: Refused) -> None:
         """Ask for another name."""
         self._asking = True
+        self._ask_secretly(why.code in ("password-needed", "wrong-password", "too-often", "busy"))
         self.show(*(terminal_text(one) for one in lines(why)))
 
     def lost(self) -> None:
@@ -171,13 +197,20 @@ class Terminal:
         if not self._leaving:
             self.show(*lines(Remark("The connection is lost. Trying to get it back; what you type is sent then.")))
 
+    def _ask_secretly(self, secret: bool) -> None:
+        """Read the next line without showing it, or, with False, as every other."""
+        if secret != self._secret:
+            self._secret = secret
+            if self._reading is not None:
+                self._reading.cancel()
+
     def _unreachable(self, failure: Failure) -> None:
         self.status = 1
         self.show(f"Can't connect: {failure.getErrorMessage()}")
         self.leave()
 
 
-def run(host: str, port: int, name: str, room: str) -> int:
+def run(host: str, port: int, converse: Callable[[Front], Conversation]) -> int:
     """Talk until the person leaves. Returns the exit status."""
     from twisted.internet import asyncioreactor
 
@@ -187,7 +220,7 @@ def run(host: str, port: int, name: str, room: str) -> int:
     from twisted.internet import reactor as installed
 
     reactor: Any = installed
-    terminal = Terminal(reactor, host, port, name, room)
+    terminal = Terminal(reactor, host, port, converse)
 
     def start() -> None:
         ended: Deferred[None] = Deferred.fromFuture(asyncio.ensure_future(terminal.run()))

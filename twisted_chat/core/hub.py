@@ -13,8 +13,9 @@ from dataclasses import dataclass, replace
 from hmac import compare_digest
 
 from twisted_chat.core import names, rights
-from twisted_chat.core.batch import Batch, Dialect, Fate
-from twisted_chat.core.errors import Banned, NameTaken, NoSuchPerson, NotInRoom, TooOften
+from twisted_chat.core.admission import Admission
+from twisted_chat.core.batch import Batch, Dialect
+from twisted_chat.core.errors import NameTaken, NoSuchPerson, NotInRoom, TooOften
 from twisted_chat.core.events import (
     KEPT,
     Joined,
@@ -35,6 +36,7 @@ from twisted_chat.core.events import (
 from twisted_chat.core.limits import Backoff, Window
 from twisted_chat.core.ports import Accounts, MessageLog, Outlet, Records
 from twisted_chat.core.readers import Readers
+from twisted_chat.core.receipts import Receipts
 from twisted_chat.core.records import Account, Deed, Fact, Invitation, Record, RoomRecord, Sanction
 from twisted_chat.core.registry import Registry
 from twisted_chat.core.room import Room, Stream
@@ -59,15 +61,6 @@ class Bounds:
     rooms_a_person: int = 100
     owned_rooms: int = 20
     devices: int = 10
-
-
-@dataclass(slots=True)
-class Awaiting:
-    """A message on its way to disk, and who is to be told."""
-
-    session: Session
-    id: str | None
-    answered: bool  # whether its author is sent a receipt
 
 
 class Hub:
@@ -109,9 +102,9 @@ class Hub:
         self.people: dict[str, list[Session]] = {}  # by key; somebody with several connections has several sessions
         self.rooms: dict[str, Room] = {LOBBY: Room(RoomRecord(key=LOBBY), log.newest)}
         self.registry = Registry(clock, reserved)
-        self.sanctions = Sanctions()
-        self.invitations: dict[str, Invitation] = {}
         self.facts: dict[str, str] = {}
+        self.admission = Admission(now, self.operators, self.people, self.registry, self.facts)
+        self.invitations: dict[str, Invitation] = {}
         self.searches = Window(SEARCHES, SEARCH_SPAN)
         self.logins = Backoff(LOGINS_FREE, LOGIN_WAIT, LOGIN_LONGEST_WAIT)
         self.registrations = Window(REGISTRATIONS, REGISTRATION_SPAN)
@@ -122,7 +115,7 @@ class Hub:
         self.read_on = self._readers.read_on
         self._sessions = 0
         self._deeds = 0
-        self._awaiting: dict[int, Awaiting] = {}
+        self.receipts = Receipts(log)
         self._left: set[Room] = set()  # rooms that may be empty; they end with the turn, as their last events do
         log.attach(self)
 
@@ -143,7 +136,7 @@ class Hub:
                     self.facts[record.key] = record.value
                 case Deed():
                     self._deeds = max(self._deeds, record.id)
-        self.sanctions = Sanctions(sanctions)
+        self.admission.sanctions = Sanctions(sanctions)
 
     def save(self, *changed: Record) -> None:
         """Keep records, later: what goes wrong is logged. Commands whose person should be told await `records.save`."""
@@ -181,7 +174,7 @@ class Hub:
         else:
             name = self.registry.guest(name, session.client)
             before = []
-        self._check_ban(session, "", names.fold(name), account)
+        self.admission.check_ban(session, None, names.fold(name), account)
         self._identify(session, name, account)
         session.hold(self._inbox(session), self._inbox_position(session, account))
         if account is None or session.settings.devices == "one":
@@ -222,7 +215,7 @@ class Hub:
             raise NameTaken(f"The name {self.people[key][0].name} is taken. Please choose another.")
         elif account is None:
             name = self.registry.guest(name)
-        self._check_ban(session, "", key, account)
+        self.admission.check_ban(session, None, key, account)
         old = session.name
         position = session.position(session.inbox) if session.inbox else 0
         self.remember(session)
@@ -298,7 +291,7 @@ class Hub:
             if len(session.rooms) >= self.bounds.rooms_a_person:
                 raise TooOften(f"You are in {len(session.rooms)} rooms. Leave one first.")
             if room is not None:
-                self._check_ban(session, room_key, session.key, self.registry.accounts.get(session.key))
+                self.admission.check_ban(session, room, session.key, self.registry.accounts.get(session.key))
                 rights.admit(session, room, key, self.operators)
             else:
                 room = self._make_room(session, room_key)
@@ -374,15 +367,17 @@ class Hub:
             raise NotInRoom(f"You are not in {room.key}.")
         text = spoken(text, self.bounds.message_bytes)
         key = session.message_key(message_id)
-        if key is not None and self.acknowledge(session, room, key, message_id):
+        if key is not None and self.receipts.again(session, room, key, message_id):
             return
-        self.check_mute(session, room.key)
+        self.admission.check_mute(session, room.key)
         rights.may_speak(session, room, self.operators, self.clock())
         session.spoke = self.now()
         policy = "always" if session.program else session.settings.receipts
         alone = all(reader.key == session.key for reader in room.readers.values())
         answered = policy == "always" or (policy == "alone" and alone)
-        event = kind(self._await(session, message_id, answered), session.spoke, room.key, session.name, text, session.id)
+        event = kind(
+            self.receipts.expect(session, message_id, answered), session.spoke, room.key, session.name, text, session.id
+        )
         self.log.append(event, len(text), key)
 
     def tell(self, session: Session, name: str, text: str, message_id: str | None = None) -> None:
@@ -398,17 +393,17 @@ class Hub:
         if not others and not (account is not None and session.registered):
             raise NoSuchPerson(f"Nobody here is called {names.shown(name)}.")
         shown = others[0].name if others else account.name if account else name
-        self.check_mute(session, "")
+        self.admission.check_mute(session, "")
         if key != session.key:
-            self._check_consent(session, key, shown)
+            self.admission.check_consent(session, key, shown)
         session.known |= {key}
         session.spoke = now = self.now()
         told: Whispered
         if account is not None and session.registered:
             inbox = self._streams[f"@{key}"]
-            if message_key is not None and self.acknowledge(session, inbox, message_key, message_id):
+            if message_key is not None and self.receipts.again(session, inbox, message_key, message_id):
                 return
-            seq = self._await(session, message_id, session.program)
+            seq = self.receipts.expect(session, message_id, session.program)
             told = Told(seq, now, inbox.key, session.name, shown, text, session.id)
             self.log.append(told, len(text), message_key)
         else:
@@ -427,43 +422,9 @@ class Hub:
             raise NoSuchPerson(f"{session.name} has just left.")
         return session.inbox
 
-    def _check_consent(self, session: Session, key: str, shown: str) -> None:
-        others = self.people.get(key, ())
-        account = self.registry.accounts.get(key)
-        kept = from_kept(account.settings).msgs if account else "all"
-        known = account.known if account else ()
-        wants = others[0].settings.msgs if others else kept
-        if others:
-            known = tuple(others[0].known)
-        if session.key in self.operators or wants == "all" or (wants == "known" and session.key in known):
-            return
-        raise Banned(f"{shown} takes no private messages" + (" from people they don't know." if wants == "known" else "."))
-
-    def _await(self, session: Session, message_id: str | None, answered: bool) -> int:
-        """The number for a message that is to be kept, and whose sender waits."""
-        seq = self.log.number()
-        self._awaiting[seq] = Awaiting(session, message_id, answered)
-        session.awaiting += 1
-        return seq
-
-    def acknowledge(self, session: Session, stream: Stream, key: bytes, message_id: str | None) -> bool:
-        """Send the receipt of a message that memory knows, once it is kept. False if it is not known."""
-        sent = self.log.sent(key)
-        if sent is None:
-            return False
-        waiting = self._awaiting.get(sent.seq)
-        if waiting is None:
-            kept = sent.batch is None or sent.batch.fate is Fate.KEPT
-            session.tell(Receipt(sent.seq, stream.key, "", kept, message_id))
-        elif waiting.session is not session:
-            self._awaiting[sent.seq] = Awaiting(session, message_id, True)
-            session.awaiting += 1
-            waiting.session.settle(1)
-        return True
-
     def set_topic(self, session: Session, room: Room, topic: str) -> None:
         """Say what a room is about. Raises `BadText` or `Banned`."""
-        self.check_mute(session, room.key)
+        self.admission.check_mute(session, room.key)
         topic = spoken(topic, self.bounds.message_bytes)
         room.record = replace(room.record, topic=topic)
         self.log.append(TopicSet(self.log.number(), self.now(), room.key, session.name, topic, session.id), len(topic))
@@ -549,23 +510,6 @@ class Hub:
             self.registry.put(account)
             self.save(account)
 
-    def _check_ban(self, session: Session, room: str, key: str, account: Account | None) -> None:
-        if account is not None and key in self.operators:
-            return
-        if not room and account is None and self.facts.get("lockdown") == "on":
-            raise Banned("Only registered names may come in now.")
-        ban = self.sanctions.against("ban", room, key, session.way.address, self.now())
-        if ban is not None and rights.role(session, self.rooms.get(room), self.operators) < Role.OWNER:
-            where = room or "this chat"
-            raise Banned(f"You are banned from {where}" + (f": {ban.reason}" if ban.reason else "."))
-
-    def check_mute(self, session: Session, room: str) -> None:
-        """Raises `Banned` if this person may not speak there."""
-        mute = self.sanctions.against("mute", room, session.key, session.way.address, self.now())
-        if mute is not None and session.key not in self.operators:
-            why = f": {mute.reason}" if mute.reason else "."
-            raise Banned(f"You can't speak {'in ' + mute.room if mute.room else 'here'} now{why}")
-
     def note(self, who: str, room: str, what: str) -> Deed:
         """What an operator has done, as a record to be saved."""
         self._deeds += 1
@@ -629,11 +573,11 @@ class Hub:
 
     def kept(self, batches: Sequence[Batch], duplicates: dict[int, int]) -> None:
         """Messages are on disk: their authors get their receipts. Called by the log."""
-        self._answer(batches, True, duplicates)
+        self.receipts.settle(batches, duplicates)
 
     def not_kept(self, batches: Sequence[Batch]) -> None:
         """Messages were shown, but not kept: their authors are told. Called by the log."""
-        self._answer(batches, False, {})
+        self.receipts.settle(batches, None)
 
     def history_stopped(self, why: str) -> None:
         """Called by the log."""
@@ -642,22 +586,3 @@ class Hub:
     def history_back(self) -> None:
         """Called by the log."""
         self.notify("History is back: what is said from now on is kept.")
-
-    def _answer(self, batches: Sequence[Batch], kept: bool, duplicates: dict[int, int]) -> None:
-        receipts: dict[Session, list[Receipt]] = {}
-        settled: dict[Session, int] = {}
-        for batch in batches:
-            for event in batch.events:
-                if not isinstance(event, KEPT):
-                    continue
-                waiting = self._awaiting.pop(event.seq, None)
-                if waiting is None:
-                    continue
-                settled[waiting.session] = settled.get(waiting.session, 0) + 1
-                if waiting.answered or not kept:
-                    seq = duplicates.get(event.seq, event.seq)
-                    receipts.setdefault(waiting.session, []).append(Receipt(seq, event.room, event.text, kept, waiting.id))
-        for session, mine in receipts.items():
-            session.tell(*mine)
-        for session, messages in settled.items():
-            session.settle(messages)

@@ -79,7 +79,8 @@ class ProgramProtocol(LineConnection):
                 raise BadRequest(f"The member 'client' has at most {LONGEST_CLIENT} characters.")
             me.client = client.encode("utf-8", "surrogatepass")
             same_log = read(members, "log", str, self.factory.hub.log.id) == self.factory.hub.log.id
-            me.landing = {
+            invited = dict(me.landing)
+            me.landing = invited | {
                 room_key(room): position(since) if same_log else None
                 for room, since in read(members, "rooms", dict, {}).items()
             }

@@ -64,9 +64,9 @@ def bans(call: Call, room: str | None = None) -> None:
     """List bans and mutes: of whom, by whom, since and until when, and why."""
     hub, now = call.hub, call.hub.now()
     where = "" if room is None and call.role is Role.OPERATOR else mine(call, room).key
-    standing = [one for kind in ("ban", "mute") for one in hub.sanctions.standing(kind, where, now)]
+    standing = [one for kind in ("ban", "mute") for one in hub.admission.sanctions.standing(kind, where, now)]
     if not where:
-        standing = [one for one in hub.sanctions.all.values() if one.until is None or one.until > now]
+        standing = [one for one in hub.admission.sanctions.all.values() if one.until is None or one.until > now]
     rows = tuple(
         (
             one.kind,
@@ -140,7 +140,7 @@ def _sanction(call: Call, kind: str, words: list[str]) -> None:
         raise NotAllowed(f"{whom} can't be kept out by you.")
     reason = clean(" ".join(words))[:LONGEST_REASON]
     sanction = Sanction(
-        id=hub.sanctions.next_id(),
+        id=hub.admission.sanctions.next_id(),
         kind=kind,
         room=where,
         target=whom,
@@ -149,7 +149,7 @@ def _sanction(call: Call, kind: str, words: list[str]) -> None:
         until=None if length is None else now + length,
         reason=reason,
     )
-    hub.sanctions.all[sanction.id] = sanction
+    hub.admission.sanctions.all[sanction.id] = sanction
     for_how_long = f" for {durations.words(length)}" if length is not None else ""
     what = f"{'banned' if kind == 'ban' else 'muted'} {whom}{for_how_long}" + (f": {reason}" if reason else "")
     hub.save(sanction, hub.note(call.me.key, where, what))
@@ -183,11 +183,11 @@ async def _lift(call: Call, kind: str, words: list[str]) -> None:
     if len(words) != 1:
         raise NotUnderstood(f"Usage: {call.table.find('un' + kind).usage}")
     whom, where = named(words[0]), room.key if room else ""
-    lifted = [one for one in hub.sanctions.all.values() if (one.kind, one.target, one.room) == (kind, whom, where)]
+    lifted = [one for one in hub.admission.sanctions.all.values() if (one.kind, one.target, one.room) == (kind, whom, where)]
     if not lifted:
         raise NoSuchPerson(f"There is no {kind} of {names.shown(words[0])} {'in ' + where if where else 'on the server'}.")
     for one in lifted:
-        del hub.sanctions.all[one.id]
+        del hub.admission.sanctions.all[one.id]
     await hub.records.remove(*lifted)
     _note(call, where, f"ended the {kind} of {whom}")
     call.reply(Remark(f"Done: the {kind} of {whom} is ended."))

@@ -1,0 +1,64 @@
+"""Who is kept out, or kept quiet: bans, mutes, lockdown, and people's own wishes."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Container, Mapping
+
+from twisted_chat.core import rights
+from twisted_chat.core.errors import Banned
+from twisted_chat.core.records import Account
+from twisted_chat.core.registry import Registry
+from twisted_chat.core.room import Room
+from twisted_chat.core.sanctions import Sanctions
+from twisted_chat.core.session import Role, Session
+from twisted_chat.core.settings import from_kept
+
+
+class Admission:
+    """Raises `Banned` where somebody may not come in, speak, or write to somebody."""
+
+    def __init__(
+        self,
+        now: Callable[[], float],
+        operators: Container[str],
+        people: Mapping[str, list[Session]],
+        registry: Registry,
+        facts: Mapping[str, str],
+    ) -> None:
+        self.sanctions = Sanctions()
+        self._now = now
+        self._operators = operators
+        self._people = people
+        self._registry = registry
+        self._facts = facts
+
+    def check_ban(self, session: Session, room: Room | None, key: str, account: Account | None) -> None:
+        """Whether somebody may come in as ``key``: to a room, or, without one, at all. Operators of the server always may."""
+        if account is not None and key in self._operators:
+            return
+        if room is None and account is None and self._facts.get("lockdown") == "on":
+            raise Banned("Only registered names may come in now.")
+        where = room.key if room else ""
+        ban = self.sanctions.against("ban", where, key, session.way.address, self._now())
+        if ban is not None and not (room is not None and rights.role(session, room, self._operators) >= Role.OWNER):
+            raise Banned(f"You are banned from {where or 'this chat'}" + (f": {ban.reason}" if ban.reason else "."))
+
+    def check_mute(self, session: Session, room: str) -> None:
+        """Whether somebody may speak in a room, or, if it is empty, privately."""
+        mute = self.sanctions.against("mute", room, session.key, session.way.address, self._now())
+        if mute is not None and session.key not in self._operators:
+            why = f": {mute.reason}" if mute.reason else "."
+            raise Banned(f"You can't speak {'in ' + mute.room if mute.room else 'here'} now{why}")
+
+    def check_consent(self, session: Session, key: str, shown: str) -> None:
+        """Whether somebody may write privately to ``key``, who is called ``shown``."""
+        here = self._people.get(key)
+        account = self._registry.accounts.get(key)
+        if here:
+            wants, known = here[0].settings.msgs, here[0].known
+        elif account:
+            wants, known = from_kept(account.settings).msgs, frozenset(account.known)
+        else:
+            return
+        if session.key not in self._operators and (wants == "none" or (wants == "known" and session.key not in known)):
+            raise Banned(f"{shown} takes no private messages" + (" from people they don't know." if wants == "known" else "."))
