@@ -106,6 +106,8 @@ class Database:
             log_id, used = self._connect().execute("SELECT id, reserved FROM log").fetchone()
             self.commit([], used + block)
         except (OSError, sqlite3.Error) as error:
+            self._disconnect()
+            self.release()
             raise StateError(f"The log {self.path} can't be opened: {error}.") from None
         return str(log_id), int(used)
 

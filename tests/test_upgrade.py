@@ -1,0 +1,60 @@
+"""A log of an earlier version is brought up to ours, and a copy of it stays beside it."""
+
+import sqlite3
+from pathlib import Path
+
+import pytest
+
+from twisted_chat.core.ports import Query
+from twisted_chat.storage import database
+from twisted_chat.storage.database import Database, StateError
+
+
+def made_by_version_1(folder: Path) -> None:
+    """A log as the first version left it."""
+    connection = sqlite3.connect(folder / "chat.db", isolation_level=None)
+    connection.executescript(database.script(1))
+    connection.execute(f"PRAGMA application_id = {database.APPLICATION_ID}")
+    connection.execute("PRAGMA user_version = 1")
+    connection.execute("PRAGMA journal_mode = WAL")
+    connection.execute("INSERT INTO log VALUES ('abc', 7)")
+    connection.execute("INSERT INTO messages VALUES (5, 1.5, '#lobby', 'said', 'Ann', 'good tea', x'01')")
+    connection.execute("INSERT INTO messages VALUES (6, 2.5, '#lobby', 'emoted', 'Ben', 'pours', NULL)")
+    connection.close()
+
+
+def opened(folder: Path) -> tuple[Database, str, int]:
+    """The log, opened."""
+    found = Database(folder)
+    found.claim()
+    return found, *found.open(100)
+
+
+def test_version_1_is_upgraded(tmp_path: Path) -> None:
+    """Messages, numbers and keys are what they were; they can be searched; the copy is the old file."""
+    made_by_version_1(tmp_path)
+    log, log_id, used = opened(tmp_path)
+    assert (log_id, used) == ("abc", 7)
+    assert [row[0] for row in log.read("#lobby", 0, 99, 9, False)] == [5, 6]
+    assert log.find(b"\x01") == 5
+    assert [row[5] for row in log.search(Query(words=("tea",), rooms=("#lobby",)))] == ["good tea"]
+    assert log.query("PRAGMA user_version") == [(database.VERSION,)]
+    log.close(7)
+    copy = sqlite3.connect(tmp_path / "chat-schema-1.db")
+    assert copy.execute("PRAGMA user_version").fetchone() == (1,)
+    assert copy.execute("SELECT count(*) FROM messages").fetchone() == (2,)
+    copy.close()
+
+
+def test_an_upgrade_that_fails_changes_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It happens as a whole or not at all, and the daemon says why it does not start."""
+    made_by_version_1(tmp_path)
+    right = database.script
+    monkeypatch.setattr(database, "script", lambda version: right(version) + "SELECT nonsense;")
+    with pytest.raises(StateError, match="nonsense"):
+        opened(tmp_path)
+    monkeypatch.undo()
+    log, _, used = opened(tmp_path)
+    assert used == 7
+    assert log.find(b"\x01") == 5
+    log.close(7)
