@@ -3,6 +3,7 @@
 from twisted_chat.core.errors import ChatError
 from twisted_chat.core.text import decode
 from twisted_chat.protocols.connection import ChatFactory, LineConnection
+from twisted_chat.protocols.telnet import Telnet
 from twisted_chat.protocols.text import GREETING, PLAIN, sentence
 
 
@@ -13,6 +14,18 @@ class PersonProtocol(LineConnection):
     kind = "telnet or nc"
     longest = 4096  # ssh-chat allows 1024, NATS 4096: room for a paragraph
     most = 16 * 1024
+
+    def __init__(self, factory: ChatFactory) -> None:
+        super().__init__(factory)
+        self.telnet = Telnet()
+
+    def dataReceived(self, data: bytes) -> None:
+        """Called by the transport. Telnet is taken out before there are lines."""
+        text = self.telnet.receive(data)
+        self.write(self.telnet.replies())
+        super().dataReceived(text)
+        if self.telnet.abused:
+            self.close("That is not telnet. Goodbye.")
 
     def greet(self) -> None:
         """Ask for the name."""
