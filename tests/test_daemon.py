@@ -70,6 +70,21 @@ def test_half_close_gets_every_receipt(tmp_path: Path) -> None:
         ]
 
 
+def test_telnets_urgent_data_spoils_no_line(tmp_path: Path) -> None:
+    """Telnet's Synch, with its IAC or its DM as TCP's urgent byte, is passed over like any command."""
+    with running(tmp_path) as daemon:
+        ann = Talker(daemon.port)
+        ann.socket.sendall(b"\xff\xf1Ann\n")
+        greeted = b""
+        while not greeted.endswith(b"you are now connected!\r\n"):
+            greeted += ann.socket.recv(4096)
+        for before, urgent, after in ((b"", b"\xff", b"\xf2hello\n"), (b"\xff", b"\xf2", b"hello\n")):
+            ann.socket.sendall(before)
+            ann.socket.send(urgent, socket.MSG_OOB)
+            ann.socket.sendall(after)
+            ann.until("I received your message - 'hello'")
+
+
 def test_everybody_sees_one_order(tmp_path: Path) -> None:
     """Two people speak at once: telnet, nc and the bundled client see the same messages in the same order."""
     with running(tmp_path) as daemon:

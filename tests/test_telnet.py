@@ -100,9 +100,11 @@ def test_other_commands_are_passed_over(code: int) -> None:
     assert telnet.replies() == b""
 
 
-def test_a_data_mark_that_tcp_took_out_costs_no_text() -> None:
-    """The DM of IAC DM travels as urgent data, outside the stream: what then follows IAC is text, and is kept."""
-    assert spoken().receive(IAC + b"hello\r\n") == b"hello\r\n"
+def test_what_is_no_command_is_no_telnet() -> None:
+    """255 before a byte that is no command is somebody's Latin-1: it stays, so that it is refused, not lost."""
+    telnet = Telnet()
+    assert telnet.receive("L\u2019Ha\u00ff-les-Roses\r\n".encode("cp1252")) == b"L\x92Ha\xff-les-Roses\r\n"
+    assert not telnet.spoken
 
 
 def test_a_doubled_iac_is_the_byte_255() -> None:

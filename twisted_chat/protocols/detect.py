@@ -7,6 +7,7 @@
    person, and still listened to: if the first bytes then fit a row, that row takes over.
 """
 
+import socket
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
@@ -60,6 +61,10 @@ class Detector(Protocol):
         for setting in ("setTcpKeepAlive", "setTcpNoDelay"):
             if hasattr(self.transport, setting):
                 getattr(self.transport, setting)(True)
+        handle = self.transport.getHandle() if hasattr(self.transport, "getHandle") else None
+        if isinstance(handle, socket.socket):
+            # Telnet's Synch sends half a command as urgent data (RFC 854): out of its place, it would spoil a line.
+            handle.setsockopt(socket.SOL_SOCKET, socket.SO_OOBINLINE, 1)
         self.factory.undecided.add(self)
         if self.factory.rows:
             self._grace = self.factory.clock.callLater(self.factory.grace, self._greet)

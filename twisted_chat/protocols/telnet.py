@@ -151,8 +151,9 @@ class Telnet:
             into.append(IAC)
             return 2
         if command < FIRST_COMMAND:
-            # DM is sent as urgent data, which TCP takes out of the stream: what stands here is the text after it.
-            return 1
+            # Not telnet, but a ÿ in Latin-1 or the like: it stays, and is refused as no UTF-8, instead of vanishing.
+            into += data[at : at + 2]
+            return 2
         if command >= WILL and at + 2 == len(data):
             return 0
         if not self.spoken:
