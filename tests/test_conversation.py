@@ -268,3 +268,27 @@ def test_receipts_wait_for_the_disk_and_the_others_do_not(tmp_path: Path) -> Non
     ended: list[object] = []
     Deferred.fromCoroutine(closing).addBoth(ended.append)
     reactor[0].until(lambda: ended)
+
+
+def test_telnet_hides_a_password_and_nc_is_told_it_cant() -> None:
+    """IAC WILL ECHO before the password, IAC WONT ECHO after it (RFC 857); who does not answer is told."""
+    chat = Chat()
+    owner = chat.enter("Ann")
+    owner.send("/register secret", "exit")
+    chat.clock.advance(1)
+    telnet, nc = chat.connect("line"), chat.connect("line")
+    for client in (telnet, nc):
+        client.send("Ann")
+        assert client.transport.received.endswith(b"\xff\xfb\x01\r-> Ann is a registered name. Password:\r\n")
+        client.transport.received = b""
+    telnet.send_bytes(b"\xff\xfd\x01")
+    telnet.transport.received = b""
+    chat.clock.advance(1)
+    assert telnet.transport.received == b""
+    assert "can't be hidden" in nc.lines()[0]
+    telnet.send("secret")
+    assert telnet.transport.received.startswith(b"\r\n\xff\xfc\x01Hello Ann, you are now connected!")
+    hasty = chat.connect("line")
+    hasty.send_bytes(b"Ann\nwrong\n")
+    chat.turn()
+    assert b"\xff" not in hasty.transport.received.split(b"Password:")[0]

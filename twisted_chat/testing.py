@@ -8,6 +8,7 @@ For instance:
 """
 
 import json
+import re
 import time
 from collections.abc import Callable
 from typing import Any
@@ -30,6 +31,8 @@ from twisted_chat.storage.accounts import SHORTEST, prepared
 from twisted_chat.storage.memory import MemoryLog
 from twisted_chat.storage.records import MemoryRecords
 
+# What hides and shows typing: WILL and WONT ECHO (RFC 857).
+TELNET_ECHO = re.compile(rb"\xff[\xfb\xfc]\x01\r?")
 # As Twisted's own transports: beyond this many bytes a producer is asked to pause.
 BUFFER_SIZE = 65536
 
@@ -104,8 +107,8 @@ class Client:
         self._chat.turn()
 
     def lines(self) -> list[str]:
-        """What has come since this was asked last."""
-        data, self.transport.received = self.transport.received, b""
+        """What has come since this was asked last, without telnet's commands."""
+        data, self.transport.received = TELNET_ECHO.sub(b"", self.transport.received), b""
         return data.decode().splitlines()
 
     def objects(self, kind: str | None = None) -> list[dict[str, Any]]:

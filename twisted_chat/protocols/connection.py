@@ -193,6 +193,11 @@ class LineConnection(LineReceiver):
         self._closing = True
         self.session.when_settled(lambda: self._hang_up(last_words))
 
+    @property
+    def typed_ahead(self) -> bool:
+        """Whether more has come than what is worked off now."""
+        return len(self._splitter) > 0 or self._input_ended
+
     def withdraw(self) -> None:
         """Leave the transport to another protocol, before anything was read."""
         self._closing = True

@@ -1,10 +1,17 @@
 """The protocol for people: telnet, nc, openssl s_client, anything that sends lines and shows what comes back."""
 
+from twisted.internet.interfaces import IDelayedCall
+from twisted.internet.protocol import connectionDone
+from twisted.python.failure import Failure
+
 from twisted_chat.core.errors import ChatError
 from twisted_chat.core.text import decode
 from twisted_chat.protocols.connection import ChatFactory, LineConnection
 from twisted_chat.protocols.telnet import Telnet
 from twisted_chat.protocols.text import GREETING, PLAIN, sentence
+
+# How long a telnet client may take to agree that it hides what is typed, in seconds: a slow line's round trip.
+AGREEING_SECONDS = 1.0
 
 
 class PersonProtocol(LineConnection):
@@ -18,6 +25,7 @@ class PersonProtocol(LineConnection):
     def __init__(self, factory: ChatFactory) -> None:
         super().__init__(factory)
         self.telnet = Telnet()
+        self._agreeing: IDelayedCall | None = None  # until a telnet client must have agreed to hide what is typed
 
     def dataReceived(self, data: bytes) -> None:
         """Called by the transport. Telnet is taken out before there are lines."""
@@ -27,18 +35,49 @@ class PersonProtocol(LineConnection):
         if self.telnet.abused:
             self.close("That is not telnet. Goodbye.")
 
+    def connectionLost(self, reason: Failure = connectionDone) -> None:
+        """Called by the transport."""
+        self._stop_waiting()
+        super().connectionLost(reason)
+
     def greet(self) -> None:
         """Ask for the name."""
         self.write(GREETING.encode() + b"\r\n")
 
     def lineReceived(self, line: bytes) -> None:
         """Called for each line, without its end."""
+        if self.telnet.hidden:
+            self.write(b"\r\n")  # the line's end was not shown, either
+        self._stop_waiting()
+        self.write(self.telnet.show_typing())
         if line.strip() or self.session.question is not None:
             self.perform(lambda: self.factory.table.run(self.call(), decode(line)), None, nothing)
 
     def refuse(self, error: ChatError, request: str | None = None) -> None:
-        """Tell the person what can't be done."""
+        """Tell the person what can't be done, or ask for a password."""
+        if self.session.question is not None:
+            self._hide_typing()
         self.say_last(str(error))
+
+    def _hide_typing(self) -> None:
+        """Ask a telnet client not to show what is typed. Others can't; what was typed ahead is past hiding.
+
+        The CR lets what comes next stand in the place of what the request looks like on other screens.
+        """
+        if self.typed_ahead or self.telnet.hidden:
+            return
+        request = self.telnet.hide_typing()
+        self.write(request + b"\r" if request else b"")
+        self._stop_waiting()
+        self._agreeing = self.factory.clock.callLater(AGREEING_SECONDS, self._not_hidden)
+
+    def _not_hidden(self) -> None:
+        if not self.telnet.hidden and self.session.question is not None:
+            self.say_last("What you type can't be hidden on this connection.")
+
+    def _stop_waiting(self) -> None:
+        if self._agreeing is not None and self._agreeing.active():
+            self._agreeing.cancel()
 
     def say_last(self, text: str) -> None:
         """Say something to whoever is at the other end."""
