@@ -35,12 +35,12 @@ def name(path: Path) -> str:
 
 @pytest.mark.parametrize("path", sorted((PACKAGE / "core").rglob("*.py")), ids=name)
 def test_core_is_pure(path: Path) -> None:
-    """The core imports itself, PRECIS, and of the standard library nothing that knows sockets, threads, files or clocks."""
+    """The core imports itself, libraries of pure text, and of the standard one nothing that knows sockets, files or clocks."""
     for module in everywhere(path):
         first = module.split(".")[0]
         assert (
             module.startswith("twisted_chat.core.")
-            or first == "precis_i18n"
+            or first in ("precis_i18n", "confusable_homoglyphs")
             or (first in sys.stdlib_module_names and first not in NOT_IN_CORE)
         ), module
 

@@ -3,13 +3,17 @@
 1. A name is 1 to 32 letters, digits or ``- _ . '``, begins with a letter or digit, and has at least one letter.
 2. Letters are what PRECIS IdentifierClass allows (RFC 8264, RFC 8265): no spaces, no invisibles, one writing direction.
 3. Two names are the same when their `fold` is equal: case, width and composition do not count.
-4. A room is ``#`` and 1 to 32 of the same characters; its key is the folded form, and is what everybody is shown.
+4. Nobody has a name with the `skeleton` of somebody else's, or of a reserved word; nor one that mixes scripts (UTS #39).
+5. A room is ``#`` and 1 to 32 of the same characters; its key is the folded form, and is what everybody is shown.
 """
 
+from functools import lru_cache
 from unicodedata import normalize
 
 from precis_i18n import get_profile
 
+from twisted_chat.core import confusables
+from twisted_chat.core.confusables import mixed_scripts
 from twisted_chat.core.errors import BadName
 from twisted_chat.core.text import clean
 
@@ -49,6 +53,7 @@ _cased = get_profile("UsernameCasePreserved")
 _mapped = get_profile("UsernameCaseMapped")
 
 
+@lru_cache(maxsize=4096)
 def fold(name: str) -> str:
     """The form two equal names share. Anything that can't be a name folds to itself, and so equals no name."""
     try:
@@ -65,9 +70,19 @@ def person(name: str, reserved: frozenset[str] = RESERVED) -> str:
     name = _enforced(name, "name")
     if not any(char.isalpha() for char in name):
         raise BadName("A name needs at least one letter.")
-    if fold(name) in reserved:
+    if skeleton(fold(name)) in _looks(reserved):
         raise BadName(f"{name} is a reserved name. Please choose another.")
     return name
+
+
+def skeleton(key: str) -> str:
+    """What a folded name looks like: two that can be taken for each other have the same."""
+    return confusables.skeleton(key)
+
+
+@lru_cache(maxsize=8)
+def _looks(reserved: frozenset[str]) -> frozenset[str]:
+    return frozenset(map(skeleton, reserved))
 
 
 def shown(name: str) -> str:
@@ -94,6 +109,8 @@ def _enforced(name: str, what: str) -> str:
         raise BadName(f"A {what} has letters, digits and {_punctuation()} only, {_broken(error)}.") from None
     if not all(char.isalnum() or not char.isascii() or char in PUNCTUATION for char in name):
         raise BadName(f"A {what} has letters, digits and {_punctuation()} only.")
+    if scripts := mixed_scripts(name):
+        raise BadName(f"A {what} is written in one script, this one mixes {' and '.join(map(str.title, scripts))}.")
     if not name[0].isalnum():
         raise BadName(f"A {what} begins with a letter or a digit.")
     return name
@@ -111,8 +128,3 @@ def _broken(error: UnicodeEncodeError) -> str:
             return "written in one direction"
         case rule:
             return "not what Unicode calls " + rule.replace("_", " ")
-
-
-def skeleton(name: str) -> str:
-    """What a name looks like: two names that can be taken for each other have the same."""
-    return fold(name)
