@@ -153,7 +153,7 @@ class Connection(LineReceiver):
         """Called by LineReceiver for each line. What is no event is a server's word to people, and passed over."""
         try:
             event = as_event(json.loads(data))
-        except (ValueError, TypeError, AttributeError):
+        except (ValueError, RecursionError):
             return
         if event is not None:
             self._conversation.received(event)

@@ -43,6 +43,7 @@ TYPES: dict[str, type[Event]] = {
     "pong": events.Pong,
 }
 TYPE_OF = {kind: name for name, kind in TYPES.items()}
+KEPT_TYPES = tuple(TYPE_OF[kind] for kind in events.KEPT)  # what a history is made of: never another history
 HIDDEN: dict[type, frozenset[str]] = {
     events.Told: frozenset({"room"}),
     events.Whispered: frozenset({"room"}),
@@ -72,11 +73,15 @@ def _value(value: Any) -> Any:
     return value
 
 
-def as_event(members: Mapping[str, Any]) -> Event | None:
+def as_event(members: object) -> Event | None:
     """The event a JSON object stands for; None if its type is unknown. Raises `ValueError` if a field is missing or odd."""
+    if not isinstance(members, dict):
+        raise ValueError("an event is an object")
     kind = TYPES.get(str(members.get("type")))
-    if kind is None:
-        return None
+    return None if kind is None else _noun(kind, members)
+
+
+def _noun(kind: type, members: dict[str, Any]) -> Any:
     values: dict[str, Any] = {}
     for field in fields(kind):
         if field.name in members:
@@ -87,15 +92,15 @@ def as_event(members: Mapping[str, Any]) -> Event | None:
 
 
 def _missing(kind: type, name: str) -> Any:
-    raise ValueError(f"{TYPE_OF[kind]} without {name}")
+    raise ValueError(f"{kind.__name__} without {name}")
 
 
 def _read(value: Any, name: str) -> Any:
     if isinstance(value, list):
         if name == "rooms" and all(isinstance(one, dict) for one in value):
-            return tuple(events.RoomSummary(**one) for one in value)
+            return tuple(_noun(events.RoomSummary, one) for one in value)
         if name == "events":
-            return tuple(as_event(one) for one in value)
+            return tuple(as_event(one) for one in value if isinstance(one, dict) and one.get("type") in KEPT_TYPES)
         return tuple(tuple(one) if isinstance(one, list) else one for one in value)
     return value
 
