@@ -1,0 +1,173 @@
+"""Mode strings and masks, sans-I/O: modern.ircdocs.horse, ``mode-message``, and RFC 2812, section 2.5.
+
+1. A letter is of one of the kinds of ISUPPORT CHANMODES, or a member's prefix; unknown letters are reported, not refused.
+2. The words after the mode string are taken in turn by the letters that need one. A further word that begins with
+   ``+`` or ``-`` where none is needed is another mode string (RFC 2812, section 3.2.3).
+3. A mask is ``nick!user@host``. Masks are compared folded, in at most len(mask) * len(text) steps, whatever is in them.
+"""
+
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+
+from twisted_chat.core.names import fold
+
+# Longer masks are cut: a nick, a user and a host of the lengths that ISUPPORT tells have fewer characters.
+LONGEST_MASK = 200
+
+
+@dataclass(frozen=True, slots=True)
+class Kinds:
+    """Letters by what they take: the groups of CHANMODES, and PREFIX as (letter, prefix) with the highest first."""
+
+    lists: str = ""  # A: a mask; without one, the list is asked for
+    always: str = ""  # B: a word, also when taken away
+    setting: str = ""  # C: a word when set
+    flags: str = ""  # D: nothing
+    prefixes: tuple[tuple[str, str], ...] = ()  # a member's nick
+
+    @property
+    def members(self) -> str:
+        """The letters of PREFIX."""
+        return "".join(letter for letter, _ in self.prefixes)
+
+    @property
+    def chanmodes(self) -> str:
+        """The value of ISUPPORT CHANMODES."""
+        return f"{self.lists},{self.always},{self.setting},{self.flags}"
+
+    @property
+    def prefix(self) -> str:
+        """The value of ISUPPORT PREFIX."""
+        return f"({self.members}){''.join(prefix for _, prefix in self.prefixes)}"
+
+    def takes_word(self, letter: str, adding: bool) -> bool:
+        """Whether a letter takes a word; those of lists and keys may do without."""
+        return letter in self.lists + self.always + self.members or (adding and letter in self.setting)
+
+    def may_lack_word(self, letter: str, adding: bool) -> bool:
+        """Whether a letter means something without its word: a list is asked for, a key is taken away."""
+        return letter in self.lists or (letter in self.always and not adding)
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """One letter set or taken away. A letter of a list without an argument asks for the list."""
+
+    adding: bool
+    letter: str
+    argument: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Changes:
+    """What a MODE command asks for, in its order; letters nobody knows; letters whose word is missing."""
+
+    changes: tuple[Change, ...]
+    unknown: tuple[str, ...] = ()
+    missing: tuple[str, ...] = ()
+
+
+def parse_modes(kinds: Kinds, params: Sequence[str]) -> Changes:
+    """The parameters of MODE after its target: mode strings and their words."""
+    changes: list[Change] = []
+    unknown: dict[str, None] = {}
+    missing: dict[str, None] = {}
+    words = list(reversed(params))
+    first = True
+    while words:
+        string = words.pop()
+        if not first and not string.startswith(("+", "-")):
+            continue
+        first = False
+        adding = True
+        for letter in string:
+            if letter in "+-":
+                adding = letter == "+"
+            elif letter not in kinds.lists + kinds.always + kinds.setting + kinds.flags + kinds.members:
+                unknown[letter] = None
+            elif not kinds.takes_word(letter, adding):
+                changes.append(Change(adding, letter))
+            elif words and (words[-1] or not kinds.may_lack_word(letter, adding)):
+                changes.append(Change(adding, letter, words.pop()))
+            elif kinds.may_lack_word(letter, adding):
+                changes.append(Change(adding, letter))
+            else:
+                missing[letter] = None
+    return Changes(tuple(changes), tuple(unknown), tuple(missing))
+
+
+def format_modes(changes: Iterable[Change]) -> tuple[str, ...]:
+    """Changes as a mode string and its words: ``("+o-v", "ann", "bob")``; ``("+",)`` if there are none."""
+    string = ""
+    sign = ""
+    words: list[str] = []
+    for change in changes:
+        if sign != (sign := "+" if change.adding else "-"):
+            string += sign
+        string += change.letter
+        if change.argument is not None:
+            words.append(change.argument)
+    return (string or "+", *words)
+
+
+def in_lines(changes: Iterable[Change], most: int, size: int) -> Iterator[tuple[Change, ...]]:
+    """Changes in groups of at most ``most`` words and ``size`` bytes, one group a MODE message."""
+    group: list[Change] = []
+    for change in changes:
+        longer = [*group, change]
+        string, *words = format_modes(longer)
+        if group and (len(words) > most or len(" ".join([string, *words]).encode("utf-8", "replace")) > size):
+            yield tuple(group)
+            longer = [change]
+        group = longer
+    if group:
+        yield tuple(group)
+
+
+# Masks
+
+
+def full_mask(text: str) -> str:
+    """What somebody typed as ``nick!user@host``, fit to be a parameter: ``ann`` is ``ann!*@*``, ``u@h`` is ``*!u@h``."""
+    nick, bang, rest = "".join(text.split()).lstrip(":")[:LONGEST_MASK].partition("!")
+    if not bang and "@" in nick:
+        nick, rest = "", nick
+    user, _, host = rest.partition("@")
+    return f"{_few_stars(nick) or '*'}!{_few_stars(user) or '*'}@{_few_stars(host) or '*'}"
+
+
+def _few_stars(text: str) -> str:
+    while "**" in text:
+        text = text.replace("**", "*")
+    return text
+
+
+def fold_mask(mask: str) -> str:
+    """The form that equal masks share, and that a folded ``nick!user@host`` is compared with."""
+    nick, bang, rest = mask.partition("!")
+    return f"{fold(nick).casefold()}{bang}{rest.casefold()}"
+
+
+def matches(mask: str, text: str) -> bool:
+    """Whether a text is what a mask says: ``*`` is any number of characters, ``?`` is one. Both are folded already."""
+    first, *parts = mask.split("*")
+    if not parts:
+        return len(mask) == len(text) and _fits(mask, text, 0)
+    last = parts.pop()
+    end = len(text) - len(last)
+    if len(first) > end or not _fits(first, text, 0) or not _fits(last, text, end):
+        return False
+    at = len(first)
+    for part in parts:  # each as early as it can be: if that leaves no place for the others, nothing does
+        while at + len(part) <= end and not _fits(part, text, at):
+            at += 1
+        at += len(part)
+        if at > end:
+            return False
+    return True
+
+
+def _fits(part: str, text: str, at: int) -> bool:
+    if "?" not in part:
+        return text.startswith(part, at)
+    return all(char in ("?", text[at + index]) for index, char in enumerate(part))
