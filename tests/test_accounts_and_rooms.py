@@ -301,6 +301,8 @@ def test_room_operators(chat: Chat, kind: str) -> None:
     assert "would hit yourself" in ben.answer("/ban Ben")
     chat.clock.advance(3601)
     assert "In #tea" in cleo.answer("/join #tea")
+    ben.type("/ban Zoe")
+    assert [one.target for one in chat.hub.admission.sanctions.all.values()] == ["zoe"]
     ann.type("/deop Ben")
     assert "Only an operator of this room" in ben.answer("/kick Cleo")
 

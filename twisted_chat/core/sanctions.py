@@ -19,15 +19,6 @@ def target(text: str) -> str:
     return str(network.network_address) if network.num_addresses == 1 else str(network)
 
 
-def is_address(target: str) -> bool:
-    """Whether a target is an address or a network."""
-    try:
-        ip_network(target)
-    except ValueError:
-        return False
-    return True
-
-
 def hits(target: str, key: str, address: str) -> bool:
     """Whether a target means the person of this key (folded name) or address."""
     if target == key:

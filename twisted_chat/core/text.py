@@ -13,6 +13,8 @@ from unicodedata import category, normalize
 from twisted_chat.core.errors import BadText
 
 MARKS_PER_BASE = 4
+# How long a reason may be, in characters.
+LONGEST_SENTENCE = 200
 REPLACEMENT = "\N{REPLACEMENT CHARACTER}"
 
 ZERO_WIDTH_JOINERS = "\N{ZERO WIDTH NON-JOINER}\N{ZERO WIDTH JOINER}"
@@ -71,6 +73,11 @@ def _joins(before: list[str], text: str, index: int) -> bool:
     if not before or not after or ord(after) in INVISIBLE:
         return False
     return category(before[-1])[0] in "LMS" and category(after)[0] in "LS"
+
+
+def as_reason(text: str) -> str:
+    """A reason, made safe and not longer than a sentence. May be empty."""
+    return clean(text)[:LONGEST_SENTENCE].rstrip()
 
 
 def spoken(text: str, limit: int) -> str:

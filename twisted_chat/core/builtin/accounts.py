@@ -11,7 +11,7 @@ from twisted_chat.core.errors import ChatError, NameTaken, NotAllowed, PasswordN
 from twisted_chat.core.events import Listing, Remark
 from twisted_chat.core.records import Account
 from twisted_chat.core.session import Role
-from twisted_chat.core.text import clean
+from twisted_chat.core.text import as_reason
 
 
 async def identified(call: Call, command: str, name: str, password: str | None) -> Account | None:
@@ -174,7 +174,7 @@ def consent(call: Call, value: str) -> None:
 @table.command("away", "[TEXT...]")
 def away(call: Call, text: str | None = None) -> None:
     """Say that you are away: whoever writes to you is told. Without a text, say that you are back."""
-    shown = None if text is None else clean(text)[:200]
+    shown = None if text is None else as_reason(text)
     for session in call.hub.people[call.me.key]:
         session.away = shown
     call.reply(Remark("You are back." if shown is None else f"You are away: {shown}"))

@@ -16,9 +16,7 @@ from twisted_chat.core.records import Sanction
 from twisted_chat.core.room import Room
 from twisted_chat.core.sanctions import hits, named, target
 from twisted_chat.core.session import Role, Session
-from twisted_chat.core.text import clean
-
-LONGEST_REASON = 200
+from twisted_chat.core.text import as_reason
 
 
 @table.command("kick", "NAME [REASON...]", role=Role.MODERATOR)
@@ -30,7 +28,7 @@ def kick(call: Call, name: str, reason: str = "") -> None:
         raise NoSuchPerson(f"Nobody called {names.shown(name)} is in {room.key}.")
     _not_oneself(call, key)
     _outrank(call, room, call.hub.person(name))
-    reason = clean(reason)[:LONGEST_REASON]
+    reason = as_reason(reason)
     call.hub.kick(call.me, room, key, reason)
     _note(call, room.key, f"kicked {key}" + (f": {reason}" if reason else ""))
 
@@ -138,7 +136,7 @@ def _sanction(call: Call, kind: str, words: list[str]) -> None:
             raise NotAllowed(f"{session.name} can't be kept out by you.")
     if whom in hub.operators or (room is not None and whom == room.record.owner and call.role < Role.OPERATOR):
         raise NotAllowed(f"{whom} can't be kept out by you.")
-    reason = clean(" ".join(words))[:LONGEST_REASON]
+    reason = as_reason(" ".join(words))
     sanction = Sanction(
         id=hub.admission.sanctions.next_id(),
         kind=kind,
@@ -149,6 +147,10 @@ def _sanction(call: Call, kind: str, words: list[str]) -> None:
         until=None if length is None else now + length,
         reason=reason,
     )
+    expired = hub.admission.sanctions.expired(now)
+    for one in expired:
+        del hub.admission.sanctions.all[one.id]
+    hub.start(hub.records.remove(*expired))
     hub.admission.sanctions.all[sanction.id] = sanction
     for_how_long = f" for {durations.words(length)}" if length is not None else ""
     what = f"{'banned' if kind == 'ban' else 'muted'} {whom}{for_how_long}" + (f": {reason}" if reason else "")

@@ -10,7 +10,7 @@ from twisted_chat.core.errors import NotAllowed, NotUnderstood
 from twisted_chat.core.events import Listing, Remark
 from twisted_chat.core.records import Fact
 from twisted_chat.core.session import Role
-from twisted_chat.core.text import clean, spoken
+from twisted_chat.core.text import as_reason, clean, spoken
 
 # How many deeds /audit shows at once.
 AUDIT_AT_ONCE = 50
@@ -58,7 +58,7 @@ async def shutdown(call: Call, seconds: str = "0", reason: str = "") -> None:
     if call.hub.stop is None:
         raise NotAllowed("This server can't be stopped from here.")
     wait = float(min(number(seconds), LONGEST_NOTICE))
-    why = clean(reason)[:200]
+    why = as_reason(reason)
     when = f"in {durations.words(wait)}" if wait else "now"
     call.hub.notify(f"The server stops {when}" + (f": {why}" if why else "."))
     call.hub.stop(wait)

@@ -13,10 +13,8 @@ from twisted_chat.core.errors import ChatError, NoSuchPerson, NotAllowed, NotKep
 from twisted_chat.core.events import Emoted, Receipt, Refused, Remark, Said, Spoken, Welcome
 from twisted_chat.core.room import Room
 from twisted_chat.core.session import LOBBY, Role
-from twisted_chat.core.text import clean
+from twisted_chat.core.text import as_reason
 
-# How long a reason for leaving may be, in characters: a sentence.
-LONGEST_REASON = 200
 # Up to how many private messages that have waited are counted.
 WAITING_MOST = 1000
 
@@ -132,7 +130,7 @@ def _tell_of_absence(call: Call, name: str) -> None:
 @table.command("quit", "[REASON...]", role=Role.VISITOR)
 def quit_chat(call: Call, reason: str = "") -> None:
     """Leave the chat."""
-    call.hub.leave(call.me, clean(reason)[:LONGEST_REASON])
+    call.hub.leave(call.me, as_reason(reason))
     call.me.outlet.close()
 
 
