@@ -87,7 +87,7 @@ def test_telnets_urgent_data_spoils_no_line(tmp_path: Path) -> None:
 
 def test_everybody_sees_one_order(tmp_path: Path) -> None:
     """Two people speak at once: telnet, nc and the bundled client see the same messages in the same order."""
-    with running(tmp_path) as daemon:
+    with running(tmp_path, "--limits=off") as daemon:
         place = ["127.0.0.1", str(daemon.port)]
         pipe = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE}
         telnet = subprocess.Popen([program("telnet"), *place], **pipe)
@@ -173,7 +173,7 @@ def kept(state: Path) -> list[tuple[int, str, str]]:
 
 def test_sigterm_is_over_though_a_peer_never_reads(tmp_path: Path) -> None:
     """SIGTERM: what was read is receipted, everybody is told, and a peer that takes nothing is cut off in time."""
-    with running(tmp_path) as daemon:
+    with running(tmp_path, "--limits=off") as daemon:
         stuck = socket.socket()
         OPEN.append(stuck)
         stuck.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
@@ -200,7 +200,7 @@ def test_killed_while_writing_it_loses_no_receipted_message(tmp_path: Path) -> N
     receipts: dict[int, str] = {}
     numbers: set[int] = set()
     for life in range(KILLS):
-        with running(tmp_path) as daemon:
+        with running(tmp_path, "--limits=off") as daemon:
             talker = Talker(daemon.port)
             talker.ask(type="hello", name="Al", rooms={"#lobby": None})
             talker.until('"type":"joined"')
@@ -266,7 +266,7 @@ def test_receipt_is_written_after_the_flush(tmp_path: Path) -> None:
 
 def test_cut_off_twenty_times_each_message_is_there_once(tmp_path: Path) -> None:
     """A program that resets its connection in mid-conversation, and sends again what was not receipted, has said it once."""
-    with running(tmp_path) as daemon:
+    with running(tmp_path, "--limits=off") as daemon:
         unreceipted: dict[str, None] = dict.fromkeys(f"m{number}" for number in range(400))
         for _ in range(20):
             talker = Talker(daemon.port)

@@ -2,13 +2,23 @@
 
 import os
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from enum import Enum
 from pathlib import Path
 from typing import Any
 
+from twisted_chat.core.gate import Numbers
+from twisted_chat.core.limits import Bounds, Often, Rate, Retries
 from twisted_chat.core.settings import Receipts
 
 MIB = 1024 * 1024
+
+
+class Limits(Enum):
+    """Whether anybody is held to how often and how many."""
+
+    ON = "on"
+    OFF = "off"
 
 
 def option(default: Any, doc: str, short: str | None = None) -> Any:
@@ -28,13 +38,61 @@ class Config:
         " then --port counts only if it is given too.",
     )
     state: str = option("", "Folder for what is kept, or none to keep nothing. Default: the user's state folder.")
-    receipts: Receipts = option(  # noqa: RUF009 (a dataclass field)
+    receipts: Receipts = option(
         Receipts.ALONE, "Who at a terminal is sent receipts: alone (who is alone in a room), always, or never."
     )
     exit_stops_server: bool = option(False, "Stop the daemon when anyone types exit.")
     log_messages: bool = option(False, "Write what is said to the daemon's log, too.")
     operator: tuple[str, ...] = option((), "A registered name that is an operator of the server. Repeatable.")
     motd: str = option("", "File of UTF-8 text to show to everyone who comes in.")
+
+    limits: Limits = option(Limits.ON, "off: nobody is held to a rate or a number of connections. For benchmarks only.")
+    per_address: int | None = option(16, "Connections that one address (IPv6: one /64) may have at once.")
+    exempt: tuple[str, ...] = option(
+        ("127.0.0.0/8", "::1"),
+        "Network whose connections are not counted by address, or none. Repeatable. Tunnels and proxies come from loopback.",
+    )
+
+    new_per_address: Often | None = Often(32, 600.0)
+    """New connections from one address: a flaky line comes back a few times a minute (ergo's default)."""
+
+    most_connections: int | None = None
+    """Connections in all; None: as many as descriptors and memory allow, see `resources`."""
+
+    naming_seconds: float | None = 60.0
+    """Seconds without a line after which a connection that has no name is closed; each line gives as many again."""
+
+    people_rate: Rate | None = Rate(40, 8.0)
+    """Lines of a person: nobody types faster, and a paste of 100 lines is through in 8 s.
+
+    A line costs one, and one more for each KiB. Beyond that nothing is dropped: it is read later."""
+
+    programs_rate: Rate | None = Rate(200, 50.0)
+    """Lines of a program: the output of a build at once, then half a screen a second."""
+
+    lookups: Often | None = Often(60, 60.0)
+    """Looking up (who, history …), for one person: the answers are long, and some are read from the disk."""
+
+    searches: Often | None = Often(60, 60.0)
+    """Searches from one address: they share the one thread that also keeps messages."""
+
+    logins: Retries = Retries(3, 5.0, 600.0)
+    """Wrong passwords from one address: three at once, then 5 s, doubled up to 10 minutes (as ergo and OpenSSH do)."""
+
+    registrations: Often | None = Often(30, 600.0)
+    """New accounts on the whole server: a class of 30 registers at once (ergo's default)."""
+
+    rooms_a_person: int = 100
+    """Rooms one connection is in: each is a place where it is written to."""
+
+    owned_rooms: int = 20
+    """Rooms a registered name owns: each is kept for good."""
+
+    devices: int = 10
+    """Connections of one registered name at once."""
+
+    bugs: Rate = Rate(3, 1 / 60)
+    """Bugs of ours that one connection may run into before it is closed: whoever has found one should not fill the log."""
 
     grace: float = 0.3
     """Seconds before a silent client is greeted: clients that speak first do so at once, and people don't notice."""
@@ -62,6 +120,43 @@ class Config:
 
     message_limit: int = 4096
     """Longest message, in bytes of UTF-8."""
+
+    def effective(self) -> "Config":
+        """With the limits off, the same without any; else the same."""
+        if self.limits is Limits.ON:
+            return self
+        unlimited: dict[str, Any] = dict.fromkeys(
+            (
+                "per_address",
+                "new_per_address",
+                "naming_seconds",
+                "people_rate",
+                "programs_rate",
+                "lookups",
+                "searches",
+                "registrations",
+            )
+        )
+        return replace(self, **unlimited)
+
+    @property
+    def numbers(self) -> Numbers:
+        """How many connections there may be."""
+        return Numbers(most=self.most_connections, per_address=self.per_address, new=self.new_per_address)
+
+    @property
+    def bounds(self) -> Bounds:
+        """What the hub holds people to."""
+        return Bounds(
+            message_bytes=self.message_limit,
+            rooms_a_person=self.rooms_a_person,
+            owned_rooms=self.owned_rooms,
+            devices=self.devices,
+            logins=self.logins,
+            lookups=self.lookups,
+            searches=self.searches,
+            registrations=self.registrations,
+        )
 
 
 def state_folder(environment: Mapping[str, str]) -> Path:

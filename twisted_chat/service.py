@@ -8,8 +8,11 @@ take nothing are cut off; the log is closed. All within `Config.draining_seconds
 """
 
 import time
+from collections import Counter
 from collections.abc import Coroutine
+from dataclasses import replace
 from pathlib import Path
+from random import SystemRandom
 from typing import Any
 
 from twisted.application.service import Service
@@ -18,14 +21,17 @@ from twisted.internet.defer import Deferred, DeferredList, maybeDeferred
 from twisted.internet.endpoints import serverFromString
 from twisted.internet.error import CannotListenError
 from twisted.internet.interfaces import IAddress, IListeningPort
-from twisted.internet.task import LoopingCall, deferLater
+from twisted.internet.task import deferLater
+from twisted.internet.tcp import Port
 from twisted.logger import Logger
 from twisted.python.failure import Failure
 
-from twisted_chat.config import Config
+from twisted_chat import resources
+from twisted_chat.config import Config, Limits
 from twisted_chat.core.builtin import table
 from twisted_chat.core.events import KeptEvent
-from twisted_chat.core.hub import Bounds, Hub
+from twisted_chat.core.gate import Gate
+from twisted_chat.core.hub import Hub
 from twisted_chat.core.ports import MessageLog, Records
 from twisted_chat.core.text import clean
 from twisted_chat.listening import descriptions, try_to_listen
@@ -33,14 +39,13 @@ from twisted_chat.protocols.connection import ChatFactory, LineConnection
 from twisted_chat.protocols.detect import DetectorFactory, Row, looks_like_json
 from twisted_chat.protocols.jsonl import ProgramFactory
 from twisted_chat.protocols.line import PersonFactory
+from twisted_chat.sockets import watched
 from twisted_chat.storage.accounts import PortalAccounts
 from twisted_chat.storage.database import Database, StateError
 from twisted_chat.storage.memory import MemoryLog
 from twisted_chat.storage.records import MemoryRecords, SqliteRecords
 from twisted_chat.storage.sqlite import SqliteLog
-
-# How often it is looked whether full connections take anything, in seconds: fine enough for a patience of a minute.
-PROGRESS_SECONDS = 5.0
+from twisted_chat.ticker import Ticker
 
 
 class CannotStart(Exception):
@@ -98,12 +103,13 @@ class ChatService(Service):
 
     def __init__(self, config: Config, database: Database | None, motd: list[str], reactor: Any) -> None:
         """``database`` is claimed; None keeps nothing."""
-        self._config = config
+        self._config = config.effective()
         self._database = database
         self._motd = motd
         self._reactor = reactor
         self._ports: list[IListeningPort] = []
         self._connections: set[LineConnection] = set()
+        self._told: Counter[str] = Counter()  # how many refusals the log knows of, by reason
 
     def startService(self) -> None:
         """Called by Twisted, in the daemon. Raises `StateError` or `CannotListenError`."""
@@ -118,19 +124,19 @@ class ChatService(Service):
             time.time,
             self._reactor.seconds,
             self._drive,
+            bounds=self._config.bounds,
             stop=self._stop_reactor,
             exit_stops=self._config.exit_stops_server,
             transcript=self._log_message if self._config.log_messages else None,
             motd=self._motd,
             operators=self._config.operator,
             reserved=table.words,
-            bounds=Bounds(message_bytes=self._config.message_limit),
         )
         self.hub.restore(records.load())
+        self._gate = self._make_gate()
         self._detector = self._make_factory()
-        self._progress = LoopingCall(self._check_progress)
-        self._progress.clock = self._reactor
-        self._progress.start(PROGRESS_SECONDS, now=False)
+        self._ticker = Ticker(self._reactor, self._tick)
+        self._ticker.start()
         for description in descriptions(self._config):
             self._listen(description)
 
@@ -165,7 +171,17 @@ class ChatService(Service):
             return kind(self.hub, table, self._config, self._reactor, self._connections)
 
         rows = [Row(looks_like_json, factory(ProgramFactory))]
-        return DetectorFactory(factory(PersonFactory), rows, self._reactor, self._config.grace)
+        return DetectorFactory(factory(PersonFactory), rows, self._gate)
+
+    def _make_gate(self) -> Gate:
+        descriptors = resources.raise_descriptors()
+        numbers = self._config.numbers
+        if numbers.most is None:
+            numbers = replace(numbers, most=resources.most_connections(descriptors, resources.memory()))
+        self.log.info("At most {most} connections, of {descriptors} descriptors.", most=numbers.most, descriptors=descriptors)
+        if self._config.limits is Limits.OFF:
+            self.log.critical("[LIMITS OFF] Nobody is held to a rate or a number of connections. This is for benchmarks.")
+        return Gate(numbers, self._config.exempt, lambda: self.hub.named, SystemRandom().random)
 
     def _listen(self, description: str) -> None:
         failures: list[Failure] = []
@@ -175,6 +191,8 @@ class ChatService(Service):
             failures[0].raiseException()
 
     def _listening(self, port: IListeningPort) -> None:
+        if isinstance(port, Port):
+            port.transport = watched(port.transport)
         self._ports.append(port)
         self.log.info("[LISTENING] Server is listening on {address}", address=address_text(port.getHost()))
 
@@ -184,10 +202,14 @@ class ChatService(Service):
     def _log_message(self, event: KeptEvent) -> None:
         self.log.info("[{author}] {room} {text}", author=event.author, room=event.room, text=event.text)
 
-    def _check_progress(self) -> None:
-        now = self._reactor.seconds()
+    def _tick(self, now: float) -> None:
         for connection in tuple(self._connections):
-            connection.check_progress(now, self._config.patience)
+            connection.tick(now)
+        refused = {reason: count - self._told[reason] for reason, count in self._gate.refused.items()}
+        self._told = Counter(self._gate.refused)
+        for reason, count in refused.items():
+            if count:
+                self.log.info("[REFUSED] {count} connections ({reason}).", count=count, reason=reason)
 
     def _stop_reactor(self, seconds: float) -> None:
         self._reactor.callLater(seconds, self._stop)
@@ -197,8 +219,7 @@ class ChatService(Service):
             self._reactor.stop()
 
     async def _drain(self) -> None:
-        if self._progress.running:
-            self._progress.stop()
+        self._ticker.stop()
         for port in self._ports:
             await maybeDeferred(port.stopListening)
         for undecided in tuple(self._detector.undecided):

@@ -10,6 +10,7 @@ from collections.abc import Callable, Mapping
 from configparser import ConfigParser
 from configparser import Error as ConfigError
 from dataclasses import fields
+from ipaddress import ip_network
 from pathlib import Path
 from typing import Any, ClassVar, NoReturn
 
@@ -19,7 +20,7 @@ from twisted.internet.endpoints import serverFromString
 from twisted.python import usage
 
 from twisted_chat import __version__
-from twisted_chat.config import Config, state_folder
+from twisted_chat.config import Config, Limits, state_folder
 from twisted_chat.core import names
 from twisted_chat.core.errors import BadName
 from twisted_chat.core.settings import Receipts
@@ -88,10 +89,41 @@ def operators(text: str) -> tuple[str, ...]:
         raise ValueError(f"--operator takes a name: {error}") from None
 
 
+def limits(text: str) -> Limits:
+    """Whether there are limits."""
+    try:
+        return Limits(text)
+    except ValueError:
+        raise ValueError(f"--limits takes on or off, not {text!r}") from None
+
+
+def per_address(text: str) -> int:
+    """A number of connections."""
+    if not (text.isascii() and text.isdigit() and 1 <= int(text) <= 1_000_000):
+        raise ValueError(f"--per-address takes a number from 1 on, not {text!r}")
+    return int(text)
+
+
+def networks(text: str) -> tuple[str, ...]:
+    """Addresses and networks, apart by white space; ``none`` stands for none."""
+    found = text.split()
+    if found == ["none"]:
+        return ()
+    for network in found:
+        try:
+            ip_network(network, strict=False)
+        except ValueError:
+            raise ValueError(f"--exempt takes an address, a network as 192.0.2.0/24, or none, not {network!r}") from None
+    return tuple(found)
+
+
 PARSERS: dict[str, Callable[[str], Any]] = {
     "port": port,
     "host": host,
     "receipts": receipts,
+    "limits": limits,
+    "per_address": per_address,
+    "exempt": networks,
     "listen": endpoints,
     "operator": operators,
 }
@@ -101,6 +133,7 @@ def help_line(name: str) -> str:
     """A setting's line in ``--help``, with its default."""
     setting = SETTINGS[name]
     default = getattr(setting.default, "value", setting.default)
+    default = " ".join(default) if isinstance(default, tuple) else default
     return setting.metadata["doc"] + (f" [default: {default}]" if default and default is not True else "")
 
 
@@ -127,8 +160,12 @@ class Options(usage.Options):
     def opt_operator(self, name: str) -> None:  # noqa: D102
         self.lists["operator"].append(name)
 
+    def opt_exempt(self, network: str) -> None:  # noqa: D102
+        self.lists["exempt"].append(network)
+
     opt_listen.__doc__ = SETTINGS["listen"].metadata["doc"]
     opt_operator.__doc__ = SETTINGS["operator"].metadata["doc"]
+    opt_exempt.__doc__ = help_line("exempt")
 
     def opt_version(self) -> None:
         """Show the version and end."""

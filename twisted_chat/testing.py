@@ -19,17 +19,19 @@ from twisted.internet.interfaces import IHalfCloseableProtocol
 from twisted.internet.task import Clock
 from twisted.internet.testing import StringTransport
 
-from twisted_chat.config import Config
+from twisted_chat.config import Config, Limits
 from twisted_chat.core.builtin import table
+from twisted_chat.core.gate import Gate
 from twisted_chat.core.hub import Hub
 from twisted_chat.core.ports import MessageLog, Records
 from twisted_chat.protocols.connection import ChatFactory, LineConnection
-from twisted_chat.protocols.detect import Detector, DetectorFactory, Row, looks_like_json
+from twisted_chat.protocols.detect import DetectorFactory, Row, looks_like_json
 from twisted_chat.protocols.jsonl import ProgramFactory
 from twisted_chat.protocols.line import PersonFactory
 from twisted_chat.storage.accounts import SHORTEST, prepared
 from twisted_chat.storage.memory import MemoryLog
 from twisted_chat.storage.records import MemoryRecords
+from twisted_chat.ticker import Ticker
 
 # What hides and shows typing: WILL and WONT ECHO (RFC 857).
 TELNET_ECHO = re.compile(rb"\xff[\xfb\xfc]\x01\r?")
@@ -81,6 +83,7 @@ class Client:
     def __init__(self, chat: "Chat", protocol: Any, address: str) -> None:
         self.transport = MemoryTransport(address)
         self.transport.protocol = protocol
+        self._slot = getattr(protocol, "slot", None)
         self._chat = chat
         protocol.makeConnection(self.transport)
 
@@ -99,6 +102,13 @@ class Client:
     def send_bytes(self, data: bytes) -> None:
         """Send bytes as they are."""
         self.transport.protocol.dataReceived(data)
+
+    def vanish(self) -> None:
+        """The connection ends, however that came about."""
+        self.transport.protocol.connectionLost()
+        if self._slot is not None:
+            self._slot.release()
+        self._chat.turn()
 
     def end_input(self) -> None:
         """Half close."""
@@ -143,7 +153,10 @@ class PlainAccounts:
 
 
 class Chat:
-    """A server in memory. It is 12:01 there, and its clock moves only with ``clock.advance``."""
+    """A server in memory. It is 12:01 there, and its clock moves only with ``clock.advance``.
+
+    Without a ``config`` nobody is held to a rate: tests talk faster than people.
+    """
 
     def __init__(
         self,
@@ -152,7 +165,7 @@ class Chat:
         records: Records | None = None,
     ) -> None:
         self.stops: list[float] = []  # after how many seconds somebody has stopped the server
-        self.config = config or Config()
+        self.config = (config or Config(limits=Limits.OFF)).effective()
         self.clock = Clock()
         sizes = {"tail_bytes": self.config.tail_bytes, "batch_bytes": self.config.batch_bytes}
         self.log: MessageLog = log(self.clock) if log else MemoryLog(lambda call: self.clock.callLater(0, call), **sizes)
@@ -163,6 +176,7 @@ class Chat:
             self.now,
             self.clock.seconds,
             Deferred.fromCoroutine,
+            bounds=self.config.bounds,
             stop=self.stops.append,
             exit_stops=self.config.exit_stops_server,
             operators=self.config.operator,
@@ -172,11 +186,18 @@ class Chat:
         self.people = self._factory(PersonFactory)
         self.programs = self._factory(ProgramFactory)
         rows = [Row(looks_like_json, self.programs)]
-        self.detector = DetectorFactory(self.people, rows, self.clock, self.config.grace)
+        self.gate = Gate(self.config.numbers, self.config.exempt, lambda: self.hub.named, lambda: 0.0)
+        self.detector = DetectorFactory(self.people, rows, self.gate)
+        self.ticker = Ticker(self.clock, self._tick)
+        self.ticker.start()
 
     def now(self) -> float:
         """Seconds since 1970."""
         return time.mktime((2026, 11, 23, 12, 1, 0, 0, 0, -1)) + self.clock.seconds()
+
+    def _tick(self, now: float) -> None:
+        for connection in tuple(self.connections):
+            connection.tick(now)
 
     def _password_of(self, key: str) -> str | None:
         account = self.hub.registry.accounts.get(key)
@@ -185,7 +206,7 @@ class Chat:
     def connect(self, kind: str = "detect", address: str = "192.0.2.1") -> Client:
         """A client: ``line``, ``json``, or ``detect`` for one whose protocol is to be found out."""
         factories: dict[str, Any] = {"line": self.people, "json": self.programs, "detect": self.detector}
-        protocol: LineConnection | Detector = factories[kind].buildProtocol(None)
+        protocol = factories[kind].buildProtocol(IPv4Address("TCP", address, 54321))
         return Client(self, protocol, address)
 
     def enter(self, name: str, kind: str = "line", **hello: Any) -> Client:

@@ -3,7 +3,7 @@
 1. A command is declared once: name, usage, role, and a docstring whose first sentence explains it.
 2. The usage says how many words it takes: ``WORD`` is needed, ``[WORD]`` may be missing, ``...`` takes the rest of the
    line as it is. The handler's parameters have to match, or the import fails; ``*words`` take what the usage allows.
-3. Role and number of words are checked here, before the handler runs.
+3. Role, number of words, and how often are checked here, before the handler runs.
 4. A line without a slash is said; ``//`` says a line that begins with a slash; a bare ``exit`` leaves.
 5. Whoever has no name yet may type the bare word of a command for visitors (``who``); anything else is the name.
 6. Whoever was asked something answers with the next line, whatever it is; an empty one is no answer.
@@ -73,12 +73,13 @@ REFUSALS = {
 class Command:
     """A declared command."""
 
-    def __init__(self, name: str, usage: str, role: Role, receipted: bool, handler: Handler) -> None:
+    def __init__(self, name: str, usage: str, role: Role, receipted: bool, looks_up: bool, handler: Handler) -> None:
         """Raises `TypeError` if the handler's parameters, or its missing docstring, don't match the declaration."""
         words = usage.split()
         self.name = name
         self.role = role
         self.receipted = receipted  # a receipt answers it, so that a program needs no other answer
+        self.looks_up = looks_up  # it changes nothing, and its answer may be long: a person may do so many such in a while
         self.usage = f"/{name} {usage}".rstrip()
         self.explanation = " ".join((handler.__doc__ or "").split())
         self.handler = handler
@@ -109,12 +110,12 @@ class Table:
         self.commands: dict[str, Command] = {}
 
     def command(
-        self, name: str, usage: str = "", role: Role = Role.MEMBER, *, receipted: bool = False
+        self, name: str, usage: str = "", role: Role = Role.MEMBER, *, receipted: bool = False, looks_up: bool = False
     ) -> Callable[[Handler], Handler]:
         """Declare the decorated handler as a command."""
 
         def declare(handler: Handler) -> Handler:
-            self.commands[name] = Command(name, usage, role, receipted, handler)
+            self.commands[name] = Command(name, usage, role, receipted, looks_up, handler)
             return handler
 
         return declare
@@ -178,4 +179,6 @@ class Table:
             call = replace(call, in_room=call.me.rooms.get(names.room(arguments[0]), call.in_room))
         call.require(command.role)
         command.check(arguments)
+        if command.looks_up:
+            call.hub.lookups.take(str(call.me.id), call.hub.clock(), f"You ask for /{command.name} and the like")
         return command.handler(call, *arguments)

@@ -9,7 +9,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Coroutine, Iterable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from hmac import compare_digest
 
 from twisted_chat.core import names, rights
@@ -33,7 +33,7 @@ from twisted_chat.core.events import (
     TopicSet,
     Whispered,
 )
-from twisted_chat.core.limits import Backoff, Window
+from twisted_chat.core.limits import Backoff, Bounds, Window
 from twisted_chat.core.ports import Accounts, MessageLog, Outlet, Records
 from twisted_chat.core.readers import Readers
 from twisted_chat.core.receipts import Receipts
@@ -44,23 +44,6 @@ from twisted_chat.core.sanctions import Sanctions
 from twisted_chat.core.session import LOBBY, Question, Role, Session, Way
 from twisted_chat.core.settings import Settings, from_kept
 from twisted_chat.core.text import spoken
-
-# Wrong passwords from one address: three at once, then a wait of 5 s that doubles to 10 min (as ergo and OpenSSH do).
-LOGINS_FREE, LOGIN_WAIT, LOGIN_LONGEST_WAIT = 3, 5.0, 600.0
-# Searches from one address: they share the one thread that also keeps messages.
-SEARCHES, SEARCH_SPAN = 60, 60.0
-# New accounts, on the whole server: a class of 30 registers at once (ergo's default).
-REGISTRATIONS, REGISTRATION_SPAN = 30, 600.0
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Bounds:
-    """How much of everything there may be."""
-
-    message_bytes: int = 4096
-    rooms_a_person: int = 100
-    owned_rooms: int = 20
-    devices: int = 10
 
 
 class Hub:
@@ -75,13 +58,13 @@ class Hub:
         clock: Callable[[], float],
         start: Callable[[Coroutine[object, object, None]], None],
         *,
+        bounds: Bounds,
         stop: Callable[[float], None] | None = None,
         exit_stops: bool = False,
         transcript: Callable[[KeptEvent], None] | None = None,
         motd: Sequence[str] = (),
         operators: Iterable[str] = (),
         reserved: frozenset[str] = frozenset(),
-        bounds: Bounds = Bounds(),
     ) -> None:
         """``now`` is the time of day; ``clock`` measures lengths of time, and only goes forward. Both in seconds.
 
@@ -105,9 +88,10 @@ class Hub:
         self.facts: dict[str, str] = {}
         self.admission = Admission(now, self.operators, self.people, self.registry, self.facts)
         self.invitations: dict[str, Invitation] = {}
-        self.searches = Window(SEARCHES, SEARCH_SPAN)
-        self.logins = Backoff(LOGINS_FREE, LOGIN_WAIT, LOGIN_LONGEST_WAIT)
-        self.registrations = Window(REGISTRATIONS, REGISTRATION_SPAN)
+        self.lookups = Window(bounds.lookups)
+        self.searches = Window(bounds.searches)
+        self.logins = Backoff(bounds.logins)
+        self.registrations = Window(bounds.registrations)
         self._motd = tuple(motd)
         self._transcript = transcript
         self._streams: dict[str, Stream] = dict(self.rooms)
@@ -148,6 +132,11 @@ class Hub:
         return tuple(self.facts["motd"].splitlines()) if "motd" in self.facts else self._motd
 
     # Coming and going
+
+    @property
+    def named(self) -> int:
+        """How many connections have a name."""
+        return sum(map(len, self.people.values()))
 
     def connect(self, outlet: Outlet, dialect: Dialect, settings: Settings, way: Way, *, program: bool = False) -> Session:
         """A connection has opened. Nobody is told until it has a name."""

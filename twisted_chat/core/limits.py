@@ -1,8 +1,12 @@
-"""How often. Time comes in as an argument, in seconds of a clock that only goes forward."""
+"""How often, and how many. Time comes in as an argument, in seconds of a clock that only goes forward.
+
+The numbers themselves, with their reasons, stand in `config`.
+"""
 
 from __future__ import annotations
 
 from collections import deque
+from dataclasses import dataclass
 
 from twisted_chat.core.errors import TooOften
 
@@ -10,20 +14,70 @@ from twisted_chat.core.errors import TooOften
 MOST_REMEMBERED = 10_000
 
 
+@dataclass(frozen=True, slots=True)
+class Rate:
+    """``burst`` at once, then ``per_second``: the generic cell rate algorithm (ITU-T I.371), whose state is one number.
+
+    That number, ``due``, begins at 0 and belongs to whoever is limited; `spent` gives the next one.
+    """
+
+    burst: float
+    per_second: float
+
+    def wait(self, due: float, now: float) -> float:
+        """How many seconds until something may be done again; 0 if it may be done now."""
+        return max(0.0, due - (self.burst - 1) / self.per_second - now)
+
+    def spent(self, due: float, now: float, cost: float = 1.0) -> float:
+        """``due`` after something that costs so much was done."""
+        return max(due, now) + cost / self.per_second
+
+
+@dataclass(frozen=True, slots=True)
+class Often:
+    """At most ``most`` times in ``span`` seconds."""
+
+    most: int
+    span: float
+
+
+@dataclass(frozen=True, slots=True)
+class Retries:
+    """``free`` failures at once, then a wait of ``first`` seconds, doubled with each failure up to ``most``."""
+
+    free: int
+    first: float
+    most: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Bounds:
+    """What the hub holds people to. Of what may be done ever so often, None sets no bound."""
+
+    message_bytes: int  # of UTF-8, one message
+    rooms_a_person: int
+    owned_rooms: int
+    devices: int  # connections of one registered name
+    logins: Retries
+    lookups: Often | None  # of one person: who, history and the like
+    searches: Often | None  # from one address
+    registrations: Often | None  # on the whole server
+
+
 class Backoff:
-    """Who fails again and again has to wait, ever longer: `free` times at once, then ``first`` seconds, doubled to ``most``.
+    """Who fails again and again has to wait, ever longer: see `Retries`.
 
     A success wipes nothing out: else whoever knows one password could try another's without end.
     """
 
-    def __init__(self, free: int, first: float, most: float) -> None:
-        self._free, self._first, self._most = free, first, most
+    def __init__(self, retries: Retries) -> None:
+        self._retries = retries
         self._failures: dict[str, tuple[int, float]] = {}  # how often, and until when no other try is taken
 
     def check(self, who: str, now: float) -> None:
         """Raises `TooOften` if it is not yet time for another try."""
         failures, until = self._failures.get(who, (0, 0.0))
-        if failures and now >= until + self._most:
+        if failures and now >= until + self._retries.most:
             del self._failures[who]
         elif now < until:
             raise TooOften(f"Too many wrong passwords from there. Try again in {until - now:.0f} seconds.")
@@ -31,27 +85,30 @@ class Backoff:
     def failed(self, who: str, now: float) -> None:
         """Count a failure."""
         failures = self._failures.pop(who, (0, 0.0))[0] + 1
-        wait = 0.0 if failures < self._free else min(self._most, self._first * 2.0 ** min(failures - self._free, 30))
+        over = failures - self._retries.free
+        wait = min(self._retries.most, self._retries.first * 2.0 ** min(over, 30)) if over >= 0 else 0.0
         self._failures[who] = (failures, now + wait)
         if len(self._failures) > MOST_REMEMBERED:
             del self._failures[next(iter(self._failures))]
 
 
 class Window:
-    """At most ``most`` times in ``span`` seconds, for each of whom it is asked."""
+    """Holds everybody to an `Often`, each for themselves. Without one, nobody is held to anything."""
 
-    def __init__(self, most: int, span: float) -> None:
-        self._most, self._span = most, span
+    def __init__(self, often: Often | None) -> None:
+        self._often = often
         self._times: dict[str, deque[float]] = {}
 
     def take(self, who: str, now: float, what: str) -> None:
-        """Count one more. Raises `TooOften` if there were too many."""
+        """Count one more. Raises `TooOften` if there were too many; ``what`` begins its sentence."""
+        if self._often is None:
+            return
         times = self._times.pop(who, None) or deque()
-        while times and times[0] <= now - self._span:
+        while times and times[0] <= now - self._often.span:
             times.popleft()
         self._times[who] = times
         if len(self._times) > MOST_REMEMBERED:
             del self._times[next(iter(self._times))]
-        if len(times) >= self._most:
-            raise TooOften(f"{what} too often. Try again in {times[0] + self._span - now:.0f} seconds.")
+        if len(times) >= self._often.most:
+            raise TooOften(f"{what} too often. Try again in {times[0] + self._often.span - now:.0f} seconds.")
         times.append(now)

@@ -1,11 +1,12 @@
 """One connection that speaks lines: what `protocols.line` and `protocols.jsonl` have in common.
 
-1. Bytes become lines, at most `LINES_A_TURN` of them a reactor turn, so that nobody's paste keeps others waiting.
+1. Bytes become lines, at most `LINES_A_TURN` of them a reactor turn, so that nobody's paste keeps others waiting; and
+   no faster than the ``rate``, after a burst. What comes faster waits, here and then in the kernel: nothing is dropped.
 2. A command that takes longer holds up its own connection's next line, and nothing else.
 3. While more waits to be written than Twisted's buffer should hold, the connection is ``full``: no line of it is
    worked off, and nothing of the log is written to it. Its session reads on from the log once that has drained.
 4. A connection ends in one way, `close`: what was read is done, messages are receipted, what was written goes out;
-   and if the peer takes nothing, it is cut off after `CLOSING_SECONDS`.
+   and if the peer takes nothing, it is cut off after `Config.closing_seconds`.
 5. An end of input (half close) is a request to close. What follows the last line end is a line too.
 """
 
@@ -37,6 +38,7 @@ from twisted_chat.core.batch import Dialect
 from twisted_chat.core.commands import Answering, Call, Table
 from twisted_chat.core.errors import ChatError
 from twisted_chat.core.hub import Hub
+from twisted_chat.core.limits import Rate
 from twisted_chat.core.room import Room
 from twisted_chat.core.session import Way
 from twisted_chat.core.settings import Settings
@@ -44,6 +46,8 @@ from twisted_chat.protocols.framing import LineSplitter, NoLineEnd, TooLong
 
 # How many lines of one connection are worked off in a reactor turn.
 LINES_A_TURN = 64
+# Of a line so many bytes cost as much as a line by itself.
+COSTLY = 1024
 # How much may wait to be worked off before no more is read, in bytes.
 READ_AHEAD = 64 * 1024
 
@@ -61,7 +65,7 @@ def address_text(address: IAddress) -> str:
     return repr(str(getattr(address, "name", None) or address))
 
 
-def ip_of(address: IAddress) -> str:
+def ip_of(address: IAddress | None) -> str:
     """The IP address, empty if there is none. IPv4 over an IPv6 socket is IPv4."""
     return str(address.host).removeprefix("::ffff:") if isinstance(address, IPv4Address | IPv6Address) else ""
 
@@ -120,6 +124,10 @@ class LineConnection(LineReceiver):
         self._working = False
         self._busy = False  # a command takes longer
         self._scheduled: IDelayedCall | None = None
+        self._rate = self.rate(factory.config)
+        self._due = 0.0  # see `Rate`
+        self._bugs_due = 0.0
+        self._waits_since: float | None = None  # without a name and a line, in the ticks' time
         self._held_back = False  # nothing is read from the socket
         self._input_ended = False
         self._closing = False
@@ -145,6 +153,8 @@ class LineConnection(LineReceiver):
             self._splitter.feed(data)
             if self._scheduled is None:
                 self._work()
+            else:
+                self._hold_back(len(self._splitter) > READ_AHEAD)
 
     def readConnectionLost(self) -> None:
         """Called by the transport: the peer will send no more, but still reads."""
@@ -171,6 +181,11 @@ class LineConnection(LineReceiver):
         """How the other end has come in."""
         peer, host = self.transport.getPeer(), self.transport.getHost()
         return Way(self.kind, ip_of(peer), ISSLTransport.providedBy(self.transport), place_of(host))
+
+    @staticmethod
+    def rate(config: Config) -> Rate | None:
+        """How many lines one may send."""
+        return config.people_rate
 
     def greet(self) -> None:
         """Say the first words, if the protocol has any."""
@@ -207,18 +222,32 @@ class LineConnection(LineReceiver):
     # What the service calls
 
     def finish(self, last_words: str) -> None:
-        """Work off the lines that were read, and close, with a word."""
+        """Work off the lines that were read, without delay, and close, with a word."""
         self._last_words = last_words
+        self._rate = None
+        if self._scheduled is not None:
+            self._scheduled.cancel()
+            self._scheduled = None
         self.readConnectionLost()
 
-    def check_progress(self, now: float, patience: float) -> None:
-        """Cut the connection off if it is full and its socket has taken no byte for ``patience`` seconds."""
+    def tick(self, now: float) -> None:
+        """Called every few seconds: end a connection that will come to nothing. ``now`` is in seconds.
+
+        That is one that is full and whose socket has taken no byte for the patience, and one that stays without a name.
+        """
+        config = self.factory.config
         unsent = unsent_bytes(self.transport) if self.full else -1
         if unsent != self._unsent or unsent < 0:
             self._unsent, self._unsent_since = unsent, now
-        elif now - self._unsent_since >= patience:
+        elif now - self._unsent_since >= config.patience:
             self.log.info("[{name}] takes nothing any more.", name=self.session.name)
             self.transport.abortConnection()
+        if self.session.name or config.naming_seconds is None:
+            return
+        if self._waits_since is None:
+            self._waits_since = now
+        elif now - self._waits_since >= config.naming_seconds:
+            self.close(f"You gave no name for {config.naming_seconds:.0f} seconds. Goodbye.")
 
     # Working lines off
 
@@ -254,6 +283,10 @@ class LineConnection(LineReceiver):
         case = secrets.token_hex(4)
         self.log.failure("bug {case}", failure, case=case)
         self.refuse(InternalError(f"That went wrong here, and is not your fault. It is noted as {case}."), request)
+        bugs, now = self.factory.config.bugs, self.factory.clock.seconds()
+        self._bugs_due = bugs.spent(self._bugs_due, now)
+        if bugs.wait(self._bugs_due, now):
+            self.close("That went wrong here too often. Goodbye.")
 
     def _ready(self, _: object) -> None:
         self._busy = False
@@ -274,22 +307,26 @@ class LineConnection(LineReceiver):
 
     def _work_off(self, lines: int) -> bool:
         """Work off so many lines at the most. True if no whole line is left."""
+        now = self.factory.clock.seconds()
         while not (self._busy or self.full or self._closing):
-            if not lines:
-                self._scheduled = self.factory.clock.callLater(0, self._work)
+            wait = self._rate.wait(self._due, now) if self._rate is not None else 0.0
+            if wait or not lines:
+                self._scheduled = self.factory.clock.callLater(wait, self._work)
                 return False
+            lines -= 1
             try:
                 line = self._splitter.next()
             except TooLong as error:
                 self.refuse(error)
-                continue
             except NoLineEnd:
                 self.close(f"A line has at most {self.longest} bytes. Goodbye.")
-                return False
-            if line is None:
-                return True
-            lines -= 1
-            self.lineReceived(line)
+            else:
+                if line is None:
+                    return True
+                self.lineReceived(line)
+            if self._rate is not None:
+                self._due = self._rate.spent(self._due, now, 1 + self._splitter.last // COSTLY)
+            self._waits_since = None
         return False
 
     def _work_off_rest(self) -> None:

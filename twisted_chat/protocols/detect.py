@@ -7,18 +7,20 @@
    person, and still listened to: if the first bytes then fit a row, that row takes over.
 """
 
-import socket
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from twisted.internet.interfaces import IAddress, IDelayedCall, IHalfCloseableProtocol, IReactorTime
+from twisted.internet.interfaces import IAddress, IDelayedCall, IHalfCloseableProtocol
 from twisted.internet.protocol import Protocol, ServerFactory, connectionDone
 from twisted.logger import Logger
 from twisted.python.failure import Failure
 from zope.interface import implementer
 
-from twisted_chat.protocols.connection import ChatFactory, LineConnection, address_text
+from twisted_chat.core.gate import Full, Gate, Slot
+from twisted_chat.protocols.connection import ChatFactory, LineConnection, address_text, ip_of
 from twisted_chat.protocols.framing import BYTE_ORDER_MARK
+from twisted_chat.protocols.text import sentence
+from twisted_chat.sockets import tune
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,8 +51,10 @@ class Detector(Protocol):
 
     factory: "DetectorFactory"
 
-    def __init__(self, factory: "DetectorFactory") -> None:
+    def __init__(self, factory: "DetectorFactory", slot: Slot | None = None) -> None:
+        """``slot`` is given back by the transport."""
         self.factory = factory
+        self.slot = slot
         self._first = b""
         self._greeted: LineConnection | None = None
         self._grace: IDelayedCall | None = None
@@ -58,16 +62,10 @@ class Detector(Protocol):
     def connectionMade(self) -> None:
         """Called by the transport."""
         self.factory.log.info("[NEW CONNECTION] {peer} connected.", peer=address_text(self.transport.getPeer()))
-        for setting in ("setTcpKeepAlive", "setTcpNoDelay"):
-            if hasattr(self.transport, setting):
-                getattr(self.transport, setting)(True)
-        handle = self.transport.getHandle() if hasattr(self.transport, "getHandle") else None
-        if isinstance(handle, socket.socket):
-            # Telnet's Synch sends half a command as urgent data (RFC 854): out of its place, it would spoil a line.
-            handle.setsockopt(socket.SOL_SOCKET, socket.SO_OOBINLINE, 1)
+        tune(self.transport, self.factory.config.patience)
         self.factory.undecided.add(self)
         if self.factory.rows:
-            self._grace = self.factory.clock.callLater(self.factory.grace, self._greet)
+            self._grace = self.factory.clock.callLater(self.factory.config.grace, self._greet)
         else:
             self._hand_over(self.factory.people)
 
@@ -129,20 +127,37 @@ class Detector(Protocol):
             self._grace.cancel()
 
 
+class TurnedAway(Protocol):
+    """A connection for which there is no room: it is told why, and closed."""
+
+    def __init__(self, why: str) -> None:
+        self._why = why
+
+    def connectionMade(self) -> None:
+        """Called by the transport. So few bytes go into any socket's buffer: the peer need not read for this to end."""
+        self.transport.write(sentence(self._why))
+        self.transport.loseConnection()
+
+
 class DetectorFactory(ServerFactory):
     """Listens on a port where several protocols are spoken."""
 
     noisy = False
     log = Logger()
 
-    def __init__(self, people: ChatFactory, rows: Sequence[Row], clock: IReactorTime, grace: float) -> None:
-        """``grace`` is in seconds."""
+    def __init__(self, people: ChatFactory, rows: Sequence[Row], gate: Gate) -> None:
+        """Who comes through the ``gate`` is a person, unless a row fits."""
         self.people = people
         self.rows = tuple(rows)
-        self.clock = clock
-        self.grace = grace
+        self.gate = gate
+        self.clock = people.clock
+        self.config = people.config
         self.undecided: set[Detector] = set()
 
-    def buildProtocol(self, addr: IAddress | None) -> Detector:
+    def buildProtocol(self, addr: IAddress | None) -> "Detector | TurnedAway":
         """Called for each connection."""
-        return Detector(self)
+        try:
+            slot = self.gate.enter(ip_of(addr), self.clock.seconds())
+        except Full as error:
+            return TurnedAway(str(error))
+        return Detector(self, slot)

@@ -23,7 +23,7 @@ class NoLineEnd(Exception):
 class LineSplitter:
     """Takes bytes as they come, gives lines as they are asked for."""
 
-    __slots__ = ("_begun", "_buffer", "_longest", "_most", "_scanned", "_start")
+    __slots__ = ("_begun", "_buffer", "_longest", "_most", "_scanned", "_start", "last")
 
     def __init__(self, longest: int, most: int) -> None:
         """``longest`` and ``most`` are in bytes."""
@@ -33,6 +33,7 @@ class LineSplitter:
         self._start = 0  # where the next line begins
         self._scanned = 0  # no LF between the start and here
         self._begun = False
+        self.last = 0  # how many bytes the last line had, with its end
 
     def __len__(self) -> int:
         """How many bytes wait."""
@@ -57,6 +58,7 @@ class LineSplitter:
         if end - self._start > self._most:
             raise NoLineEnd
         line = bytes(self._buffer[self._start : end])
+        self.last = end + 1 - self._start
         self._start = self._scanned = end + 1
         return self._checked(line.removesuffix(b"\r"))
 

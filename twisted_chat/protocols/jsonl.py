@@ -4,9 +4,11 @@ import json
 from collections.abc import Callable, Mapping
 from typing import Any
 
+from twisted_chat.config import Config
 from twisted_chat.core.commands import Answering
 from twisted_chat.core.errors import ChatError, NotAllowed, NotInRoom
 from twisted_chat.core.events import Done, Pong, Refused
+from twisted_chat.core.limits import Rate
 from twisted_chat.core.names import room as room_key
 from twisted_chat.core.text import decode
 from twisted_chat.protocols.connection import ChatFactory, LineConnection
@@ -48,6 +50,11 @@ class ProgramProtocol(LineConnection):
     program = True
     longest = 32 * 1024  # a message of 4 KiB, each character escaped as \uXXXX, and what stands round it
     most = 32 * 1024
+
+    @staticmethod
+    def rate(config: Config) -> Rate | None:
+        """How many lines one may send."""
+        return config.programs_rate
 
     def lineReceived(self, line: bytes) -> None:
         """Called for each line, without its end."""

@@ -11,14 +11,14 @@ from twisted_chat.core.events import Help, Whois
 from twisted_chat.core.session import LOBBY, Role, Session
 
 
-@table.command("help", "[COMMAND]", role=Role.VISITOR)
+@table.command("help", "[COMMAND]", role=Role.VISITOR, looks_up=True)
 def explain(call: Call, command: str | None = None) -> None:
     """List the commands, or explain one."""
     shown = [call.table.find(command)] if command else call.table.for_role(call.role)
     call.reply(Help(tuple((entry.usage, entry.explanation) for entry in shown if entry.role <= max(call.role, Role.MEMBER))))
 
 
-@table.command("who", "[ROOM]", role=Role.VISITOR)
+@table.command("who", "[ROOM]", role=Role.VISITOR, looks_up=True)
 def who(call: Call, room: str | None = None) -> None:
     """Tell who is in this room, or in another, and how they have come in."""
     if room is None and call.me.current is None:
@@ -31,7 +31,7 @@ def who(call: Call, room: str | None = None) -> None:
     call.reply(people)
 
 
-@table.command("whois", "NAME")
+@table.command("whois", "NAME", looks_up=True)
 def whois(call: Call, name: str) -> None:
     """Tell about somebody: their rooms, how long they have been silent, how they have come in."""
     hub, other = call.hub, call.hub.person(name)

@@ -57,7 +57,7 @@ async def unmute(call: Call, *words: str) -> None:
     await _lift(call, "mute", list(words))
 
 
-@table.command("bans", "[ROOM]", role=Role.MODERATOR)
+@table.command("bans", "[ROOM]", role=Role.MODERATOR, looks_up=True)
 def bans(call: Call, room: str | None = None) -> None:
     """List bans and mutes: of whom, by whom, since and until when, and why."""
     hub, now = call.hub, call.hub.now()

@@ -36,7 +36,7 @@ def unignore(call: Call, name: str) -> None:
     call.reply(Remark(f"You ignore {names.shown(name)} no longer."))
 
 
-@table.command("ignores")
+@table.command("ignores", looks_up=True)
 def ignores(call: Call) -> None:
     """List whom you ignore."""
     call.reply(Listing("ignores", ("name",), tuple((name,) for name in sorted(call.me.ignores))))

@@ -18,7 +18,7 @@ FOUND_AT_ONCE = 20
 MOST_WORDS = 10
 
 
-@table.command("history", "[ROOM] [N|since|before] [TIME|SEQ]")
+@table.command("history", "[ROOM] [N|since|before] [TIME|SEQ]", looks_up=True)
 async def show_history(call: Call, *words: str) -> None:
     """Show the last N messages of a room, those since a time (10m, 2h, 12:30, 2026-11-23), or those before a number."""
     rest = list(words)
@@ -38,7 +38,7 @@ async def show_history(call: Call, *words: str) -> None:
     call.reply(history(call, room, past))
 
 
-@table.command("since", "[ROOM]")
+@table.command("since", "[ROOM]", looks_up=True)
 async def since(call: Call, room: str | None = None) -> None:
     """Show what was said since you left, as far as you have not read it: for registered names."""
     read_in = mine(call, room)
@@ -54,7 +54,7 @@ async def since(call: Call, room: str | None = None) -> None:
         call.reply(Remark(f"There is more: /history {read_in.key} before NUMBER shows what came before a message."))
 
 
-@table.command("search", "WORDS...")
+@table.command("search", "WORDS...", looks_up=True)
 async def search(call: Call, text: str) -> None:
     """Search your rooms and public ones: words, from:NAME, in:#ROOM, since:TIME (2h, 2026-11-23), before:NUMBER for more."""
     hub, me = call.hub, call.me

@@ -34,7 +34,7 @@ def leave(call: Call, room: str | None = None) -> None:
     call.reply(Remark(f"You have left {left.key}." + (f" You talk in {now.key} now." if now else "")))
 
 
-@table.command("rooms")
+@table.command("rooms", looks_up=True)
 def rooms(call: Call) -> None:
     """List the rooms, with how many people are there and what they are about."""
     listed = [room for room in call.hub.rooms_seen_by(call.me) if room.readers or room.lasts]

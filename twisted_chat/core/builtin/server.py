@@ -65,7 +65,7 @@ async def shutdown(call: Call, seconds: str = "0", reason: str = "") -> None:
     await call.hub.records.save(call.hub.note(call.me.key, "", f"shutdown {when}" + (f": {why}" if why else "")))
 
 
-@table.command("audit", "[N]", role=Role.OPERATOR)
+@table.command("audit", "[N]", role=Role.OPERATOR, looks_up=True)
 async def audit(call: Call, count: str = str(AUDIT_AT_ONCE)) -> None:
     """Show what operators have done, the last N times."""
     deeds = await call.hub.records.deeds(min(max(number(count), 1), 500))

@@ -1,0 +1,50 @@
+"""The sockets of those who come in: what the kernel is told of them, and that each gives its slot back when it is gone."""
+
+import socket
+from typing import Any
+
+from twisted.internet import tcp
+from twisted.internet.protocol import connectionDone
+from twisted.python.failure import Failure
+
+# A peer that is silent is asked after a minute whether it is there still, and is gone after three questions, in seconds.
+KEEP_ALIVE = ((socket.TCP_KEEPIDLE, 60), (socket.TCP_KEEPINTVL, 10), (socket.TCP_KEEPCNT, 3))
+
+
+def tune(transport: Any, patience: float) -> None:
+    """Tell the kernel how to treat a connection. What is not a TCP socket stays as it is.
+
+    ``patience`` is in seconds: for so long the peer's machine may leave what was sent unacknowledged. Keep-alive alone
+    does not notice a peer that has gone while something was on its way to it (tcp(7), TCP_USER_TIMEOUT).
+    """
+    handle = transport.getHandle() if hasattr(transport, "getHandle") else None
+    if not isinstance(handle, socket.socket) or handle.family not in (socket.AF_INET, socket.AF_INET6):
+        return
+    transport.setTcpKeepAlive(True)
+    transport.setTcpNoDelay(True)
+    for option, seconds in KEEP_ALIVE:
+        handle.setsockopt(socket.IPPROTO_TCP, option, seconds)
+    handle.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, int(patience * 1000))
+    # Telnet's Synch sends half a command as urgent data (RFC 854): out of its place, it would spoil a line.
+    handle.setsockopt(socket.SOL_SOCKET, socket.SO_OOBINLINE, 1)
+
+
+def watched(kind: type[tcp.Server]) -> type[tcp.Server]:
+    """The same kind of accepted connection, which releases its protocol's ``slot`` when its socket is gone.
+
+    It is done here and not by protocols: they are exchanged for one another, and stand inside TLS.
+    """
+
+    class Watched(kind):
+        def __init__(self, sock: Any, protocol: Any, *rest: Any) -> None:
+            """Called by the port, with the protocol that its factory has built."""
+            super().__init__(sock, protocol, *rest)
+            self._slot = getattr(protocol, "slot", None)
+
+        def connectionLost(self, reason: Failure = connectionDone) -> None:
+            """Called by the reactor."""
+            super().connectionLost(reason)
+            if self._slot is not None:
+                self._slot.release()
+
+    return Watched
