@@ -39,13 +39,15 @@ from twisted_chat.protocols.connection import ChatFactory, LineConnection
 from twisted_chat.protocols.detect import DetectorFactory, Row, looks_like_json
 from twisted_chat.protocols.jsonl import ProgramFactory
 from twisted_chat.protocols.line import PersonFactory
-from twisted_chat.sockets import watched
+from twisted_chat.sockets import accepted
 from twisted_chat.storage.accounts import PortalAccounts
 from twisted_chat.storage.database import Database, StateError
 from twisted_chat.storage.memory import MemoryLog
 from twisted_chat.storage.records import MemoryRecords, SqliteRecords
 from twisted_chat.storage.sqlite import SqliteLog
 from twisted_chat.ticker import Ticker
+
+LIMITS_OFF = "[LIMITS OFF] Nobody is held to a rate or a number of connections. This is for benchmarks only."
 
 
 class CannotStart(Exception):
@@ -180,7 +182,7 @@ class ChatService(Service):
             numbers = replace(numbers, most=resources.most_connections(descriptors, resources.memory()))
         self.log.info("At most {most} connections, of {descriptors} descriptors.", most=numbers.most, descriptors=descriptors)
         if self._config.limits is Limits.OFF:
-            self.log.critical("[LIMITS OFF] Nobody is held to a rate or a number of connections. This is for benchmarks.")
+            self.log.critical(LIMITS_OFF)
         return Gate(numbers, self._config.exempt, lambda: self.hub.named, SystemRandom().random)
 
     def _listen(self, description: str) -> None:
@@ -192,7 +194,7 @@ class ChatService(Service):
 
     def _listening(self, port: IListeningPort) -> None:
         if isinstance(port, Port):
-            port.transport = watched(port.transport)
+            port.transport = accepted(port.transport)
         self._ports.append(port)
         self.log.info("[LISTENING] Server is listening on {address}", address=address_text(port.getHost()))
 

@@ -24,7 +24,7 @@ from twisted_chat.config import Config, Limits, state_folder
 from twisted_chat.core import names
 from twisted_chat.core.errors import BadName
 from twisted_chat.core.settings import Receipts
-from twisted_chat.service import CannotStart, make_service
+from twisted_chat.service import LIMITS_OFF, CannotStart, make_service
 
 ENVIRONMENT = "TWISTED_CHAT_"
 SECTION = "chat"
@@ -247,6 +247,8 @@ def fail(why: str) -> NoReturn:
 
 def makeService(options: Options) -> IService:
     """Called by twistd, before it becomes a daemon: what can't work is said here, on the terminal that started it."""
+    if options.config.limits is Limits.OFF:
+        print(f"twistd chat: {LIMITS_OFF}", file=sys.stderr)
     try:
         return make_service(options.config)
     except CannotStart as error:
