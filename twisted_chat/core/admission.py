@@ -45,6 +45,8 @@ class Admission:
 
     def check_mute(self, session: Session, room: str) -> None:
         """Whether somebody may speak in a room, or, if it is empty, privately."""
+        if not self.sanctions.all:
+            return
         mute = self.sanctions.against("mute", room, session.key, session.way.address, self._now())
         if mute is not None and session.key not in self._operators:
             why = f": {mute.reason}" if mute.reason else "."

@@ -16,11 +16,14 @@ from twisted_chat.core.settings import Settings
 EVENT_COST = 400
 
 
+BY_SOMEBODY = (*KEPT, Whispered)
+
+
 class Dialect(Protocol):
     """How events become bytes. Equal dialects give equal bytes, so each batch is rendered once for each dialect."""
 
     def render(self, events: Sequence[Event]) -> bytes:
-        """Events or answers as bytes for the wire. Never raises."""
+        """Events or answers as bytes for the wire: each by itself, one after the other. Never raises."""
 
     def echoes(self, event: RoomEvent) -> bool:
         """Whether the person who caused the event is shown it too. A terminal already shows what was typed on it."""
@@ -52,14 +55,16 @@ class Fate(Enum):
 class Batch:
     """Events of one room in the order of their numbers. Open while its turn lasts, unchanged afterwards."""
 
-    __slots__ = ("_authors", "_words", "events", "fate", "keys", "origins", "rendered", "room", "size")
+    __slots__ = ("_authors", "_fresh", "_pieces", "_words", "events", "fate", "keys", "origins", "rendered", "room", "size")
 
     def __init__(self, room: str) -> None:
         self.room = room
         self.events: list[RoomEvent] = []
         self.keys: dict[int, bytes] = {}  # the message keys, by sequence number; see MessageLog.append
-        self.origins: set[int] = set()  # the sessions that caused these events
+        self.origins: dict[int, list[int]] = {}  # by the session that caused them: which of the events
         self.rendered: dict[Dialect, bytes] = {}
+        self._pieces: dict[Dialect, list[bytes]] = {}  # the same event by event, while the batch is fresh
+        self._fresh = True
         self.size = 0  # bytes of memory its events take, roughly
         self.fate = Fate.PENDING
         self._words: frozenset[str] | None = None
@@ -67,8 +72,8 @@ class Batch:
 
     def add(self, event: RoomEvent, text_size: int) -> None:
         """Add the next event. ``text_size`` is the length of its text."""
+        self.origins.setdefault(event.by, []).append(len(self.events))
         self.events.append(event)
-        self.origins.add(event.by)
         self.size += EVENT_COST + text_size
 
     @property
@@ -91,11 +96,16 @@ class Batch:
         """Whether it has a message for the disk."""
         return any(isinstance(event, KEPT) for event in self.events)
 
+    def delivered(self) -> None:
+        """Its turn is over: few will ask for it any more, so that only what everybody has in common is still held."""
+        self._fresh = False
+        self._pieces.clear()
+
     def for_everybody(self, dialect: Dialect) -> bytes:
         """Its bytes in a dialect, rendered once."""
         data = self.rendered.get(dialect)
         if data is None:
-            data = self.rendered[dialect] = dialect.render(self.events)
+            data = self.rendered[dialect] = b"".join(self._by_event(dialect))
         return data
 
     def for_one(self, dialect: Dialect, session: int, after: int, ignored: frozenset[str] = frozenset()) -> bytes:
@@ -103,18 +113,25 @@ class Batch:
 
         What the people ``ignored`` (keys) have said is left out.
         """
-        echoed = session not in self.origins or all(map(dialect.echoes, self.events))
-        if after < self.first and echoed and not (ignored and self._by(ignored)):
+        left_out = [at for at in self.origins.get(session, ()) if not dialect.echoes(self.events[at])]
+        if after >= self.first:
+            left_out += [at for at, event in enumerate(self.events) if event.seq <= after]
+        if ignored and self._by(ignored):
+            left_out += [at for at, event in enumerate(self.events) if is_by(event, ignored)]
+        if not left_out:
             return self.for_everybody(dialect)
-        return dialect.render(
-            [
-                event
-                for event in self.events
-                if event.seq > after
-                and (event.by != session or dialect.echoes(event))
-                and not (ignored and isinstance(event, (*KEPT, Whispered)) and names.fold(event.author) in ignored)
-            ]
-        )
+        pieces = self._by_event(dialect).copy()
+        for at in left_out:
+            pieces[at] = b""
+        return b"".join(pieces)
+
+    def _by_event(self, dialect: Dialect) -> list[bytes]:
+        pieces = self._pieces.get(dialect)
+        if pieces is None:
+            pieces = [dialect.render((event,)) for event in self.events]
+            if self._fresh:
+                self._pieces[dialect] = pieces
+        return pieces
 
     def concerns(self, key: str) -> bool:
         """Whether a message in it names the person of this key, or is for them alone."""
@@ -128,13 +145,17 @@ class Batch:
         """Put another event in the place of one, as if it had been so from the beginning."""
         self.events = [event if one.seq == seq else one for one in self.events]
         self.rendered.clear()
+        self._pieces.clear()
 
     def _by(self, keys: frozenset[str]) -> bool:
         if self._authors is None:
-            self._authors = frozenset(
-                names.fold(event.author) for event in self.events if isinstance(event, (*KEPT, Whispered))
-            )
+            self._authors = frozenset(names.fold(event.author) for event in self.events if isinstance(event, BY_SOMEBODY))
         return not self._authors.isdisjoint(keys)
+
+
+def is_by(event: RoomEvent, keys: frozenset[str]) -> bool:
+    """Whether one of these people has said it."""
+    return isinstance(event, BY_SOMEBODY) and names.fold(event.author) in keys
 
 
 def words(text: str) -> frozenset[str]:

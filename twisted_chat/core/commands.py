@@ -27,7 +27,7 @@ Answering: TypeAlias = Coroutine[object, object, None]
 Handler: TypeAlias = Callable[..., Answering | None]
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Call:
     """One command on its way: who gave it, in which room, and under which id of their own."""
 
@@ -141,43 +141,46 @@ class Table:
 
         Raises `ChatError`.
         """
-        name, arguments = self.parse(call.me, line)
-        return self.invoke(call, name, arguments)
+        command, arguments = self.parse(call.me, line)
+        return self._invoke(call, command, arguments)
 
-    def parse(self, me: Session, line: str) -> tuple[str, list[str]]:
-        """A typed line as the name of a command and its words. Raises `NotUnderstood`."""
+    def parse(self, me: Session, line: str) -> tuple[Command, list[str]]:
+        """A typed line as a command and its words. Raises `NotUnderstood`."""
         question, me.question = me.question, None
         if question is not None:
             if not line.strip():
                 raise NotUnderstood("Nothing was changed." if me.name else "What's your name?")
-            return question.command, [*question.arguments, line]
+            return self.find(question.command), [*question.arguments, line]
         line = line.rstrip()
         if not me.name:
             return self._parse_visitor(line.strip())
         if line == "exit":
-            return "exit", []
+            return self.commands["exit"], []
         if line.lstrip().startswith("/"):
             line = line.lstrip()
             if not line.startswith("//"):
                 word, _, rest = line[1:].partition(" ")
                 command = self.find(word)
-                return command.name, command.split(rest)
+                return command, command.split(rest)
             line = line[1:]
-        return "say", [line]
+        return self.commands["say"], [line]
 
-    def _parse_visitor(self, line: str) -> tuple[str, list[str]]:
+    def _parse_visitor(self, line: str) -> tuple[Command, list[str]]:
         word, _, rest = line.removeprefix("/").partition(" ")
         command = self.commands.get(word.lower())
         if command is not None and (line.startswith("/") or (not rest and command.role is Role.VISITOR)):
-            return command.name, command.split(rest)
-        return "name", [line]
+            return command, command.split(rest)
+        return self.commands["name"], [line]
 
     def invoke(self, call: Call, name: str, arguments: Sequence[str]) -> Answering | None:
         """Run a command whose words are already apart. Raises `ChatError`."""
-        command = self.find(name)
+        return self._invoke(call, self.find(name), arguments)
+
+    def _invoke(self, call: Call, command: Command, arguments: Sequence[str]) -> Answering | None:
         if command.names_room and arguments and arguments[0].startswith("#"):
             call = replace(call, in_room=call.me.rooms.get(names.room(arguments[0]), call.in_room))
-        call.require(command.role)
+        if command.role is not Role.MEMBER or not call.me.name:  # what most commands need is quickly told
+            call.require(command.role)
         command.check(arguments)
         if command.looks_up:
             call.hub.lookups.take(str(call.me.id), call.hub.clock(), f"You ask for /{command.name} and the like")

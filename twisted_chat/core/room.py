@@ -3,7 +3,7 @@
 from dataclasses import replace
 from typing import Any
 
-from twisted_chat.core.batch import Batch
+from twisted_chat.core.batch import Batch, Dialect
 from twisted_chat.core.records import Policy, RoomRecord
 from twisted_chat.core.session import LOBBY, Session
 
@@ -21,13 +21,18 @@ class Stream:
     def deliver(self, batch: Batch) -> None:
         """Hand a batch to every reader that keeps up: one write each, and one rendering a dialect."""
         self.delivered = batch.last
+        dialect: Dialect | None = None
+        data = b""
         for session in tuple(self.readers.values()):
             if not session.live:
                 continue
             if session.particular or session.id in batch.origins:
                 session.outlet.write(session.rendered(batch, self, 0))
             else:
-                session.outlet.write(batch.for_everybody(session.dialect_in(self)))
+                theirs = session.dialect_in(self)
+                if theirs is not dialect:  # most readers have the very same one as the reader before
+                    dialect, data = theirs, batch.for_everybody(theirs)
+                session.outlet.write(data)
 
 
 class Room(Stream):

@@ -49,8 +49,6 @@ class Sanctions:
 
     def against(self, kind: str, room: str, key: str, address: str, now: float) -> Sanction | None:
         """The one that hits a person in a room, if any."""
-        if not self.all:
-            return None
         return next((one for one in self.standing(kind, room, now) if hits(one.target, key, address)), None)
 
     def expired(self, now: float) -> list[Sanction]:

@@ -100,8 +100,8 @@ class ProgramProtocol(LineConnection):
 
     def typed(self, members: Mapping[str, Any], request: str | None) -> Answering | None:
         """Do what a person has typed."""
-        name, arguments = self.factory.table.parse(self.session, read(members, "text", str))
-        return self.invoke(members, request, name, arguments)
+        command, arguments = self.factory.table.parse(self.session, read(members, "text", str))
+        return self.invoke(members, request, command.name, arguments)
 
     def do(self, members: Mapping[str, Any], request: str | None) -> Answering | None:
         """Run a command whose words are apart."""

@@ -9,6 +9,7 @@
 import zlib
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, replace
+from functools import lru_cache
 from time import localtime, strftime
 
 from twisted_chat.core.batch import Dialect
@@ -50,7 +51,12 @@ GREETING = "Welcome to the chat server! What's your name?"
 
 def stamp(time: float) -> str:
     """``12:01``, of seconds since 1970."""
-    return strftime("%H:%M", localtime(time))
+    return _minute(int(time // 60))
+
+
+@lru_cache(maxsize=1024)
+def _minute(minute: int) -> str:
+    return strftime("%H:%M", localtime(minute * 60))
 
 
 def day(time: float) -> str:

@@ -93,6 +93,8 @@ class BatchingLog(MessageLog):
             for batch in batches:
                 batch.fate = Fate.KEPT
         self._reader.deliver(batches)
+        for batch in batches:
+            batch.delivered()
         self._tail.weigh(batches)
         self._tail.trim()
 
