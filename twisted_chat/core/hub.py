@@ -335,7 +335,7 @@ class Hub:
     def _go_out(self, session: Session, room: Room) -> None:
         del session.rooms[room.key], room.readers[session.id]
         session.positions.pop(room.key, None)
-        session.held.discard(room.key)
+        session.release(room.key)
         if session.current is room:
             session.current = next(iter(session.rooms.values()), None)
         self._left.add(room)
@@ -535,7 +535,7 @@ class Hub:
 
     def release(self, session: Session, stream: Stream) -> None:
         """What had to be said before a room's events, or an inbox's, has been said."""
-        session.held.discard(stream.key)
+        session.release(stream.key)
         self.read_on(session)
 
     def ask(self, session: Session, command: str, *arguments: str) -> None:

@@ -19,6 +19,8 @@ if TYPE_CHECKING:
     from twisted_chat.core.room import Room, Stream
 
 LOBBY = "#lobby"
+NONE: frozenset[str] = frozenset()
+NOWHERE: Mapping[str, int | None] = MappingProxyType({})
 
 
 class Role(IntEnum):
@@ -58,6 +60,7 @@ class Session:
        it what follows, except from the streams in ``held``: there something has to be said first.
     3. ``reading`` is true while a read of the disk is under way for it: only one at a time.
     4. Somebody with several connections has several sessions, of the same key.
+    5. Thousands are idle at once: what is usually empty is one empty thing that all of them share.
     """
 
     __slots__ = (
@@ -109,22 +112,22 @@ class Session:
         self.registered = False
         self.gone = False
         self.client = b""  # a secret of whoever is at the other end, by which they are known when they come back
-        self.landing: Mapping[str, int | None] = MappingProxyType({})  # rooms to enter, and where to read on
+        self.landing: Mapping[str, int | None] = NOWHERE  # rooms to enter, and where to read on
         self.question: Question | None = None
         self.rooms: dict[str, Room] = {}
         self.inbox: Stream | None = None
         self.current: Room | None = None
         self.correspondent = ""  # who wrote privately last: for /reply
-        self.ignores: frozenset[str] = frozenset()
-        self.known: frozenset[str] = frozenset()  # to whom this person has written privately
-        self.invited: frozenset[str] = frozenset()  # rooms this connection may enter
+        self.ignores: frozenset[str] = NONE
+        self.known: frozenset[str] = NONE  # to whom this person has written privately
+        self.invited: frozenset[str] = NONE  # rooms this connection may enter
         self.away: str | None = None
         self.live = False
         self.reading = False
         self.positions: dict[str, int] = {}
-        self.held: set[str] = set()
+        self.held: frozenset[str] = NONE
         self.awaiting = 0  # messages on their way to disk
-        self._settled: list[Callable[[], None]] = []
+        self._settled: tuple[Callable[[], None], ...] = ()
         self._dialect = dialect
         self.set(settings)
 
@@ -180,7 +183,11 @@ class Session:
         """Read a stream from ``position`` on, once it is released."""
         self.pause()
         self.positions[stream.key] = position
-        self.held.add(stream.key)
+        self.held |= {stream.key}
+
+    def release(self, key: str) -> None:
+        """What had to be said in a stream first has been said."""
+        self.held = self.held - {key} or NONE
 
     def message_key(self, message_id: str | None) -> bytes | None:
         """What the log knows a message by: its id and the program that chose the id, so that nobody can guess another's."""
@@ -192,7 +199,7 @@ class Session:
     def when_settled(self, call: Callable[[], None]) -> None:
         """Call once every message of this person is on disk, or known not to be; at once if that is so now."""
         if self.awaiting:
-            self._settled.append(call)
+            self._settled += (call,)
         else:
             call()
 
@@ -200,6 +207,6 @@ class Session:
         """That many messages are no longer on their way."""
         self.awaiting -= messages
         if not self.awaiting:
-            calls, self._settled = self._settled, []
+            calls, self._settled = self._settled, ()
             for call in calls:
                 call()

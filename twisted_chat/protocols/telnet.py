@@ -35,6 +35,7 @@ COLUMNS, ROWS = (20, 500), (5, 300)
 USUAL_COLUMNS, USUAL_ROWS = 80, 24
 
 YES = b"\r\n[yes]\r\n"
+NOTHING: frozenset[tuple[int, int]] = frozenset()  # one for all: most connections never speak telnet
 _IAC = bytes([IAC])
 _NAME = re.compile(rb"[A-Za-z0-9._+-]{1,40}")  # RFC 1091 has at most 40 characters
 _TRANSLATION = b"[TTABLE]"  # and a byte of version: may stand before a list of character sets, RFC 2066
@@ -77,8 +78,8 @@ class Telnet:
         self._held = b""  # the beginning of a command, at most two bytes
         self._subnegotiation: bytearray | None = None  # what it has so far
         self._after_cr = False
-        self._replies = bytearray()
-        self._answered: set[tuple[int, int]] = set()  # what we have said, WILL and WONT as WONT, DO and DONT as DONT
+        self._replies = b""
+        self._answered = NOTHING  # what we have said, WILL and WONT as WONT, DO and DONT as DONT
         self._again = AGAIN
         self._type_asked = False
         self._charset_answered = False
@@ -119,8 +120,7 @@ class Telnet:
 
     def replies(self) -> bytes:
         """What has to be sent back, once."""
-        replies = bytes(self._replies)
-        self._replies.clear()
+        replies, self._replies = self._replies, b""
         return replies
 
     def hide_typing(self) -> bytes:
@@ -191,7 +191,7 @@ class Telnet:
         """Say this about an option, if nothing was said yet. A WILL to our own DO finds it said."""
         side = WONT if verb in (WILL, WONT) else DONT
         if (side, option) not in self._answered:
-            self._answered.add((side, option))
+            self._answered |= {(side, option)}
             self._replies += bytes([IAC, verb, option])
 
     def _answer_again(self, answer: bytes) -> None:
