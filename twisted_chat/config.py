@@ -34,9 +34,16 @@ class Config:
     host: str = option("", "IP address to listen on. Default: every interface, IPv4 and IPv6.")
     listen: tuple[str, ...] = option(
         (),
-        "Twisted endpoint to listen on, as unix:/run/chat or tcp:5555:interface=127.0.0.1. Repeatable;"
-        " then --port counts only if it is given too.",
+        "Twisted endpoint to listen on, as unix:/run/chat or tcp:5555:interface=127.0.0.1; tls@tcp:5556 says what is"
+        " spoken there. Repeatable; then --port counts only if it is given too.",
     )
+    protocols: str = option("", "What is spoken, as line,json,tls; tls alone: all, but only inside TLS. Default: all.")
+    tls: str = option(
+        "",
+        "auto (a certificate of our own), off, a folder with fullchain.pem and privkey.pem, or CERT:KEY."
+        " Default: auto, if there is a state folder.",
+    )
+    require_tls: bool = option(False, "Take encrypted connections only, also from this machine.")
     state: str = option("", "Folder for what is kept, or none to keep nothing. Default: the user's state folder.")
     receipts: Receipts = option(
         Receipts.ALONE, "Who at a terminal is sent receipts: alone (who is alone in a room), always, or never."

@@ -1,7 +1,8 @@
 """Which endpoints a Config asks for, and whether they can be had."""
 
+import re
 import socket
-from typing import Any
+from typing import Any, NamedTuple
 
 from twisted.internet.endpoints import quoteStringArgument, serverFromString
 from twisted.internet.error import CannotListenError
@@ -9,13 +10,27 @@ from twisted.internet.error import CannotListenError
 from twisted_chat.config import Config
 
 
-def descriptions(config: Config) -> list[str]:
-    """The endpoints, as Twisted's endpoint strings."""
-    found = list(config.listen)
+class Place(NamedTuple):
+    """Where to listen, as Twisted's endpoint string, and what is spoken there; None: what ``--protocols`` says."""
+
+    endpoint: str
+    protocols: str | None = None
+
+
+def place(text: str) -> Place:
+    """``[PROTOCOLS@]ENDPOINT``: ``tls@tcp:5556``."""
+    given = re.fullmatch(r"(?:([a-z,]+)@)?(.*)", text, re.DOTALL)
+    assert given is not None
+    return Place(given[2], given[1])
+
+
+def places(config: Config) -> list[Place]:
+    """All that a Config asks for."""
+    found = [place(text) for text in config.listen]
     if config.port is not None:
         host = config.host or ("::" if has_ipv6() else "0.0.0.0")  # noqa: S104 (to be reached is what it is for)
         kind = "tcp6" if ":" in host else "tcp"
-        found.insert(0, f"{kind}:{config.port}:interface={quoteStringArgument(host)}:backlog={config.backlog}")
+        found.insert(0, Place(f"{kind}:{config.port}:interface={quoteStringArgument(host)}:backlog={config.backlog}"))
     return found
 
 

@@ -26,7 +26,8 @@ from twisted.internet.tcp import Port
 from twisted.logger import Logger
 from twisted.python.failure import Failure
 
-from twisted_chat import resources
+from twisted_chat import certificates, resources
+from twisted_chat.certificates import BadCertificate
 from twisted_chat.config import Config, Limits
 from twisted_chat.core.builtin import table
 from twisted_chat.core.events import KeptEvent
@@ -34,11 +35,9 @@ from twisted_chat.core.gate import Gate
 from twisted_chat.core.hub import Hub
 from twisted_chat.core.ports import MessageLog, Records
 from twisted_chat.core.text import clean
-from twisted_chat.listening import descriptions, try_to_listen
-from twisted_chat.protocols.connection import ChatFactory, LineConnection
-from twisted_chat.protocols.detect import DetectorFactory, Row, looks_like_json
-from twisted_chat.protocols.jsonl import ProgramFactory
-from twisted_chat.protocols.line import PersonFactory
+from twisted_chat.listening import Place, places, try_to_listen
+from twisted_chat.protocols.spoken import PROTOCOLS, Frame, chosen, port_factory
+from twisted_chat.protocols.tls import Credentials
 from twisted_chat.sockets import accepted
 from twisted_chat.storage.accounts import PortalAccounts
 from twisted_chat.storage.database import Database, StateError
@@ -64,16 +63,26 @@ def make_service(config: Config, reactor: Any = None) -> "ChatService":
     motd = read_motd(config.motd)
     database = None
     try:
-        for description in descriptions(config):
-            try_to_listen(reactor, description)
+        for place in places(config):
+            try_to_listen(reactor, place.endpoint)
         if config.state != "none":
             database = Database(Path(config.state))
             database.claim()
+        credentials = make_credentials(config)
     except CannotListenError as error:
         raise CannotStart(f"Couldn't listen on {where(error)}: {error.socketError.strerror}.") from None
-    except StateError as error:
+    except (StateError, BadCertificate) as error:
         raise CannotStart(str(error)) from None
-    return ChatService(config, database, motd, reactor)
+    return ChatService(config, database, motd, credentials, reactor)
+
+
+def make_credentials(config: Config) -> Credentials | None:
+    """The certificate that a Config asks for, made if need be. Raises `BadCertificate`."""
+    if config.tls == "off" or (not config.tls and config.state == "none"):
+        if config.require_tls:
+            raise BadCertificate("With --require-tls there has to be a certificate: see --tls.")
+        return None
+    return Credentials(certificates.source(config.tls, config.state))
 
 
 def where(error: CannotListenError) -> str:
@@ -103,14 +112,16 @@ class ChatService(Service):
 
     log = Logger()
 
-    def __init__(self, config: Config, database: Database | None, motd: list[str], reactor: Any) -> None:
-        """``database`` is claimed; None keeps nothing."""
+    def __init__(
+        self, config: Config, database: Database | None, motd: list[str], credentials: Credentials | None, reactor: Any
+    ) -> None:
+        """``database`` is claimed; None keeps nothing. Without ``credentials`` no TLS is spoken."""
         self._config = config.effective()
         self._database = database
         self._motd = motd
+        self._credentials = credentials
         self._reactor = reactor
         self._ports: list[IListeningPort] = []
-        self._connections: set[LineConnection] = set()
         self._told: Counter[str] = Counter()  # how many refusals the log knows of, by reason
 
     def startService(self) -> None:
@@ -136,11 +147,18 @@ class ChatService(Service):
         )
         self.hub.restore(records.load())
         self._gate = self._make_gate()
-        self._detector = self._make_factory()
+        self._frame = Frame(
+            hub=self.hub,
+            table=table,
+            config=self._config,
+            clock=self._reactor,
+            gate=self._gate,
+            credentials=self._credentials,
+        )
         self._ticker = Ticker(self._reactor, self._tick)
         self._ticker.start()
-        for description in descriptions(self._config):
-            self._listen(description)
+        for place in places(self._config):
+            self._listen(place)
 
     def stopService(self) -> "Deferred[None]":
         """Called by Twisted at the shutdown, which waits for the Deferred."""
@@ -168,13 +186,6 @@ class ChatService(Service):
         account = self.hub.registry.accounts.get(key)
         return account.password if account else None
 
-    def _make_factory(self) -> DetectorFactory:
-        def factory(kind: type[ChatFactory]) -> ChatFactory:
-            return kind(self.hub, table, self._config, self._reactor, self._connections)
-
-        rows = [Row(looks_like_json, factory(ProgramFactory))]
-        return DetectorFactory(factory(PersonFactory), rows, self._gate)
-
     def _make_gate(self) -> Gate:
         descriptors = resources.raise_descriptors()
         numbers = self._config.numbers
@@ -185,9 +196,10 @@ class ChatService(Service):
             self.log.critical(LIMITS_OFF)
         return Gate(numbers, self._config.exempt, lambda: self.hub.named, SystemRandom().random)
 
-    def _listen(self, description: str) -> None:
+    def _listen(self, place: Place) -> None:
         failures: list[Failure] = []
-        listening = serverFromString(self._reactor, description).listen(self._detector)
+        factory = port_factory(self._frame, chosen(place.protocols or self._config.protocols or ",".join(PROTOCOLS)))
+        listening = serverFromString(self._reactor, place.endpoint).listen(factory)
         listening.addCallbacks(self._listening, failures.append)
         if failures:
             failures[0].raiseException()
@@ -205,7 +217,7 @@ class ChatService(Service):
         self.log.info("[{author}] {room} {text}", author=event.author, room=event.room, text=event.text)
 
     def _tick(self, now: float) -> None:
-        for connection in tuple(self._connections):
+        for connection in tuple(self._frame.connections):
             connection.tick(now)
         refused = {reason: count - self._told[reason] for reason, count in self._gate.refused.items()}
         self._told = Counter(self._gate.refused)
@@ -224,10 +236,10 @@ class ChatService(Service):
         self._ticker.stop()
         for port in self._ports:
             await maybeDeferred(port.stopListening)
-        for undecided in tuple(self._detector.undecided):
+        for undecided in tuple(self._frame.undecided):
             undecided.close()
         await self._at_most(self._config.draining_seconds, self._say_goodbye())
-        for connection in tuple(self._connections):
+        for connection in tuple(self._frame.connections):
             connection.transport.abortConnection()
         await deferLater(self._reactor, 0)
         self.accounts.stop()
@@ -236,9 +248,9 @@ class ChatService(Service):
 
     async def _say_goodbye(self) -> None:
         """Work off what was read, then close every connection, with a word."""
-        for connection in tuple(self._connections):
+        for connection in tuple(self._frame.connections):
             connection.finish("Server is shutting down")
-        while self._connections:
+        while self._frame.connections:
             await deferLater(self._reactor, 0.01)
 
     async def _at_most(self, seconds: float, coroutine: Coroutine[Any, Any, None]) -> None:

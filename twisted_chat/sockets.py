@@ -42,7 +42,8 @@ def accepted(kind: type[tcp.Server]) -> type[tcp.Server]:
         def __init__(self, sock: Any, protocol: Any, *rest: Any) -> None:
             """Called by the port, with the protocol that its factory has built."""
             super().__init__(sock, protocol, *rest)
-            self._slot = getattr(protocol, "slot", None)
+            within = getattr(protocol, "wrappedProtocol", protocol)  # where the endpoint itself speaks TLS
+            self._slot = getattr(within, "slot", None)
 
         def write(self, data: bytes) -> None:
             """Called by protocols. What the socket does not take, and every error, is left to Twisted."""

@@ -24,6 +24,8 @@ from twisted_chat.config import Config, Limits, state_folder
 from twisted_chat.core import names
 from twisted_chat.core.errors import BadName
 from twisted_chat.core.settings import Receipts
+from twisted_chat.listening import place
+from twisted_chat.protocols.spoken import chosen
 from twisted_chat.service import LIMITS_OFF, CannotStart, make_service
 
 ENVIRONMENT = "TWISTED_CHAT_"
@@ -70,15 +72,27 @@ def flag(text: str) -> bool:
 
 
 def endpoints(text: str) -> tuple[str, ...]:
-    """Endpoint strings, apart by white space."""
+    """Endpoint strings, apart by white space, each with what is spoken there before it if it is not everything."""
     from twisted.internet import reactor
 
     for description in text.split():
+        wanted = place(description)
         try:
-            serverFromString(reactor, description)
+            serverFromString(reactor, wanted.endpoint)
         except Exception as error:
-            raise ValueError(f"--listen takes a Twisted endpoint, not {description!r} ({error})") from None
+            raise ValueError(f"--listen takes a Twisted endpoint, not {wanted.endpoint!r} ({error})") from None
+        if wanted.protocols is not None:
+            protocols(wanted.protocols, "--listen")
     return tuple(text.split())
+
+
+def protocols(text: str, name: str = "--protocols") -> str:
+    """What is spoken."""
+    try:
+        chosen(text)
+    except ValueError as error:
+        raise ValueError(f"{name}: {error}") from None
+    return text
 
 
 def operators(text: str) -> tuple[str, ...]:
@@ -125,6 +139,7 @@ PARSERS: dict[str, Callable[[str], Any]] = {
     "per_address": per_address,
     "exempt": networks,
     "listen": endpoints,
+    "protocols": protocols,
     "operator": operators,
 }
 

@@ -10,7 +10,7 @@ For instance:
 import json
 import re
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from typing import Any
 
 from twisted.internet.address import IPv4Address
@@ -24,10 +24,11 @@ from twisted_chat.core.builtin import table
 from twisted_chat.core.gate import Gate
 from twisted_chat.core.hub import Hub
 from twisted_chat.core.ports import MessageLog, Records
-from twisted_chat.protocols.connection import ChatFactory, LineConnection
-from twisted_chat.protocols.detect import DetectorFactory, Row, looks_like_json
+from twisted_chat.protocols.connection import LineConnection
 from twisted_chat.protocols.jsonl import ProgramFactory
 from twisted_chat.protocols.line import PersonFactory
+from twisted_chat.protocols.spoken import PROTOCOLS, Frame, port_factory
+from twisted_chat.protocols.tls import Credentials
 from twisted_chat.storage.accounts import SHORTEST, prepared
 from twisted_chat.storage.memory import MemoryLog
 from twisted_chat.storage.records import MemoryRecords
@@ -163,6 +164,8 @@ class Chat:
         config: Config | None = None,
         log: Callable[[Clock], MessageLog] | None = None,
         records: Records | None = None,
+        credentials: Credentials | None = None,
+        protocols: Collection[str] = PROTOCOLS,
     ) -> None:
         self.stops: list[float] = []  # after how many seconds somebody has stopped the server
         self.config = (config or Config(limits=Limits.OFF)).effective()
@@ -182,12 +185,14 @@ class Chat:
             operators=self.config.operator,
             reserved=table.words,
         )
-        self.connections: set[LineConnection] = set()
-        self.people = self._factory(PersonFactory)
-        self.programs = self._factory(ProgramFactory)
-        rows = [Row(looks_like_json, self.programs)]
         self.gate = Gate(self.config.numbers, self.config.exempt, lambda: self.hub.named, lambda: 0.0)
-        self.detector = DetectorFactory(self.people, rows, self.gate)
+        self.frame = Frame(
+            hub=self.hub, table=table, config=self.config, clock=self.clock, gate=self.gate, credentials=credentials
+        )
+        self.connections: set[LineConnection] = self.frame.connections
+        self.people = self.frame.chat(PersonFactory)
+        self.programs = self.frame.chat(ProgramFactory)
+        self.detector = port_factory(self.frame, frozenset(protocols))
         self.ticker = Ticker(self.clock, self._tick)
         self.ticker.start()
 
@@ -219,6 +224,3 @@ class Chat:
         """Let the reactor turn until nothing is due, nor under way on another thread."""
         while any(call.getTime() <= self.clock.seconds() for call in self.clock.getDelayedCalls()):
             self.clock.advance(0)
-
-    def _factory(self, kind: type[ChatFactory]) -> ChatFactory:
-        return kind(self.hub, table, self.config, self.clock, self.connections)

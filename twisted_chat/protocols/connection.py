@@ -30,6 +30,7 @@ from twisted.internet.protocol import ServerFactory
 from twisted.internet.protocol import connectionDone as CONNECTION_DONE
 from twisted.logger import Logger
 from twisted.protocols.basic import LineReceiver
+from twisted.protocols.policies import ProtocolWrapper
 from twisted.python.failure import Failure
 from zope.interface import implementer
 
@@ -77,7 +78,12 @@ def place_of(address: IAddress) -> str:
 
 
 def unsent_bytes(transport: object) -> int:
-    """How much a transport holds that its socket has not taken; -1 if it can't tell. Twisted has no public way to ask."""
+    """How much a transport holds that its socket has not taken; -1 if it can't tell. Twisted has no public way to ask.
+
+    Inside TLS it is counted as encrypted: after the handshake what is written is so at once, and waits at the socket.
+    """
+    while isinstance(transport, ProtocolWrapper):
+        transport = transport.transport
     if not isinstance(transport, FileDescriptor):
         return -1
     return len(transport.dataBuffer) - transport.offset + transport._tempDataLen

@@ -1,51 +1,54 @@
 """One port: the first bytes choose the protocol; a silent client is a person.
 
-1. `Row.fits` answers True (this is it), False (this can't be), or None (so far it could be: more bytes, please).
-   The first row that fits takes the connection, and gets all bytes from the first.
-2. When no row can fit any more it is a person. Neither is anybody announced, nor has a session, before that.
-3. Clients of most protocols speak first; people wait to be spoken to. Who is silent for the grace is greeted as a
-   person, and still listened to: if the first bytes then fit a row, that row takes over.
+1. The first row that fits takes the connection, and gets all bytes from the first. When no row can fit any more it is
+   the ``others``: a person, as a rule. Nobody is announced, nor has a session, before that.
+2. Clients of most protocols speak first; people wait to be spoken to. Who is silent for the grace is greeted as a
+   person, and still listened to: if the first bytes then fit a row whose clients read past a greeting, it takes over.
+   Where they don't, the connection ends: what such a client sends is never taken for a person's words.
+3. Inside TLS the same goes on, from the end of the handshake. In TLS 1.2 a client speaks one round trip after that:
+   how long one is, the handshake has shown, and the grace is longer by as much.
+4. Time and memory are bounded: a handshake by its time-out, silence by the time to a name, first bytes by
+   `first_bytes.LONGEST`.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
-from twisted.internet.interfaces import IAddress, IDelayedCall, IHalfCloseableProtocol
+from twisted.internet.interfaces import (
+    IAddress,
+    IDelayedCall,
+    IHalfCloseableProtocol,
+    IHandshakeListener,
+    IProtocolFactory,
+    IReactorTime,
+    ISSLTransport,
+)
 from twisted.internet.protocol import Protocol, ServerFactory, connectionDone
 from twisted.logger import Logger
+from twisted.protocols.policies import ProtocolWrapper
 from twisted.python.failure import Failure
 from zope.interface import implementer
 
 from twisted_chat.core.gate import Full, Gate, Slot
-from twisted_chat.protocols.connection import ChatFactory, LineConnection, address_text, ip_of
-from twisted_chat.protocols.framing import BYTE_ORDER_MARK
+from twisted_chat.protocols.connection import LineConnection, address_text, ip_of
+from twisted_chat.protocols.first_bytes import Fits
 from twisted_chat.protocols.text import sentence
 from twisted_chat.sockets import tune
 
+# How long a TLS handshake may take, in seconds: three round trips to the other side of the world, each lost once.
+HANDSHAKE_SECONDS = 10.0
+
 
 @dataclass(frozen=True, slots=True)
-class Row:
-    """A protocol whose clients speak first."""
+class Choice:
+    """A protocol that is told by its first bytes, and what speaks it."""
 
-    fits: Callable[[bytes], bool | None]
-    factory: ChatFactory
-
-
-def begins_with(*prefixes: bytes) -> Callable[[bytes], bool | None]:
-    """Fits bytes that begin with one of these."""
-
-    def fits(data: bytes) -> bool | None:
-        if any(data.startswith(prefix) for prefix in prefixes):
-            return True
-        return None if any(prefix.startswith(data) for prefix in prefixes) else False
-
-    return fits
+    fits: Fits
+    factory: IProtocolFactory
+    survives: bool  # its clients read past a greeting
 
 
-looks_like_json = begins_with(b"{", BYTE_ORDER_MARK + b"{")
-
-
-@implementer(IHalfCloseableProtocol)
+@implementer(IHalfCloseableProtocol, IHandshakeListener)
 class Detector(Protocol):
     """Holds a connection until it is known what speaks there."""
 
@@ -57,36 +60,48 @@ class Detector(Protocol):
         self.slot = slot
         self._first = b""
         self._greeted: LineConnection | None = None
-        self._grace: IDelayedCall | None = None
+        self._timer: IDelayedCall | None = None
+        self._since = 0.0
 
     def connectionMade(self) -> None:
         """Called by the transport."""
-        self.factory.log.info("[NEW CONNECTION] {peer} connected.", peer=address_text(self.transport.getPeer()))
-        tune(self.transport, self.factory.config.patience)
+        self._since = self.factory.clock.seconds()
         self.factory.undecided.add(self)
-        if self.factory.rows:
-            self._grace = self.factory.clock.callLater(self.factory.config.grace, self._greet)
+        if self.slot is not None:
+            self.factory.log.info("[NEW CONNECTION] {peer} connected.", peer=address_text(self.transport.getPeer()))
+            tune(self.transport, self.factory.patience)
+        if ISSLTransport.providedBy(self.transport):
+            self._timer = self.factory.clock.callLater(HANDSHAKE_SECONDS, self.transport.abortConnection)
         else:
-            self._hand_over(self.factory.people)
+            self._wait(self.factory.grace)
+
+    def handshakeCompleted(self) -> None:
+        """Called by TLS."""
+        self._stop_timer()
+        self._wait(self.factory.grace and self.factory.grace + self.factory.clock.seconds() - self._since)
 
     def dataReceived(self, data: bytes) -> None:
         """Called by the transport, with the first bytes or some of them."""
         self._first += data
         maybe = False
-        for row in self.factory.rows:
-            match row.fits(self._first):
+        for choice in self.factory.choices:
+            match choice.fits(self._first):
                 case True:
-                    self._hand_over(row.factory)
+                    late = self._greeted is not None and not choice.survives
+                    self._hand_over(self.factory.too_late if late else choice.factory)
                     return
                 case None:
                     maybe = True
         if not maybe:
-            self._hand_over(self.factory.people)
+            self._hand_over(self.factory.others)
 
     def readConnectionLost(self) -> None:
         """Called by the transport: nothing more will come. A person it is, who has typed this or nothing."""
-        person = self._hand_over(self.factory.people)
-        person.readConnectionLost()
+        protocol = self._hand_over(self.factory.others)
+        if IHalfCloseableProtocol.providedBy(protocol):
+            protocol.readConnectionLost()
+        else:
+            self.transport.loseConnection()
 
     def writeConnectionLost(self) -> None:
         """Called by the transport. `connectionLost` follows."""
@@ -101,30 +116,53 @@ class Detector(Protocol):
         """The server shuts down."""
         self.transport.loseConnection()
 
+    def _wait(self, grace: float) -> None:
+        """Wait for first bytes, in seconds; without a grace nobody is waited for."""
+        if grace:
+            self._timer = self.factory.clock.callLater(grace, self._greet)
+        else:
+            self._greet()
+
     def _greet(self) -> None:
         """Nothing came, or too little: make it a person's connection, but look at the first bytes first."""
-        self._greeted = self.factory.people.buildProtocol(None)
-        self._greeted.makeConnection(self.transport)
+        protocol = self.factory.others.buildProtocol(None)
+        if isinstance(protocol, LineConnection):
+            self._greeted = protocol
+        else:
+            self._forget()
+            self._give_transport(protocol)
+        protocol.makeConnection(self.transport)
 
-    def _hand_over(self, factory: ChatFactory) -> LineConnection:
+    def _hand_over(self, factory: IProtocolFactory) -> Protocol:
         self._forget()
         greeted = self._greeted
         if greeted is not None and greeted.factory is factory:
-            protocol = greeted
+            protocol: Protocol = greeted
+            self._give_transport(protocol)
         else:
             if greeted is not None:
                 greeted.withdraw()
             protocol = factory.buildProtocol(None)
+            self._give_transport(protocol)
             protocol.makeConnection(self.transport)
-        self.transport.protocol = protocol
         if self._first:
             protocol.dataReceived(self._first)
         return protocol
 
+    def _give_transport(self, protocol: Protocol) -> None:
+        """Whatever comes from now on goes to this protocol."""
+        if isinstance(self.transport, ProtocolWrapper):
+            self.transport.wrappedProtocol = protocol
+        else:
+            self.transport.protocol = protocol
+
     def _forget(self) -> None:
         self.factory.undecided.discard(self)
-        if self._grace is not None and self._grace.active():
-            self._grace.cancel()
+        self._stop_timer()
+
+    def _stop_timer(self) -> None:
+        if self._timer is not None and self._timer.active():
+            self._timer.cancel()
 
 
 class TurnedAway(Protocol):
@@ -140,24 +178,55 @@ class TurnedAway(Protocol):
 
 
 class DetectorFactory(ServerFactory):
-    """Listens on a port where several protocols are spoken."""
+    """Listens on a port where several protocols are spoken, or stands inside TLS."""
 
     noisy = False
     log = Logger()
 
-    def __init__(self, people: ChatFactory, rows: Sequence[Row], gate: Gate) -> None:
-        """Who comes through the ``gate`` is a person, unless a row fits."""
-        self.people = people
-        self.rows = tuple(rows)
-        self.gate = gate
-        self.clock = people.clock
-        self.config = people.config
-        self.undecided: set[Detector] = set()
+    def __init__(
+        self,
+        choices: Sequence[Choice],
+        others: IProtocolFactory,
+        too_late: IProtocolFactory,
+        undecided: set[Detector],
+        clock: IReactorTime,
+        *,
+        grace: float,
+        patience: float,
+        gate: Gate | None,
+    ) -> None:
+        """``others`` takes who is silent and what fits nothing; ``too_late`` ends what came after the greeting and can't.
 
-    def buildProtocol(self, addr: IAddress | None) -> "Detector | TurnedAway":
+        ``grace`` is in seconds, 0 where nobody needs to be waited for; for ``patience`` see `sockets.tune`. Inside TLS
+        there is no ``gate``: whoever is there has come through one.
+        """
+        self.choices = tuple(choices)
+        self.others = others
+        self.too_late = too_late
+        self.undecided = undecided
+        self.clock = clock
+        self.grace = grace
+        self.patience = patience
+        self.gate = gate
+
+    def buildProtocol(self, addr: IAddress | None) -> Detector | TurnedAway:
         """Called for each connection."""
+        if self.gate is None:
+            return Detector(self)
         try:
             slot = self.gate.enter(ip_of(addr), self.clock.seconds())
         except Full as error:
             return TurnedAway(str(error))
         return Detector(self, slot)
+
+    def doStart(self) -> None:
+        """Called when the port opens: what is chosen among may need to be started, too."""
+        super().doStart()
+        for factory in (*(choice.factory for choice in self.choices), self.others):
+            factory.doStart()
+
+    def doStop(self) -> None:
+        """Called when the port closes."""
+        super().doStop()
+        for factory in (*(choice.factory for choice in self.choices), self.others):
+            factory.doStop()

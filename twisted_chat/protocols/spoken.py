@@ -1,0 +1,136 @@
+"""What a port speaks: the table of protocols, and the factory that tells them apart.
+
+To add one: a file in ``protocols/``, and its row here. docs/adding-a-protocol.md shows it with an example.
+
+1. A protocol that a port does not speak has its row all the same, so that its clients are turned away in their words.
+2. The order of rows is no matter: no two fit the same bytes.
+3. ``line`` has no row: who is silent, or sends what fits nothing, is a person.
+4. Inside TLS all that the port speaks is spoken. A port that takes nothing but TLS speaks everything inside it.
+"""
+
+from collections import Counter
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+from twisted.internet.interfaces import IProtocolFactory, IReactorTime
+
+from twisted_chat.config import Config
+from twisted_chat.core.commands import Table
+from twisted_chat.core.gate import Gate
+from twisted_chat.core.hub import Hub
+from twisted_chat.protocols import first_bytes, refusals
+from twisted_chat.protocols.connection import ChatFactory, LineConnection
+from twisted_chat.protocols.detect import Choice, Detector, DetectorFactory
+from twisted_chat.protocols.first_bytes import Fits
+from twisted_chat.protocols.jsonl import ProgramFactory
+from twisted_chat.protocols.line import PersonFactory
+from twisted_chat.protocols.refusals import NOT_SPOKEN, ONLY_ENCRYPTED, RefusalFactory, Words
+from twisted_chat.protocols.tls import Credentials, TlsFactory
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Frame:
+    """What every protocol is made with."""
+
+    hub: Hub
+    table: Table
+    config: Config
+    clock: IReactorTime
+    gate: Gate
+    credentials: Credentials | None  # without them no TLS is spoken
+    connections: set[LineConnection] = field(default_factory=set)  # the open ones, of all protocols
+    undecided: set[Detector] = field(default_factory=set)  # those of which it is not known yet what they speak
+    refused: Counter[str] = field(default_factory=Counter)  # clients that were turned away, by what they speak
+    _made: dict[type[ChatFactory], ChatFactory] = field(default_factory=dict)
+
+    def chat(self, kind: type[ChatFactory]) -> ChatFactory:
+        """The one factory of a kind of connections that speak lines."""
+        if kind not in self._made:
+            self._made[kind] = kind(self.hub, self.table, self.config, self.clock, self.connections)
+        return self._made[kind]
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """A protocol whose clients speak first."""
+
+    name: str  # as people are told
+    fits: Fits
+    refusal: Words  # how its clients are turned away
+    word: str = ""  # as it is named in --protocols, if it can be spoken
+    makes: Callable[[Frame], IProtocolFactory] | None = None
+    survives: bool = False  # its clients read past a greeting for people
+
+
+ROWS = (
+    Row("TLS", first_bytes.tls, refusals.in_tls, "tls"),
+    Row("JSON", first_bytes.json, refusals.in_json, "json", lambda frame: frame.chat(ProgramFactory), survives=True),
+    Row("HTTP", first_bytes.http, refusals.in_http),
+    Row("SSH", first_bytes.ssh, refusals.in_ssh, survives=True),
+    Row("IRC", first_bytes.irc, refusals.in_irc, survives=True),
+    Row("The PROXY protocol", first_bytes.proxy, refusals.in_text),
+    Row("Redis", first_bytes.redis, refusals.in_redis),
+    Row("What is not text", first_bytes.binary, refusals.in_text),
+)
+
+# What can be spoken, by its word in --protocols.
+PROTOCOLS = ("line", *(row.word for row in ROWS if row.word))
+# How one comes in, said to who tries otherwise: {host}, {port} and {place} are filled in.
+IN_CLEAR = "nc {host} {port}"
+IN_TLS = "openssl s_client -quiet -connect {place}"
+
+
+def port_factory(frame: Frame, words: frozenset[str]) -> DetectorFactory:
+    """What listens on a port where these protocols are spoken; TLS only if there is a certificate."""
+    if frame.credentials is None:
+        words -= {"tls"}
+    everything = frozenset(PROTOCOLS) - {"tls"}
+    inside = words - {"tls"} or everything
+    in_clear = frozenset[str]() if frame.config.require_tls else words - {"tls"}
+    tls = None
+    if frame.credentials is not None and "tls" in words:
+        tls = TlsFactory(frame.credentials, _detector(frame, inside, None, None), frame.clock)
+    return _detector(frame, in_clear, tls, frame.gate)
+
+
+def _detector(frame: Frame, words: frozenset[str], tls: IProtocolFactory | None, gate: Gate | None) -> DetectorFactory:
+    """A detector for these protocols, with TLS round them if there is any."""
+    encrypted = tls is not None or gate is None
+    refuse = _refuser(frame, NOT_SPOKEN if words else ONLY_ENCRYPTED, IN_TLS if encrypted else IN_CLEAR)
+    spoken: dict[str, IProtocolFactory] = {row.word: row.makes(frame) for row in ROWS if row.makes and row.word in words}
+    if "line" in words:
+        others: IProtocolFactory = frame.chat(PersonFactory)
+    elif len(spoken) == 1 and tls is None:
+        (others,) = spoken.values()
+    else:
+        others = refuse("Plain text", refusals.in_text)
+    if tls is not None:
+        spoken["tls"] = tls
+    choices = [Choice(row.fits, spoken.get(row.word) or refuse(row.name, row.refusal), row.survives) for row in ROWS]
+    alone = len(words) + (tls is not None) == 1 and bool(words)
+    return DetectorFactory(
+        choices,
+        others,
+        refuse("What came too late", refusals.in_silence),
+        frame.undecided,
+        frame.clock,
+        grace=0.0 if alone else frame.config.grace,
+        patience=frame.config.patience,
+        gate=gate,
+    )
+
+
+def _refuser(frame: Frame, template: str, way: str) -> Callable[[str, Words], RefusalFactory]:
+    def refuse(name: str, words: Words) -> RefusalFactory:
+        return RefusalFactory(name, words, template, way, frame.clock, frame.config.closing_seconds, frame.refused)
+
+    return refuse
+
+
+def chosen(text: str) -> frozenset[str]:
+    """The protocols that a list like ``line,tls`` names. Raises `ValueError`."""
+    words = [word.strip() for word in text.split(",")]
+    for word in words:
+        if word not in PROTOCOLS:
+            raise ValueError(f"there is no protocol {word!r}; there are: {', '.join(PROTOCOLS)}")
+    return frozenset(words)
