@@ -26,7 +26,7 @@ from twisted.internet.tcp import Port
 from twisted.logger import Logger
 from twisted.python.failure import Failure
 
-from twisted_chat import certificates, resources
+from twisted_chat import certificates, resources, systemd
 from twisted_chat.certificates import BadCertificate
 from twisted_chat.config import Config, Limits
 from twisted_chat.core.builtin import table
@@ -35,8 +35,8 @@ from twisted_chat.core.gate import Gate
 from twisted_chat.core.hub import Hub
 from twisted_chat.core.ports import MessageLog, Records
 from twisted_chat.core.text import clean
-from twisted_chat.listening import Place, places, try_to_listen
-from twisted_chat.protocols.spoken import PROTOCOLS, Frame, chosen, port_factory
+from twisted_chat.listening import places, try_to_listen
+from twisted_chat.protocols.spoken import Frame, chosen, port_factory, ways_in
 from twisted_chat.protocols.tls import Credentials
 from twisted_chat.sockets import accepted
 from twisted_chat.storage.accounts import PortalAccounts
@@ -121,6 +121,7 @@ class ChatService(Service):
         self._motd = motd
         self._credentials = credentials
         self._reactor = reactor
+        self._places = [(place.endpoint, chosen(place.protocols or config.protocols)) for place in places(config)]
         self._ports: list[IListeningPort] = []
         self._told: Counter[str] = Counter()  # how many refusals the log knows of, by reason
 
@@ -144,6 +145,8 @@ class ChatService(Service):
             motd=self._motd,
             operators=self._config.operator,
             reserved=table.words,
+            spoken=ways_in((word for _, words in self._places for word in words), self._config, self._credentials),
+            fingerprint=self._credentials.told if self._credentials else tuple,
         )
         self.hub.restore(records.load())
         self._gate = self._make_gate()
@@ -157,13 +160,18 @@ class ChatService(Service):
         )
         self._ticker = Ticker(self._reactor, self._tick)
         self._ticker.start()
-        for place in places(self._config):
-            self._listen(place)
+        for endpoint, words in self._places:
+            self._listen(endpoint, words)
+        self._tell_fingerprint()
+        self._restore_hangup = systemd.on_hangup(self._reactor, self._reload)
+        self._reactor.callWhenRunning(systemd.notify, "READY=1")
 
     def stopService(self) -> "Deferred[None]":
         """Called by Twisted at the shutdown, which waits for the Deferred."""
         super().stopService()
         self.log.info("[SERVER] Shutting down...")
+        systemd.notify("STOPPING=1")
+        self._restore_hangup()
         return Deferred.fromCoroutine(self._drain())
 
     @property
@@ -196,10 +204,9 @@ class ChatService(Service):
             self.log.critical(LIMITS_OFF)
         return Gate(numbers, self._config.exempt, lambda: self.hub.named, SystemRandom().random)
 
-    def _listen(self, place: Place) -> None:
+    def _listen(self, endpoint: str, words: frozenset[str]) -> None:
         failures: list[Failure] = []
-        factory = port_factory(self._frame, chosen(place.protocols or self._config.protocols or ",".join(PROTOCOLS)))
-        listening = serverFromString(self._reactor, place.endpoint).listen(factory)
+        listening = serverFromString(self._reactor, endpoint).listen(port_factory(self._frame, words))
         listening.addCallbacks(self._listening, failures.append)
         if failures:
             failures[0].raiseException()
@@ -209,6 +216,21 @@ class ChatService(Service):
             port.transport = accepted(port.transport)
         self._ports.append(port)
         self.log.info("[LISTENING] Server is listening on {address}", address=address_text(port.getHost()))
+
+    def _reload(self) -> None:
+        """SIGHUP: show newcomers the certificate that is there now. Those who are here keep theirs."""
+        if self._credentials is None:
+            return
+        try:
+            self._credentials.reload()
+        except BadCertificate as error:
+            self.log.error("[TLS] The certificate stays the old one. {why}", why=str(error))
+        else:
+            self._tell_fingerprint()
+
+    def _tell_fingerprint(self) -> None:
+        for line in self._credentials.told() if self._credentials else ():
+            self.log.info("[TLS] {line}", line=line)
 
     def _drive(self, coroutine: Coroutine[Any, Any, None]) -> None:
         Deferred.fromCoroutine(coroutine).addErrback(lambda failure: self.log.failure("while reading on", failure))

@@ -27,7 +27,7 @@ from twisted_chat.core.ports import MessageLog, Records
 from twisted_chat.protocols.connection import LineConnection
 from twisted_chat.protocols.jsonl import ProgramFactory
 from twisted_chat.protocols.line import PersonFactory
-from twisted_chat.protocols.spoken import PROTOCOLS, Frame, port_factory
+from twisted_chat.protocols.spoken import PROTOCOLS, Frame, port_factory, ways_in
 from twisted_chat.protocols.tls import Credentials
 from twisted_chat.storage.accounts import SHORTEST, prepared
 from twisted_chat.storage.memory import MemoryLog
@@ -184,6 +184,8 @@ class Chat:
             exit_stops=self.config.exit_stops_server,
             operators=self.config.operator,
             reserved=table.words,
+            spoken=ways_in(protocols, self.config, credentials),
+            fingerprint=credentials.told if credentials else tuple,
         )
         self.gate = Gate(self.config.numbers, self.config.exempt, lambda: self.hub.named, lambda: 0.0)
         self.frame = Frame(

@@ -65,12 +65,16 @@ class Hub:
         motd: Sequence[str] = (),
         operators: Iterable[str] = (),
         reserved: frozenset[str] = frozenset(),
+        spoken: frozenset[str] = frozenset(),
+        fingerprint: Callable[[], Sequence[str]] = tuple,
     ) -> None:
         """``now`` is the time of day; ``clock`` measures lengths of time, and only goes forward. Both in seconds.
 
         ``start`` drives a coroutine to its end and logs what it raises; ``stop``, if given, ends the server after so
         many seconds, and with ``exit_stops`` anybody's exit does so. ``transcript``, if given, is told of every message
         as it is shown. ``operators`` are registered names; ``reserved`` holds folded names nobody may have.
+        ``spoken`` are the protocols by which one can come in, for ``/invite``; ``fingerprint`` tells what the server's
+        certificate is known by, nothing if there is none.
         """
         self.log = log
         self.records = records
@@ -92,6 +96,8 @@ class Hub:
         self.searches = Window(bounds.searches)
         self.logins = Backoff(bounds.logins)
         self.registrations = Window(bounds.registrations)
+        self.spoken = spoken
+        self.fingerprint = fingerprint
         self._motd = tuple(motd)
         self._transcript = transcript
         self._streams: dict[str, Stream] = dict(self.rooms)

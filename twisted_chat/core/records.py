@@ -33,6 +33,7 @@ class Policy:
     key: str = ""  # has to be given to come in
     invite_only: bool = False
     registered: bool = False  # only for registered names
+    encrypted: bool = False  # only for connections that nobody can read on the way
     slow: float = 0.0  # seconds between two messages of one person
     operators: tuple[str, ...] = ()
     invited: tuple[str, ...] = ()

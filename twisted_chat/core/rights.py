@@ -32,8 +32,13 @@ def role(session: Session, room: Room | None, operators: Container[str]) -> Role
 
 
 def admit(session: Session, room: Room, key: str, operators: Container[str]) -> None:
-    """Raises `ClosedRoom` if the room's policy does not let this person in. ``key`` is the room key they gave, or empty."""
+    """Raises `ClosedRoom` if the room's policy does not let this person in. ``key`` is the room key they gave, or empty.
+
+    What is said in a room for encrypted connections would be read on anybody's way that is not: there are no exceptions.
+    """
     policy = room.policy
+    if policy.encrypted and not session.way.encrypted:
+        raise ClosedRoom(f"{room.key} is open only to encrypted connections.")
     invited = room.key in session.invited or (session.registered and session.key in policy.invited)
     if invited or role(session, room, operators) >= Role.MODERATOR:
         return

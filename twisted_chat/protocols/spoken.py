@@ -9,7 +9,7 @@ To add one: a file in ``protocols/``, and its row here. docs/adding-a-protocol.m
 """
 
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 
 from twisted.internet.interfaces import IProtocolFactory, IReactorTime
@@ -128,9 +128,16 @@ def _refuser(frame: Frame, template: str, way: str) -> Callable[[str, Words], Re
 
 
 def chosen(text: str) -> frozenset[str]:
-    """The protocols that a list like ``line,tls`` names. Raises `ValueError`."""
-    words = [word.strip() for word in text.split(",")]
+    """The protocols that a list like ``line,tls`` names; all, if it is empty. Raises `ValueError`."""
+    words = text.split(",") if text else PROTOCOLS
     for word in words:
         if word not in PROTOCOLS:
             raise ValueError(f"there is no protocol {word!r}; there are: {', '.join(PROTOCOLS)}")
     return frozenset(words)
+
+
+def ways_in(words: Iterable[str], config: Config, credentials: Credentials | None) -> frozenset[str]:
+    """By which of these protocols one can come in; in TLS, all are spoken."""
+    if credentials is None:
+        return frozenset(words) - {"tls"}
+    return frozenset({"tls"}) if config.require_tls else frozenset(words)

@@ -33,6 +33,13 @@ class Credentials:
         """Of the one that newcomers are shown now."""
         return self._loaded.fingerprint
 
+    def told(self) -> tuple[str, ...]:
+        """The fingerprint, as people are told it."""
+        return (
+            f"Fingerprint of this server's certificate (SHA-256): {self.fingerprint.hex}",
+            f"Its first half, to compare by voice: {self.fingerprint.words}",
+        )
+
     def serverConnectionForTLS(self, protocol: object) -> SSL.Connection:
         """Called by Twisted for each connection."""
         return SSL.Connection(self._loaded.context, None)

@@ -17,11 +17,13 @@ INVITATION_SECONDS = 86400.0
 MOST_INVITED = 1000
 # How many unused invitations there may be on the whole server.
 MOST_INVITATIONS = 10_000
-# How one comes in with each tool: what to run, and what to type then. {host}, {port}, {place} and {code} are filled in.
+# How one comes in by each protocol: with which tool, what to run, and what to type then. {host}, {port}, {place} and
+# {code} are filled in. A row is shown where its protocol is spoken.
 TOOLS = (
-    ("nc", "nc {host} {port}", "/code {code}"),
-    ("telnet", "telnet {host} {port}", "/code {code}"),
-    ("our client", "twisted-chat --code {code} {place}", ""),
+    ("line", "nc", "nc {host} {port}", "/code {code}"),
+    ("line", "telnet", "telnet {host} {port}", "/code {code}"),
+    ("tls", "openssl, encrypted", "openssl s_client -quiet -connect {place}", "/code {code}"),
+    ("", "our client", "twisted-chat --code {code} {place}", ""),
 )
 
 
@@ -58,7 +60,7 @@ async def _print_invitation(call: Call, room: str) -> None:
     await hub.records.save(invitation)
     host, _, port = call.me.way.reached.rpartition(":")
     words = {"host": host.strip("[]") or "HOST", "port": port or "5555", "place": call.me.way.reached or "HOST", "code": code}
-    rows = tuple((tool, run.format(**words), then.format(**words)) for tool, run, then in TOOLS)
+    rows = tuple((tool, run.format(**words), then.format(**words)) for by, tool, run, then in TOOLS if by in ("", *hub.spoken))
     call.reply(
         Remark(f"For one guest, once, within a day, into {room}:"),
         Listing("invitation", ("with", "run", "then type"), rows),

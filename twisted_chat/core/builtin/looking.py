@@ -7,7 +7,7 @@ from dataclasses import replace
 from twisted_chat.core import names
 from twisted_chat.core.builtin.table import table
 from twisted_chat.core.commands import Call
-from twisted_chat.core.events import Help, Whois
+from twisted_chat.core.events import Help, Remark, Whois
 from twisted_chat.core.session import LOBBY, Role, Session
 
 
@@ -50,6 +50,13 @@ def whois(call: Call, name: str) -> None:
             (other.way.address or "local") if hub.role(call.me) is Role.OPERATOR else None,
         )
     )
+
+
+@table.command("fingerprint", role=Role.VISITOR, looks_up=True)
+def fingerprint(call: Call) -> None:
+    """Show what this server's certificate is known by, to compare with what others were shown."""
+    for line in call.hub.fingerprint() or ("This server has no certificate: nothing is encrypted.",):
+        call.reply(Remark(line))
 
 
 def how(session: Session) -> str:

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from twisted_chat.core import names
 from twisted_chat.core.builtin.table import table
 from twisted_chat.core.commands import Call
-from twisted_chat.core.errors import NotInRoom, NotKept, NotUnderstood
+from twisted_chat.core.errors import NotAllowed, NotInRoom, NotKept, NotUnderstood
 from twisted_chat.core.events import Changed, History, KeptEvent, Listing, Remark, RoomList, RoomSummary
 from twisted_chat.core.room import Room
 from twisted_chat.core.session import Role
@@ -54,7 +54,7 @@ def topic(call: Call, text: str | None = None) -> None:
 
 @table.command("room", "[POLICY] [VALUE]")
 def policy(call: Call, what: str | None = None, value: str | None = None) -> None:
-    """Show who may come into this room; its operator makes it private, public, invite-only, registered, open or key KEY."""
+    """Show who may come in; its operator makes it private, public, invite-only, registered, encrypted, open or key KEY."""
     room = mine(call)
     if what is None:
         call.reply(Listing("policy", ("what", "value"), described(call, room)))
@@ -76,12 +76,26 @@ def policy(call: Call, what: str | None = None, value: str | None = None) -> Non
         case "registered", None:
             room.change(registered=True)
             done = "opened the room only to registered names"
+        case "encrypted", None:
+            if not call.me.way.encrypted:
+                raise NotAllowed("You are not encrypted yourself.")
+            room.change(encrypted=True)
+            done = "opened the room only to encrypted connections"
         case "open", None:
-            room.change(key="", invite_only=False, registered=False)
+            room.change(key="", invite_only=False, registered=False, encrypted=False)
             done = "opened the room to everybody"
         case _:
-            raise NotUnderstood("/room takes private, public, key KEY, invite-only, registered or open.")
+            raise NotUnderstood("/room takes private, public, key KEY, invite-only, registered, encrypted or open.")
     change(call, room, done)
+    if room.policy.encrypted:
+        _send_out_unencrypted(call, room)
+
+
+def _send_out_unencrypted(call: Call, room: Room) -> None:
+    for session in tuple(room.readers.values()):
+        if not session.way.encrypted:
+            call.hub.part(session, room, "not encrypted")
+            session.tell(Remark(f"{room.key} is open only to encrypted connections now: you are out."))
 
 
 @table.command("slow", "SECONDS", role=Role.MODERATOR)
@@ -127,6 +141,7 @@ def entry(room: Room) -> str:
         (policy.invite_only, "who was invited"),
         (policy.registered, "registered names"),
         (bool(policy.key), "who has its key"),
+        (policy.encrypted, "encrypted connections"),
     ]
     return ", ".join(words for needed, words in conditions if needed) or "everybody"
 
