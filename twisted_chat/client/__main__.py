@@ -8,6 +8,7 @@ from collections.abc import Sequence
 
 from twisted_chat import __version__
 from twisted_chat.client.connection import Conversation
+from twisted_chat.client.encryption import Server, known_hosts
 from twisted_chat.config import Config
 from twisted_chat.core import names
 from twisted_chat.core.errors import BadName
@@ -42,6 +43,9 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("--name", help="your name (default: you are asked; in a pipe, your login name)")
     parser.add_argument("--room", help="the room to come into (default: where you were, else the lobby)")
     parser.add_argument("--code", help="an invitation")
+    parser.add_argument(
+        "--insecure-plain", action="store_true", help="don't encrypt: all you say and hear can be read on the way"
+    )
     parser.add_argument("--version", action="version", version=f"twisted-chat {__version__}")
     given = parser.parse_args(arguments)
     try:
@@ -55,7 +59,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
     else:
         from twisted_chat.client.pipe import run
     name = given.name or ("" if sys.stdin.isatty() and sys.stdout.isatty() else getpass.getuser())
-    sys.exit(run(host, port, lambda front: Conversation(front, name, room, password, given.code)))
+    server = Server(host, port, known_hosts(), given.insecure_plain)
+    sys.exit(run(server, lambda front: Conversation(front, name, room, password, given.code)))
 
 
 if __name__ == "__main__":

@@ -8,7 +8,6 @@ from collections.abc import Callable
 from typing import Any
 
 from twisted.application.internet import ClientService, backoffPolicy
-from twisted.internet.endpoints import HostnameEndpoint
 from twisted.internet.interfaces import IHalfCloseableProtocol
 from twisted.internet.protocol import connectionDone
 from twisted.internet.stdio import StandardIO
@@ -17,6 +16,7 @@ from twisted.python.failure import Failure
 from zope.interface import implementer
 
 from twisted_chat.client.connection import ConnectionFactory, Conversation, Front
+from twisted_chat.client.encryption import Endpoint, Server
 from twisted_chat.core.events import Event, Receipt, Refused, RoomEvent, Whispered
 from twisted_chat.protocols.text import Plain
 
@@ -33,14 +33,14 @@ class Pipe(LineReceiver):
     delimiter = b"\n"
     MAX_LENGTH = 16 * 1024 * 1024
 
-    def __init__(self, reactor: Any, host: str, port: int, converse: Callable[[Front], Conversation]) -> None:
+    def __init__(self, reactor: Any, server: Server, converse: Callable[[Front], Conversation]) -> None:
         self.status = 0
         self._reactor = reactor
         self._input_ended = self._ending = self._output_gone = False
         self._giving_up: Any = None
         self._conversation = converse(self)
         self._dialect = Plain()
-        endpoint = HostnameEndpoint(reactor, host, port)
+        endpoint = Endpoint(reactor, server, self._tell, self._end)
         self._service = ClientService(endpoint, ConnectionFactory(self._conversation), backoffPolicy(), reactor)
 
     def start(self) -> None:
@@ -125,6 +125,9 @@ class Pipe(LineReceiver):
         self.status = 1
         print(f"twisted-chat: {why}", file=sys.stderr)
 
+    def _tell(self, line: str) -> None:
+        print(f"twisted-chat: {line}", file=sys.stderr)
+
     def _end(self, why: str = "") -> None:
         if self._ending:
             return
@@ -151,11 +154,11 @@ class Pipe(LineReceiver):
             self._reactor.stop()
 
 
-def run(host: str, port: int, converse: Callable[[Front], Conversation]) -> int:
+def run(server: Server, converse: Callable[[Front], Conversation]) -> int:
     """Talk until the input has ended and all is receipted. Returns the exit status."""
     from twisted.internet import reactor
 
-    pipe = Pipe(reactor, host, port, converse)
+    pipe = Pipe(reactor, server, converse)
     reactor.callWhenRunning(pipe.start)
     reactor.run()
     return pipe.status

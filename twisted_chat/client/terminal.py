@@ -12,10 +12,10 @@ from prompt_toolkit.formatted_text import ANSI
 from prompt_toolkit.patch_stdout import patch_stdout
 from twisted.application.internet import ClientService, backoffPolicy
 from twisted.internet.defer import Deferred
-from twisted.internet.endpoints import HostnameEndpoint
 from twisted.python.failure import Failure
 
 from twisted_chat.client.connection import ConnectionFactory, Conversation, Front
+from twisted_chat.client.encryption import Endpoint, Server
 from twisted_chat.core.events import (
     Done,
     Event,
@@ -71,7 +71,7 @@ class Words(Completer):
 class Terminal:
     """The front of the conversation, and the loop that reads the prompt."""
 
-    def __init__(self, reactor: Any, host: str, port: int, converse: Callable[[Front], Conversation]) -> None:
+    def __init__(self, reactor: Any, server: Server, converse: Callable[[Front], Conversation]) -> None:
         self.status = 0
         self._reactor = reactor
         self._words = Words()
@@ -91,9 +91,8 @@ class Terminal:
         self._secret = False  # what is asked for is a password
         self._leaving = False
         self._reading: asyncio.Future[str] | None = None
-        self._service = ClientService(
-            HostnameEndpoint(reactor, host, port), ConnectionFactory(self._conversation), backoffPolicy(), reactor
-        )
+        endpoint = Endpoint(reactor, server, lambda line: self.show(*lines(Remark(line))), self._fail)
+        self._service = ClientService(endpoint, ConnectionFactory(self._conversation), backoffPolicy(), reactor)
 
     async def run(self) -> None:
         """Ask for a name, connect, and talk until the person leaves."""
@@ -205,12 +204,16 @@ class Terminal:
                 self._reading.cancel()
 
     def _unreachable(self, failure: Failure) -> None:
+        if not self._leaving:
+            self._fail(f"Can't connect: {failure.getErrorMessage()}")
+
+    def _fail(self, why: str) -> None:
         self.status = 1
-        self.show(f"Can't connect: {failure.getErrorMessage()}")
+        self.show(*why.splitlines())
         self.leave()
 
 
-def run(host: str, port: int, converse: Callable[[Front], Conversation]) -> int:
+def run(server: Server, converse: Callable[[Front], Conversation]) -> int:
     """Talk until the person leaves. Returns the exit status."""
     from twisted.internet import asyncioreactor
 
@@ -220,7 +223,7 @@ def run(host: str, port: int, converse: Callable[[Front], Conversation]) -> int:
     from twisted.internet import reactor as installed
 
     reactor: Any = installed
-    terminal = Terminal(reactor, host, port, converse)
+    terminal = Terminal(reactor, server, converse)
 
     def start() -> None:
         ended: Deferred[None] = Deferred.fromFuture(asyncio.ensure_future(terminal.run()))
