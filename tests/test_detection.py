@@ -10,13 +10,18 @@ from encrypted import Encrypted, credentials
 from hypothesis import given
 from hypothesis import strategies as st
 from OpenSSL import SSL
+from twisted.internet.abstract import FileDescriptor
+from twisted.internet.protocol import Factory, Protocol
+from twisted.internet.task import Clock
 from twisted.python.log import addObserver, removeObserver
 
 from twisted_chat.config import Config, Limits
 from twisted_chat.protocols import first_bytes
+from twisted_chat.protocols.connection import unsent_bytes
 from twisted_chat.protocols.detect import HANDSHAKE_SECONDS
 from twisted_chat.protocols.refusals import in_ssh
 from twisted_chat.protocols.spoken import PROTOCOLS, ROWS
+from twisted_chat.protocols.tls import TlsFactory
 from twisted_chat.testing import Chat, Client
 
 GREETING = "Welcome to the chat server! What's your name?"
@@ -311,3 +316,36 @@ def test_inside_tls_there_is_no_more_tls(tmp_path: Path) -> None:
     client.send_bytes(TLS_HELLO)
     assert client._take_in()
     assert client.tls.recv(100) == b"\x15\x03\x01\x00\x02\x02\x28"
+
+
+def test_what_waits_inside_tls_is_counted_at_the_socket(tmp_path: Path) -> None:
+    """So that a peer that takes nothing is noticed there as well."""
+    descriptor = FileDescriptor(reactor=object())
+    descriptor.dataBuffer = b"12345"
+    tls = TlsFactory(credentials(tmp_path), Factory.forProtocol(Protocol), Clock()).buildProtocol(None)
+    tls.transport = descriptor
+    assert unsent_bytes(tls) == 5
+
+
+def test_rooms_for_encrypted_connections(tmp_path: Path) -> None:
+    """Nobody reads there whose way can be read: not who was inside, an operator, who is invited, or who searches."""
+    chat = Chat(credentials=credentials(tmp_path))
+    ann, ben = Encrypted(chat).shake_hands(), chat.enter("Ben")
+    ann.send("Ann", "/register correct horse", "/join #safe")
+    ben.send("/join #safe")
+    ben.send("/room encrypted")
+    assert "-> #safe" not in "".join(ben.lines())
+    ann.send("/room encrypted")
+    assert "-> #safe is open only to encrypted connections now: you are out." in ben.lines()
+    ann.send("hush", "/invite Ben", "/invite")
+    assert any("openssl s_client -quiet -connect 10.0.0.1:12345" in line for line in ann.lines())
+    ben.send("/join #safe", "/search hush")
+    shown = ben.lines()
+    assert "-> #safe is open only to encrypted connections." in shown
+    assert "-> Nothing was found." in shown
+    plain = chat.enter("Ann")
+    plain.send("correct horse", "/join #safe")
+    shown = plain.lines()
+    assert "-> You are already connected, switching to this session." in shown
+    assert "-> #safe is open only to encrypted connections." in shown
+    assert not [line for line in shown if "hush" in line]

@@ -264,8 +264,9 @@ class Hub:
         if old.inbox is not None and session.inbox is not None:
             session.positions[session.inbox.key] = old.position(old.inbox) if session.registered else session.inbox.delivered
         for room in old.rooms.values():
-            self._come_in(session, room, old.position(room))
-        session.current = old.current
+            if not rights.exposed(session, room):
+                self._come_in(session, room, old.position(room))
+        session.current = old.current if old.current in session.rooms.values() else next(iter(session.rooms.values()), None)
         session.correspondent, session.away, session.known = old.correspondent, old.away, old.known
         if not session.registered:
             session.set(old.settings)

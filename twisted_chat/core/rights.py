@@ -31,13 +31,18 @@ def role(session: Session, room: Room | None, operators: Container[str]) -> Role
     return Role.REGISTERED
 
 
+def exposed(session: Session, room: Room) -> bool:
+    """Whether what is said in a room for encrypted connections could be read on this person's way."""
+    return room.policy.encrypted and not session.way.encrypted
+
+
 def admit(session: Session, room: Room, key: str, operators: Container[str]) -> None:
     """Raises `ClosedRoom` if the room's policy does not let this person in. ``key`` is the room key they gave, or empty.
 
-    What is said in a room for encrypted connections would be read on anybody's way that is not: there are no exceptions.
+    Invited or not, operator or not: `exposed` is nobody let in.
     """
     policy = room.policy
-    if policy.encrypted and not session.way.encrypted:
+    if exposed(session, room):
         raise ClosedRoom(f"{room.key} is open only to encrypted connections.")
     invited = room.key in session.invited or (session.registered and session.key in policy.invited)
     if invited or role(session, room, operators) >= Role.MODERATOR:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from twisted_chat.core import durations, names
+from twisted_chat.core import durations, names, rights
 from twisted_chat.core.builtin.rooms import HISTORY_ON_JOIN, history, mine
 from twisted_chat.core.builtin.table import table
 from twisted_chat.core.commands import Call
@@ -59,7 +59,7 @@ async def search(call: Call, text: str) -> None:
     """Search your rooms and public ones: words, from:NAME, in:#ROOM, since:TIME (2h, 2026-11-23), before:NUMBER for more."""
     hub, me = call.hub, call.me
     hub.searches.take(me.way.address or str(me.id), hub.clock(), "You search")
-    readable = {room.key for room in hub.rooms_seen_by(me) if me.way.encrypted or not room.policy.encrypted}
+    readable = {room.key for room in hub.rooms_seen_by(me) if not rights.exposed(me, room)}
     words: list[str] = []
     author, rooms, since_time, before = "", readable, 0.0, None
     for word in text.split():

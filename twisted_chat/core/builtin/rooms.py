@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from twisted_chat.core import names
+from twisted_chat.core import names, rights
 from twisted_chat.core.builtin.table import table
 from twisted_chat.core.commands import Call
 from twisted_chat.core.errors import NotAllowed, NotInRoom, NotKept, NotUnderstood
@@ -87,13 +87,8 @@ def policy(call: Call, what: str | None = None, value: str | None = None) -> Non
         case _:
             raise NotUnderstood("/room takes private, public, key KEY, invite-only, registered, encrypted or open.")
     change(call, room, done)
-    if room.policy.encrypted:
-        _send_out_unencrypted(call, room)
-
-
-def _send_out_unencrypted(call: Call, room: Room) -> None:
     for session in tuple(room.readers.values()):
-        if not session.way.encrypted:
+        if rights.exposed(session, room):
             call.hub.part(session, room, "not encrypted")
             session.tell(Remark(f"{room.key} is open only to encrypted connections now: you are out."))
 
