@@ -52,7 +52,7 @@ class TlsTalker(Talker):
 
 def trusting() -> ssl.SSLContext:
     """Takes any certificate."""
-    context = ssl.create_default_context()
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
     context.check_hostname = False
     context.verify_mode = ssl.CERT_NONE
     return context

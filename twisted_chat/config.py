@@ -53,6 +53,7 @@ class Config:
     operator: tuple[str, ...] = option((), "A registered name that is an operator of the server. Repeatable.")
     motd: str = option("", "File of UTF-8 text to show to everyone who comes in.")
 
+    metrics: str = option("", "Twisted endpoint for Prometheus, as tcp:9555:interface=127.0.0.1. Default: none.")
     limits: Limits = option(Limits.ON, "off: nobody is held to a rate or a number of connections. For benchmarks only.")
     per_address: int | None = option(16, "Connections that one address (IPv6: one /64) may have at once.")
     exempt: tuple[str, ...] = option(

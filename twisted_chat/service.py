@@ -20,7 +20,7 @@ from twisted.internet.address import IPv4Address, IPv6Address
 from twisted.internet.defer import Deferred, DeferredList, maybeDeferred
 from twisted.internet.endpoints import serverFromString
 from twisted.internet.error import CannotListenError
-from twisted.internet.interfaces import IAddress, IListeningPort
+from twisted.internet.interfaces import IAddress, IListeningPort, IProtocolFactory
 from twisted.internet.task import deferLater
 from twisted.internet.tcp import Port
 from twisted.logger import Logger
@@ -36,6 +36,7 @@ from twisted_chat.core.hub import Hub
 from twisted_chat.core.ports import MessageLog, Records
 from twisted_chat.core.text import clean
 from twisted_chat.listening import places, try_to_listen
+from twisted_chat.metrics import Metrics
 from twisted_chat.protocols.spoken import Frame, chosen, port_factory, ways_in
 from twisted_chat.protocols.tls import Credentials
 from twisted_chat.sockets import accepted
@@ -63,8 +64,8 @@ def make_service(config: Config, reactor: Any = None) -> "ChatService":
     motd = read_motd(config.motd)
     database = None
     try:
-        for place in places(config):
-            try_to_listen(reactor, place.endpoint)
+        for endpoint in filter(None, [*(place.endpoint for place in places(config)), config.metrics]):
+            try_to_listen(reactor, endpoint)
         if config.state != "none":
             database = Database(Path(config.state))
             database.claim()
@@ -123,6 +124,7 @@ class ChatService(Service):
         self._reactor = reactor
         self._places = [(place.endpoint, chosen(place.protocols or config.protocols)) for place in places(config)]
         self._ports: list[IListeningPort] = []
+        self._metrics: Metrics | None = None
         self._told: Counter[str] = Counter()  # how many refusals the log knows of, by reason
 
     def startService(self) -> None:
@@ -161,7 +163,10 @@ class ChatService(Service):
         self._ticker = Ticker(self._reactor, self._tick)
         self._ticker.start()
         for endpoint, words in self._places:
-            self._listen(endpoint, words)
+            self._listen(endpoint, port_factory(self._frame, words))
+        if self._config.metrics:
+            self._metrics = Metrics(self._frame, self._reactor)
+            self._listen(self._config.metrics, self._metrics.site)
         self._tell_fingerprint()
         self._restore_hangup = systemd.on_hangup(self._reactor, self._reload)
         self._reactor.callWhenRunning(systemd.notify, "READY=1")
@@ -204,9 +209,9 @@ class ChatService(Service):
             self.log.critical(LIMITS_OFF)
         return Gate(numbers, self._config.exempt, lambda: self.hub.named, SystemRandom().random)
 
-    def _listen(self, endpoint: str, words: frozenset[str]) -> None:
+    def _listen(self, endpoint: str, factory: IProtocolFactory) -> None:
         failures: list[Failure] = []
-        listening = serverFromString(self._reactor, endpoint).listen(port_factory(self._frame, words))
+        listening = serverFromString(self._reactor, endpoint).listen(factory)
         listening.addCallbacks(self._listening, failures.append)
         if failures:
             failures[0].raiseException()
@@ -256,6 +261,8 @@ class ChatService(Service):
 
     async def _drain(self) -> None:
         self._ticker.stop()
+        if self._metrics is not None:
+            self._metrics.stop()
         for port in self._ports:
             await maybeDeferred(port.stopListening)
         for undecided in tuple(self._frame.undecided):

@@ -86,6 +86,17 @@ def endpoints(text: str) -> tuple[str, ...]:
     return tuple(text.split())
 
 
+def metrics(text: str) -> str:
+    """An endpoint for Prometheus."""
+    from twisted.internet import reactor
+
+    try:
+        serverFromString(reactor, text)
+    except Exception as error:
+        raise ValueError(f"--metrics takes a Twisted endpoint, not {text!r} ({error})") from None
+    return text
+
+
 def protocols(text: str, name: str = "--protocols") -> str:
     """What is spoken."""
     try:
@@ -140,6 +151,7 @@ PARSERS: dict[str, Callable[[str], Any]] = {
     "exempt": networks,
     "listen": endpoints,
     "protocols": protocols,
+    "metrics": metrics,
     "operator": operators,
 }
 
