@@ -1,5 +1,6 @@
 """A real daemon and every way in: real programs, in clear and encrypted; certificates exchanged; a socket passed in."""
 
+import contextlib
 import json
 import re
 import resource
@@ -189,6 +190,44 @@ def fingerprint(state: Path) -> str:
 def seen_by(talker: TlsTalker) -> str:
     """What the certificate that somebody was shown is known by, by Python's own TLS."""
     return sha256(talker.socket.getpeercert(binary_form=True)).digest().hex(":").upper()
+
+
+def test_who_goes_without_a_goodbye_has_gone(tmp_path: Path) -> None:
+    """Control-C ends openssl in the middle of TLS: the name is free at once, as it is with nc; half a line is not said."""
+    with running(tmp_path) as daemon:
+        watcher = TlsTalker(daemon.port, "Watcher")
+        command = [program("openssl"), "s_client", "-quiet", "-connect", f"127.0.0.1:{daemon.port}"]
+        olga = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+        olga.stdin.write(b"Olga\nwhole\nhalf")
+        olga.stdin.flush()
+        watcher.until("<Olga> whole")
+        olga.send_signal(signal.SIGINT)
+        olga.communicate()
+        watcher.until("* Olga left")
+        TlsTalker(daemon.port, "Olga").say("again")
+        assert "half" not in watcher.until("<Olga> again")
+
+
+def test_noise_inside_tls_is_no_news(tmp_path: Path) -> None:
+    """Handshakes that break off, and records that are none: nothing of it is in the log, and others talk on."""
+    with running(tmp_path) as daemon:
+        ann = TlsTalker(daemon.port, "Ann")
+        for noise in (b"\x16\x03", b"\x16\x03\x01\x00\x05hello" * 9, b"\x16\x03\x01\xff\xff" + b"\xff" * 70000):
+            talker = Talker(daemon.port)
+            talker.socket.sendall(noise)
+            talker.socket.shutdown(socket.SHUT_WR)
+            with contextlib.suppress(ConnectionResetError):
+                while talker.socket.recv(65536):
+                    pass
+        broken = TlsTalker(daemon.port, "Broken")
+        raw = socket.socket(fileno=broken.socket.detach())
+        raw.sendall(b"\x17\x03\x03\x00\x10" + bytes(16))
+        raw.close()
+        ann.until("* Broken left")
+        ann.say("well")
+        ann.until("I received your message - 'well'")
+        daemon.end()
+        assert not re.search("Traceback|Unhandled|Error", daemon.output)
 
 
 def test_stalled_readers_inside_tls_cost_little_memory(tmp_path: Path) -> None:

@@ -33,8 +33,10 @@ VALID = timedelta(days=3650)
 APPLICATIONS = (b"http/1.1", b"irc")
 # For TLS 1.2; those of 1.3 are all good. Forward secrecy and authenticated encryption, as Mozilla's intermediate list.
 CIPHERS = b"ECDHE+AESGCM:ECDHE+CHACHA20"
-# SSL_OP_NO_RENEGOTIATION, which pyOpenSSL has no name for.
+# Options of OpenSSL that pyOpenSSL has no name for (ssl.h). A connection that ends without TLS's own goodbye is taken for
+# one that ended: whoever stops openssl with Control-C has gone, as with nc, and a line that was cut off is not said.
 NO_RENEGOTIATION = 1 << 30
+IGNORE_UNEXPECTED_EOF = 1 << 7
 
 
 class BadCertificate(Exception):
@@ -177,7 +179,7 @@ def server_context(chain: list[x509.Certificate], key: Any) -> SSL.Context:
     """
     context = SSL.Context(SSL.TLS_SERVER_METHOD)
     context.set_min_proto_version(SSL.TLS1_2_VERSION)
-    context.set_options(SSL.OP_NO_COMPRESSION | SSL.OP_NO_TICKET | NO_RENEGOTIATION)
+    context.set_options(SSL.OP_NO_COMPRESSION | SSL.OP_NO_TICKET | NO_RENEGOTIATION | IGNORE_UNEXPECTED_EOF)
     context.set_session_cache_mode(SSL.SESS_CACHE_OFF)  # connections last for hours: there is nothing to resume
     context.set_mode(SSL.MODE_RELEASE_BUFFERS)  # and most are idle
     context.use_certificate(chain[0])

@@ -39,6 +39,11 @@ from twisted_chat.sockets import tune
 HANDSHAKE_SECONDS = 10.0
 
 
+# How long a whole line may be the beginning of something else, in seconds, before it is taken for what it is: an empty
+# one could be that of a PROXY header, but those come in one piece.
+WHOLE_LINE_SECONDS = 0.3
+
+
 @dataclass(frozen=True, slots=True)
 class Choice:
     """A protocol that is told by its first bytes, and what speaks it."""
@@ -61,6 +66,7 @@ class Detector(Protocol):
         self._first = b""
         self._greeted: LineConnection | None = None
         self._timer: IDelayedCall | None = None
+        self._deciding: IDelayedCall | None = None
         self._since = 0.0
 
     def connectionMade(self) -> None:
@@ -82,6 +88,8 @@ class Detector(Protocol):
 
     def dataReceived(self, data: bytes) -> None:
         """Called by the transport, with the first bytes or some of them."""
+        if self.transport.disconnecting:
+            return
         self._first += data
         maybe = False
         for choice in self.factory.choices:
@@ -94,6 +102,8 @@ class Detector(Protocol):
                     maybe = True
         if not maybe:
             self._hand_over(self.factory.others)
+        elif b"\n" in self._first and self._deciding is None:
+            self._deciding = self.factory.clock.callLater(WHOLE_LINE_SECONDS, self._hand_over, self.factory.others)
 
     def readConnectionLost(self) -> None:
         """Called by the transport: nothing more will come. A person it is, who has typed this or nothing."""
@@ -159,6 +169,8 @@ class Detector(Protocol):
     def _forget(self) -> None:
         self.factory.undecided.discard(self)
         self._stop_timer()
+        if self._deciding is not None and self._deciding.active():
+            self._deciding.cancel()
 
     def _stop_timer(self) -> None:
         if self._timer is not None and self._timer.active():
