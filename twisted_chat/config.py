@@ -121,7 +121,7 @@ class Config:
     """Memory for the end of the log, in bytes: minutes of a busy room. Readers further behind read from disk."""
 
     batch_bytes: int = 64 * 1024
-    """Memory of one batch, in bytes: about what a connection holds before it is full, so none ever holds much more."""
+    """What a reader is sent of one batch, in bytes: about what a connection holds before it is full, and never much more."""
 
     waiting_bytes: int = 16 * MIB
     """Memory for messages that wait to be kept, in bytes: 5 s of a locked disk at thousands of messages a second."""

@@ -169,6 +169,7 @@ class ChatService(Service):
             self._listen(self._config.metrics, self._metrics.site)
         self._tell_fingerprint()
         self._restore_hangup = systemd.on_hangup(self._reactor, self._reload)
+        resources.spare_the_collector()
         self._reactor.callWhenRunning(systemd.notify, "READY=1")
 
     def stopService(self) -> "Deferred[None]":

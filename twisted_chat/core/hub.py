@@ -369,8 +369,7 @@ class Hub:
         rights.may_speak(session, room, self.operators, self.clock())
         session.spoke = self.now()
         policy = "always" if session.program else session.settings.receipts
-        alone = all(reader.key == session.key for reader in room.readers.values())
-        answered = policy == "always" or (policy == "alone" and alone)
+        answered = policy == "always" or (policy == "alone" and room.is_alone(session.key))
         event = kind(
             self.receipts.expect(session, message_id, answered), session.spoke, room.key, session.name, text, session.id
         )

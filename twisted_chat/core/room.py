@@ -72,6 +72,13 @@ class Room(Stream):
         """Who is here, in alphabetical order."""
         return tuple(sorted((session.name for session in self.people().values()), key=str.casefold))
 
+    def is_alone(self, key: str) -> bool:
+        """Whether nobody but the person of this key is here. Asked for every message: the first reader mostly tells."""
+        for reader in self.readers.values():  # noqa: SIM110 (a generator costs more than what it does here)
+            if reader.key != key:
+                return False
+        return True
+
     def has(self, key: str) -> bool:
         """Whether somebody of this key is here, on any connection."""
         return any(session.key == key for session in self.readers.values())

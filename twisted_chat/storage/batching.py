@@ -2,7 +2,8 @@
 
 1. `append` puts an event into its room's open batch. `flush`, once a turn, closes the batches, gives them to the
    store and to the reader: shown and kept side by side.
-2. A batch that grows past ``batch_bytes`` is followed by another, so that a connection is never handed much more at once.
+2. A batch of which a reader would be sent more than ``batch_bytes`` is followed by another, so that a connection is
+   never handed much more at once.
 3. A store implements `_store`, which has to settle every batch in order, and the reads below the tail.
 """
 
@@ -68,7 +69,7 @@ class BatchingLog(MessageLog):
             raise ValueError(f"event {event.seq} does not follow {self._newest}")
         self._newest = event.seq
         batch = self._open.get(event.room)
-        if batch is None or batch.size > self._batch_bytes:
+        if batch is None or batch.shown > self._batch_bytes:
             batch = self._open[event.room] = Batch(event.room)
             self._turn.append(batch)
             self._tail.add(batch)
