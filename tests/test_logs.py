@@ -13,7 +13,8 @@ from twisted.internet.task import Clock
 from twisted_chat.core.batch import Batch
 from twisted_chat.core.errors import NotKept
 from twisted_chat.core.events import Joined, Said
-from twisted_chat.storage.database import Database, StateError
+from twisted_chat.storage.database import Database
+from twisted_chat.storage.folder import StateError
 from twisted_chat.storage.memory import MemoryLog
 from twisted_chat.storage.sqlite import PROBE_SECONDS, SqliteLog
 

@@ -6,15 +6,16 @@ from pathlib import Path
 import pytest
 
 from twisted_chat.core.ports import Query
-from twisted_chat.storage import database
-from twisted_chat.storage.database import Database, StateError
+from twisted_chat.storage import folder as storage
+from twisted_chat.storage.database import Database
+from twisted_chat.storage.folder import StateError
 
 
 def made_by_version_1(folder: Path) -> None:
     """A log as the first version left it."""
     connection = sqlite3.connect(folder / "chat.db", isolation_level=None)
-    connection.executescript(database.script(1))
-    connection.execute(f"PRAGMA application_id = {database.APPLICATION_ID}")
+    connection.executescript(storage.script(1))
+    connection.execute(f"PRAGMA application_id = {storage.APPLICATION_ID}")
     connection.execute("PRAGMA user_version = 1")
     connection.execute("PRAGMA journal_mode = WAL")
     connection.execute("INSERT INTO log VALUES ('abc', 7)")
@@ -38,7 +39,7 @@ def test_version_1_is_upgraded(tmp_path: Path) -> None:
     assert [row[0] for row in log.read("#lobby", 0, 99, 9, False)] == [5, 6]
     assert log.find(b"\x01") == 5
     assert [row[5] for row in log.search(Query(words=("tea",), rooms=("#lobby",)))] == ["good tea"]
-    assert log.query("PRAGMA user_version") == [(database.VERSION,)]
+    assert log.query("PRAGMA user_version") == [(storage.VERSION,)]
     log.close(7)
     copy = sqlite3.connect(tmp_path / "chat-schema-1.db")
     assert copy.execute("PRAGMA user_version").fetchone() == (1,)
@@ -49,8 +50,8 @@ def test_version_1_is_upgraded(tmp_path: Path) -> None:
 def test_an_upgrade_that_fails_changes_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """It happens as a whole or not at all, and the daemon says why it does not start."""
     made_by_version_1(tmp_path)
-    right = database.script
-    monkeypatch.setattr(database, "script", lambda version: right(version) + "SELECT nonsense;")
+    right = storage.script
+    monkeypatch.setattr(storage, "script", lambda version: right(version) + "SELECT nonsense;")
     with pytest.raises(StateError, match="nonsense"):
         opened(tmp_path)
     monkeypatch.undo()

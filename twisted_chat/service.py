@@ -7,6 +7,7 @@ Draining: nothing more is accepted; what was read is worked off and receipted; e
 take nothing are cut off; the log is closed. All within `Config.draining_seconds` and a second.
 """
 
+import sys
 import time
 from collections import Counter
 from collections.abc import Coroutine
@@ -41,7 +42,8 @@ from twisted_chat.protocols.spoken import Frame, chosen, port_factory, ways_in
 from twisted_chat.protocols.tls import Credentials
 from twisted_chat.sockets import accepted
 from twisted_chat.storage.accounts import PortalAccounts
-from twisted_chat.storage.database import Database, StateError
+from twisted_chat.storage.database import Database
+from twisted_chat.storage.folder import StateError
 from twisted_chat.storage.memory import MemoryLog
 from twisted_chat.storage.records import MemoryRecords, SqliteRecords
 from twisted_chat.storage.sqlite import SqliteLog
@@ -128,9 +130,14 @@ class ChatService(Service):
         self._told: Counter[str] = Counter()  # how many refusals the log knows of, by reason
 
     def startService(self) -> None:
-        """Called by Twisted, in the daemon. Raises `StateError` or `CannotListenError`."""
+        """Called by Twisted, in the daemon. Raises `CannotListenError`; ends the process if the log can't be opened."""
         super().startService()
-        self.messages = self._open_log()
+        try:
+            self.messages = self._open_log()
+        except StateError as error:
+            self.log.critical("{why}", why=str(error))
+            print(f"twistd chat: {error}", file=sys.__stderr__)
+            raise SystemExit(1) from None
         self.accounts = PortalAccounts(self._password_of, self._reactor.callFromThread)
         records = self._open_records()
         self.hub = Hub(

@@ -1,36 +1,39 @@
-"""One SQLite file that holds a message log, and the folder it lies in. Plain, blocking calls.
+"""One SQLite file that holds a message log. Plain, blocking calls, all from one thread.
 
-1. A folder belongs to one process: `claim` locks a file in it, for as long as the process lives, forks included.
-2. A file is ours (``application_id``), of a version we know (``user_version``), and sound, or `claim` refuses it.
-   One that is not there is made beside and renamed, so that an empty or half-made file is damage, never a beginning.
-3. WAL with ``synchronous=FULL``, both asserted: a commit has been flushed to disk when it returns
+1. WAL with ``synchronous=FULL``, both asserted: a commit has been flushed to disk when it returns
    (https://sqlite.org/pragma.html#pragma_synchronous). WAL with NORMAL has not.
-4. After any failed write the connection is closed, with every page it held, and opened again: a failed fsync says
-   nothing about which pages are on disk (https://sqlite.org/forum, "fsyncgate").
+2. After any failed write the connection is closed, with every page it held, and opened again. A failed fsync says
+   nothing about which pages are on disk, and the next one says "done" (https://wiki.postgresql.org/wiki/Fsync_Errors):
+   what the failed commit wrote to the WAL may stand in the system's memory only, look whole, and be taken for
+   committed; whatever is written behind it would be cut off with it by a power failure.
+3. So no connection writes before it has moved all of the WAL into the file, flushed, and begun the WAL anew. The first
+   one too: the daemon before may have ended in the middle of that. Until it succeeds nothing is kept. Then what a
+   failed commit left behind is taken out: its senders were told that it was not kept.
+4. Checkpoints are made here and not by SQLite's commits, which pass over a checkpoint that fails.
+5. After each commit the files still are those that were opened, or it counts as failed: a commit to a file that was
+   deleted, renamed or replaced would not be there after the next start. What takes their place has to be this log,
+   with its latest message.
+6. A commit that finds the file damaged is the last one: until the daemon is started again, which checks it.
 """
 
-import fcntl
 import json
-import os
-import secrets
 import sqlite3
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import suppress
-from importlib.resources import files
 from pathlib import Path
 from time import monotonic
 from typing import Any, TypeAlias
 
 from twisted_chat.core.names import fold
 from twisted_chat.core.ports import Query
+from twisted_chat.storage.folder import AT_REST, IN_USE, Folder, Identity, StateError
 
-# "Twch": tells our files from other programs' (https://sqlite.org/pragma.html#pragma_application_id).
-APPLICATION_ID = 0x54776368
-VERSION = 2
 # How long a search may keep the thread from keeping messages, in seconds.
 SEARCH_SECONDS = 0.5
 # The WAL is cut back to this many bytes when it has been checkpointed.
-WAL_LIMIT = 64 * 1024 * 1024
+WAL_LIMIT = 16 * 1024 * 1024
+# A checkpoint is due after so many commits, or 16 times as many rows: that is some 2 MiB of WAL.
+CHECKPOINT_COMMITS, ROWS_A_COMMIT = 64, 16
 
 Row: TypeAlias = tuple[int, float, str, str, str, str, bytes | None]
 Stored: TypeAlias = tuple[int, float, str, str, str, str]  # seq, time, room, kind, author, text
@@ -51,48 +54,29 @@ SEARCH = """
 """
 
 
-class StateError(Exception):
-    """The state folder can't be used. One sentence for the person who starts the daemon."""
-
-
-def script(version: int) -> str:
-    """The SQL that makes a file of the version before one of this version."""
-    return files(__package__).joinpath(f"schema/{version}.sql").read_text("utf-8")
-
-
 class Database:
     """The file ``chat.db`` in a folder. `claim` first, then `open`, then the rest, from one thread at a time."""
 
     def __init__(self, folder: Path) -> None:
-        self.path = folder / "chat.db"
-        self._folder = folder
-        self._lock: int | None = None
+        self._folder = Folder(folder)
+        self.path = self._folder.path
         self._connection: sqlite3.Connection | None = None
+        self._files: Identity = ()
+        self._trusted = False  # whether this connection may write: rule 3
+        self._damage = ""
         self._busy_ms = 0
+        self._unchecked = 0  # commits since the last checkpoint
+        self._id = ""
+        self.kept = 0  # the highest number of a message that is on disk, or was
+        self._pruned = 0  # all up to this number has been taken out
 
     def claim(self) -> None:
         """Lock the folder, making it if needed, and check the file in it. Raises `StateError`."""
-        try:
-            self._folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-            self._lock = os.open(self._folder / "chat.lock", os.O_RDWR | os.O_CREAT, 0o600)
-            fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            self.release()
-            raise StateError(f"Another daemon is using the state folder {self._folder}.") from None
-        except OSError as error:
-            self.release()
-            raise StateError(f"The state folder {self._folder} can't be used: {error.strerror}.") from None
-        try:
-            self._check()
-        except StateError:
-            self.release()
-            raise
+        self._folder.claim()
 
     def release(self) -> None:
         """Let another process have the folder."""
-        if self._lock is not None:
-            os.close(self._lock)
-            self._lock = None
+        self._folder.release()
 
     def open(self, block: int) -> tuple[str, int]:
         """Open or make the file, and reserve the next ``block`` numbers.
@@ -101,15 +85,19 @@ class Database:
         """
         try:
             if not self.path.exists():
-                self._make()
-            self._upgrade()
-            log_id, used = self._connect().execute("SELECT id, reserved FROM log").fetchone()
+                self._folder.make()
+            connection = self._connect()
+            self._folder.upgrade(connection)
+            log_id, used = connection.execute("SELECT id, reserved FROM log").fetchone()
+            self._id = str(log_id)
+            self.kept = int(connection.execute("SELECT coalesce(max(seq), 0) FROM messages").fetchone()[0])
             self.commit([], used + block)
+            self._folder.note(self._id, IN_USE)
         except (OSError, sqlite3.Error) as error:
             self._disconnect()
             self.release()
             raise StateError(f"The log {self.path} can't be opened: {error}.") from None
-        return str(log_id), int(used)
+        return self._id, int(used)
 
     def close(self, newest: int) -> None:
         """Give back the numbers above ``newest``, and close the file."""
@@ -129,18 +117,17 @@ class Database:
         """Write messages, and with ``reserve`` the highest number that may be used, in one transaction.
 
         Returns, for each message whose key was there already, the number it is there under. When this returns, all
-        is on disk. Raises `sqlite3.Error`: then none of it is in the history.
+        is on disk. Raises `sqlite3.Error`: then none of it is in the history, or will be once that is written again.
         """
-        try:
-            connection = self._connect()
-            connection.execute("BEGIN IMMEDIATE")
-            duplicates = self._insert(connection, rows)
+        duplicates: dict[int, int] = {}
+
+        def work(connection: sqlite3.Connection) -> None:
+            duplicates.update(self._insert(connection, rows))
             if reserve is not None:
                 connection.execute("UPDATE log SET reserved = ?", (reserve,))
-            connection.execute("COMMIT")
-        except BaseException:
-            self._disconnect()
-            raise
+
+        self._transact(work, 1 + len(rows) // ROWS_A_COMMIT)
+        self.kept = max([self.kept, *(row[0] for row in rows if row[0] not in duplicates)])
         return duplicates
 
     def find(self, key: bytes) -> int | None:
@@ -191,15 +178,38 @@ class Database:
 
     def write(self, statements: Sequence[tuple[str, Sequence[Any]]]) -> None:
         """Run statements in one transaction: on disk when this returns, or, with `sqlite3.Error`, none of it has happened."""
-        try:
-            connection = self._connect()
-            connection.execute("BEGIN IMMEDIATE")
+
+        def work(connection: sqlite3.Connection) -> None:
             for statement, values in statements:
                 connection.execute(statement, values)
+
+        self._transact(work, 1)
+
+    def prune(self, upto: int) -> None:
+        """Take out the messages up to a number, and their words. Raises `sqlite3.Error`."""
+        self.write([("DELETE FROM messages WHERE seq <= ?", (upto,))])
+        self._pruned = max(self._pruned, upto)
+
+    def _transact(self, work: Callable[[sqlite3.Connection], None], weight: int) -> None:
+        """Do something in one transaction, and see that it is where it should be."""
+        try:
+            connection = self._writable()
+            if self._unchecked >= CHECKPOINT_COMMITS:
+                connection.execute("PRAGMA wal_checkpoint(PASSIVE)").fetchone()
+                self._unchecked = 0
+            connection.execute("BEGIN IMMEDIATE")
+            work(connection)
             connection.execute("COMMIT")
-        except BaseException:
+            if self._folder.identity() != self._files:
+                connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")  # so that the file has all, wherever it is now
+                raise sqlite3.OperationalError("the log's files were deleted, renamed or replaced while they were in use")
+        except BaseException as error:
+            # Its children stand for other faults; and what is no longer our file is not damage of ours.
+            if type(error) is sqlite3.DatabaseError and self._trusted and self._folder.identity() == self._files:
+                self._damage = str(error)
             self._disconnect()
             raise
+        self._unchecked += weight
 
     def _insert(self, connection: sqlite3.Connection, rows: Sequence[Row]) -> dict[int, int]:
         before = connection.total_changes
@@ -210,95 +220,59 @@ class Database:
         found = {seq: int(answer.fetchone()[0]) for seq, answer in there.items()}
         return {seq: other for seq, other in found.items() if other != seq}
 
+    def _writable(self) -> sqlite3.Connection:
+        """A connection that has made sure of the file (rules 3, 5 and 6)."""
+        if self._damage:
+            raise sqlite3.DatabaseError(f"{self._damage}; it has to be restored, and the daemon started again")
+        connection = self._connect()
+        if not self._trusted:
+            if not self._has_latest(connection):
+                raise sqlite3.OperationalError("there is an older copy of the log; the latest has to be put back")
+            busy, _, _ = connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
+            if busy:
+                raise sqlite3.OperationalError("another program is reading the log")
+            connection.execute("DELETE FROM messages WHERE seq > ?", (self.kept,))
+            self._trusted = True
+        return connection
+
+    def _has_latest(self, connection: sqlite3.Connection) -> bool:
+        found = connection.execute("SELECT 1 FROM messages WHERE seq = ?", (self.kept,)).fetchone()
+        return found is not None or self.kept <= self._pruned
+
     def _connect(self) -> sqlite3.Connection:
         if self._connection is None:
             uri = f"{self.path.absolute().as_uri()}?mode=rw"
+            before = self._folder.identity()
+            if before[0] is None:
+                raise sqlite3.OperationalError("the log's file is gone; it has to be put back")
             connection = sqlite3.connect(uri, uri=True, isolation_level=None, check_same_thread=False)
             try:
                 connection.execute(f"PRAGMA busy_timeout = {self._busy_ms:d}")
+                log_id = str(connection.execute("SELECT id FROM log").fetchone()[0])
+                if self._id not in ("", log_id):
+                    raise sqlite3.OperationalError("there is another log now; the right one has to be put back")
                 connection.execute("PRAGMA synchronous = FULL")
+                connection.execute("PRAGMA wal_autocheckpoint = 0")
                 connection.create_function("fold", 1, fold, deterministic=True)
                 connection.execute(f"PRAGMA journal_size_limit = {WAL_LIMIT}")
                 modes = [connection.execute(f"PRAGMA {name}").fetchone()[0] for name in ("journal_mode = WAL", "synchronous")]
                 if modes != ["wal", 2]:
                     raise sqlite3.OperationalError(f"no WAL with synchronous=FULL here, but {modes}")
+                connection.execute("SELECT id FROM log").fetchone()  # a first read opens the -wal and the -shm
+                self._files = self._folder.identity()
+                if self._files[0] != before[0] or None in self._files:
+                    raise sqlite3.OperationalError("the log's files were replaced while they were opened")
             except BaseException:
                 connection.close()
                 raise
             self._connection = connection
+            self._unchecked = 0
+            self._folder.note(self._id, IN_USE)
         return self._connection
 
     def _disconnect(self) -> None:
-        connection, self._connection = self._connection, None
+        connection, self._connection, self._trusted = self._connection, None, False
         if connection is not None:
+            self._folder.note(self._id, AT_REST)  # closing moves all of the WAL into the file, where that can be written
             with suppress(sqlite3.Error):  # what could not be written is reported already
                 connection.close()
-
-    def _make(self) -> None:
-        """Make the file beside its place, flushed, then rename it: it is there whole or not at all."""
-        beside = self.path.with_suffix(".new")
-        beside.unlink(missing_ok=True)
-        connection = sqlite3.connect(beside, isolation_level=None)
-        try:
-            for version in range(1, VERSION + 1):
-                connection.executescript(script(version))
-            connection.execute(f"PRAGMA application_id = {APPLICATION_ID}")
-            connection.execute(f"PRAGMA user_version = {VERSION}")
-            connection.execute("INSERT INTO log (id, reserved) VALUES (?, 0)", (secrets.token_hex(8),))
-        finally:
-            connection.close()
-        beside.rename(self.path)
-        folder = os.open(self._folder, os.O_RDONLY)
-        try:
-            os.fsync(folder)
-        finally:
-            os.close(folder)
-
-    def _upgrade(self) -> None:
-        """Bring a file of an earlier version up to ours: a copy is laid beside it, then it is changed in one transaction."""
-        connection = self._connect()
-        version = int(connection.execute("PRAGMA user_version").fetchone()[0])
-        if version == VERSION:
-            return
-        copy = self.path.with_name(f"chat-schema-{version}.db")
-        copy.unlink(missing_ok=True)
-        connection.execute("VACUUM INTO ?", (str(copy),))
-        scripts = "".join(script(number) for number in range(version + 1, VERSION + 1))
-        try:
-            connection.executescript(f"BEGIN IMMEDIATE; {scripts} PRAGMA user_version = {VERSION}; COMMIT;")
-        except BaseException:
-            self._disconnect()
-            raise
-
-    def _check(self) -> None:
-        """Raises `StateError` if there is a file, and it is not a sound one of ours. Changes nothing."""
-        if not os.access(self._folder, os.W_OK | os.X_OK):
-            raise StateError(f"The state folder {self._folder} can't be written to.")
-        if not self.path.exists():
-            return
-        if not self.path.is_file() or not os.access(self.path, os.R_OK | os.W_OK):
-            raise StateError(f"The log {self.path} is not a file that can be read and written.")
-        try:
-            connection = sqlite3.connect(f"{self.path.absolute().as_uri()}?mode=rw", uri=True, timeout=5)
-            try:
-                ours, version = (
-                    connection.execute(f"PRAGMA {name}").fetchone()[0] for name in ("application_id", "user_version")
-                )
-                if ours != APPLICATION_ID:
-                    raise StateError(f"The file {self.path} is not a chat log, or it is damaged.")
-                if version > VERSION:
-                    raise StateError(
-                        f"The log {self.path} was written by a newer version (schema {version}, this knows {VERSION})."
-                    )
-                problem = connection.execute("PRAGMA quick_check(1)").fetchone()[0]
-                if problem == "ok":
-                    problem = None if connection.execute("SELECT count(*) FROM log").fetchone() == (1,) else "a table is empty"
-            finally:
-                connection.close()
-        except sqlite3.Error as error:
-            problem = str(error)
-        if problem:
-            first = problem.splitlines()[-1]
-            raise StateError(
-                f"The log {self.path} is damaged ({first}). Restore it from a backup, or move it away to begin anew."
-            )

@@ -78,7 +78,7 @@ class SqliteLog(BatchingLog):
         self._waiting: list[Batch] = []
         self._size = 0
         self._committing = False
-        self._stopped = False
+        self._stopped = ""  # why, while history has stopped
         self._closing = False
         self._probe: IDelayedCall | None = None
         self._idle: list[Deferred[None]] = []
@@ -134,7 +134,7 @@ class SqliteLog(BatchingLog):
         if reserve is not None:
             self._reserved = reserve
         if self._stopped:
-            self._stopped = False
+            self._stopped = ""
             self._thread.submit(self._database.wait_for_locks, LOCK_WAIT_MS)
             self._logger.info("History is back.")
             self._next(batches, duplicates)
@@ -145,10 +145,12 @@ class SqliteLog(BatchingLog):
     def _failed(self, failure: Failure, batches: list[Batch]) -> None:
         why = str(failure.value)
         self._next(batches, None)
-        if not self._stopped:
-            self._stopped = True
+        before, self._stopped = self._stopped, why
+        if why != before:
+            how = "is still stopped" if before else "has stopped"
+            self._logger.error("History {how}: {path}: {why}", how=how, path=str(self._database.path), why=why)
+        if not before:
             self._thread.submit(self._database.wait_for_locks, LOCK_WAIT_STOPPED_MS)
-            self._logger.error("History has stopped: {why}", why=why)
             self._reader.history_stopped(why)
         if not self._closing and (self._probe is None or not self._probe.active()):
             self._probe = self._reactor.callLater(PROBE_SECONDS, self._commit)
