@@ -195,6 +195,31 @@ def test_sigterm_is_over_though_a_peer_never_reads(tmp_path: Path) -> None:
         assert kept(tmp_path)[-1][2] == "last words"
 
 
+def test_more_signals_neither_cut_a_shutdown_short_nor_litter_the_log(tmp_path: Path) -> None:
+    """SIGTERM, SIGTERM and SIGINT while what was said waits for the disk: it is receipted, and the first counts."""
+    with running(tmp_path) as daemon:
+        simran, bob = Talker(daemon.port), Talker(daemon.port, "Bob")
+        simran.ask(type="hello", name="Simran")
+        simran.until('"type":"joined"')
+        other = sqlite3.connect(tmp_path / "chat.db", isolation_level=None)
+        other.execute("BEGIN IMMEDIATE")
+        simran.ask(type="say", text="last words")
+        bob.until("last words")
+        daemon.process.send_signal(signal.SIGTERM)
+        daemon.wait_for("Shutting down\\.")
+        daemon.process.send_signal(signal.SIGTERM)
+        daemon.wait_for("Shutting down already")
+        daemon.process.send_signal(signal.SIGINT)
+        daemon.wait_for("(?s)Shutting down already.*Shutting down already")
+        other.execute("ROLLBACK")
+        other.close()
+        assert daemon.status() == -signal.SIGTERM
+        assert '"kept":true' in simran.rest()
+        assert "Server is shutting down" in bob.rest()
+        assert "Traceback" not in daemon.output
+        assert kept(tmp_path)[-1][2] == "last words"
+
+
 def test_killed_while_writing_it_loses_no_receipted_message(tmp_path: Path) -> None:
     """After kill -9 every receipted message is in the log once, and no number is used twice."""
     receipts: dict[int, str] = {}

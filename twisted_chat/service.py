@@ -7,6 +7,7 @@ Draining: nothing more is accepted; what was read is worked off and receipted; e
 take nothing are cut off; the log is closed. All within `Config.draining_seconds` and a second.
 """
 
+import signal
 import sys
 import time
 from collections import Counter
@@ -24,7 +25,7 @@ from twisted.internet.error import CannotListenError
 from twisted.internet.interfaces import IAddress, IListeningPort, IProtocolFactory
 from twisted.internet.task import deferLater
 from twisted.internet.tcp import Port
-from twisted.logger import Logger
+from twisted.logger import ILogObserver, Logger
 from twisted.python.failure import Failure
 
 from twisted_chat import certificates, resources, systemd
@@ -37,6 +38,7 @@ from twisted_chat.core.hub import Hub
 from twisted_chat.core.ports import MessageLog, Records
 from twisted_chat.core.text import clean
 from twisted_chat.listening import places, try_to_listen
+from twisted_chat.logs import LogWriter
 from twisted_chat.metrics import Metrics
 from twisted_chat.protocols.spoken import Frame, chosen, port_factory, ways_in
 from twisted_chat.protocols.tls import Credentials
@@ -125,9 +127,16 @@ class ChatService(Service):
         self._credentials = credentials
         self._reactor = reactor
         self._places = [(place.endpoint, chosen(place.protocols or config.protocols)) for place in places(config)]
+        self.log_writer: LogWriter | None = None
         self._ports: list[IListeningPort] = []
         self._metrics: Metrics | None = None
         self._told: Counter[str] = Counter()  # how many refusals the log knows of, by reason
+
+    def setServiceParent(self, parent: Any) -> None:
+        """Called by twistd. Its application may name who writes the log."""
+        super().setServiceParent(parent)
+        if self.log_writer is not None:
+            parent.setComponent(ILogObserver, self.log_writer)
 
     def startService(self) -> None:
         """Called by Twisted, in the daemon. Raises `CannotListenError`; ends the process if the log can't be opened."""
@@ -178,6 +187,8 @@ class ChatService(Service):
         self._restore_hangup = systemd.on_hangup(self._reactor, self._reload)
         resources.spare_the_collector()
         self._reactor.callWhenRunning(systemd.notify, "READY=1")
+        if self.log_writer is not None:
+            self.log_writer.start(self._reactor)
 
     def stopService(self) -> "Deferred[None]":
         """Called by Twisted at the shutdown, which waits for the Deferred."""
@@ -185,6 +196,7 @@ class ChatService(Service):
         self.log.info("[SERVER] Shutting down...")
         systemd.notify("STOPPING=1")
         self._restore_hangup()
+        self._pass_over_signals()
         return Deferred.fromCoroutine(self._drain())
 
     @property
@@ -259,6 +271,12 @@ class ChatService(Service):
         for reason, count in refused.items():
             if count:
                 self.log.info("[REFUSED] {count} connections ({reason}).", count=count, reason=reason)
+
+    def _pass_over_signals(self) -> None:
+        """A shutdown ends by itself, and soon: asked for again, Twisted would only log a traceback."""
+        for number in (signal.SIGINT, signal.SIGTERM):
+            if getattr(signal.getsignal(number), "__self__", None) is self._reactor:
+                signal.signal(number, lambda *_: self._reactor.callFromThread(self.log.info, "[SERVER] Shutting down already."))
 
     def _stop_reactor(self, seconds: float) -> None:
         self._reactor.callLater(seconds, self._stop)

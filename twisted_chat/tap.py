@@ -25,6 +25,7 @@ from twisted_chat.core import names
 from twisted_chat.core.errors import BadName
 from twisted_chat.core.settings import Receipts
 from twisted_chat.listening import place
+from twisted_chat.logs import writer_for
 from twisted_chat.protocols.spoken import chosen
 from twisted_chat.service import LIMITS_OFF, CannotStart, make_service
 
@@ -277,6 +278,10 @@ def makeService(options: Options) -> IService:
     if options.config.limits is Limits.OFF:
         print(f"twistd chat: {LIMITS_OFF}", file=sys.stderr)
     try:
-        return make_service(options.config)
+        service = make_service(options.config)
+        service.log_writer = writer_for(options.parent)
     except CannotStart as error:
         fail(str(error))
+    except OSError as error:
+        fail(f"The log file {error.filename} can't be opened: {error.strerror}.")
+    return service
