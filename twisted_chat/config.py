@@ -45,6 +45,8 @@ class Config:
     )
     require_tls: bool = option(False, "Take encrypted connections only, also from this machine.")
     state: str = option("", "Folder for what is kept, or none to keep nothing. Default: the user's state folder.")
+    keep: float | None = option(None, "How long messages are kept, as 90d or 12h. Default: for ever.")
+    keep_size: int | None = option(None, "How much of them, as 500M or 2G; the oldest go first. Default: no limit.")
     receipts: Receipts = option(
         Receipts.ALONE, "Who at a terminal is sent receipts: alone (who is alone in a room), always, or never."
     )

@@ -48,6 +48,7 @@ from twisted_chat.storage.database import Database
 from twisted_chat.storage.folder import StateError
 from twisted_chat.storage.memory import MemoryLog
 from twisted_chat.storage.records import MemoryRecords, SqliteRecords
+from twisted_chat.storage.retention import Retention
 from twisted_chat.storage.sqlite import SqliteLog
 from twisted_chat.ticker import Ticker
 
@@ -208,7 +209,12 @@ class ChatService(Service):
         sizes = {"tail_bytes": self._config.tail_bytes, "batch_bytes": self._config.batch_bytes}
         if self._database is None:
             return MemoryLog(lambda call: self._reactor.callLater(0, call), **sizes)
-        return SqliteLog(self._database, self._reactor, waiting_bytes=self._config.waiting_bytes, **sizes)
+        retention = None
+        if self._config.keep is not None or self._config.keep_size is not None:
+            keep, size = self._config.keep, self._config.keep_size
+            retention = Retention(self._database, time.time, time.monotonic, seconds=keep, size=size)
+        waiting = self._config.waiting_bytes
+        return SqliteLog(self._database, self._reactor, waiting_bytes=waiting, retention=retention, **sizes)
 
     def _open_records(self) -> Records:
         if isinstance(self.messages, SqliteLog) and self._database is not None:

@@ -5,6 +5,7 @@ A setting comes from the command line, else from the environment (``TWISTED_CHAT
 """
 
 import os
+import re
 import sys
 from collections.abc import Callable, Mapping
 from configparser import ConfigParser
@@ -21,7 +22,7 @@ from twisted.python import usage
 
 from twisted_chat import __version__
 from twisted_chat.config import Config, Limits, state_folder
-from twisted_chat.core import names
+from twisted_chat.core import durations, names
 from twisted_chat.core.errors import BadName
 from twisted_chat.core.settings import Receipts
 from twisted_chat.listening import place
@@ -34,6 +35,8 @@ SECTION = "chat"
 SETTINGS = {one.name: one for one in fields(Config) if "doc" in one.metadata}
 FLAGS = [name for name, one in SETTINGS.items() if isinstance(one.default, bool)]
 LISTS = [name for name, one in SETTINGS.items() if isinstance(one.default, tuple)]
+# Below this the file's own structure would be most of it.
+SMALLEST_SIZE = 1 << 20
 WORDS = {"yes": True, "true": True, "on": True, "1": True, "no": False, "false": False, "off": False, "0": False}
 
 
@@ -143,6 +146,23 @@ def networks(text: str) -> tuple[str, ...]:
     return tuple(found)
 
 
+def length_of_time(text: str) -> float:
+    """A length of time."""
+    length = durations.seconds(text)
+    if not length:
+        raise ValueError(f"--keep takes a length of time, as 90d or 12h, not {text!r}")
+    return length
+
+
+def size(text: str) -> int:
+    """A number of bytes."""
+    found = re.fullmatch(r"([0-9]{1,6})([KMGT])", text.upper())
+    bytes_ = int(found[1]) << {"K": 10, "M": 20, "G": 30, "T": 40}[found[2]] if found else 0
+    if bytes_ < SMALLEST_SIZE:
+        raise ValueError(f"--keep-size takes a size from 1M on, as 500M or 2G, not {text!r}")
+    return bytes_
+
+
 PARSERS: dict[str, Callable[[str], Any]] = {
     "port": port,
     "host": host,
@@ -154,6 +174,8 @@ PARSERS: dict[str, Callable[[str], Any]] = {
     "protocols": protocols,
     "metrics": metrics,
     "operator": operators,
+    "keep": length_of_time,
+    "keep_size": size,
 }
 
 

@@ -42,6 +42,12 @@ INSERT = (
     "INSERT INTO messages (seq, time, room, kind, author, text, key) VALUES (?, ?, ?, ?, ?, ?, ?) ON CONFLICT (key) DO NOTHING"
 )
 
+# The word index notes what is gone, beside what there was; both go once its parts are merged. It is done bit by bit,
+# all parts in turn (that is what a negative number means): else these notes take all the room (measured).
+# https://sqlite.org/fts5.html#the_merge_command
+MERGE = "INSERT INTO words (words, rank) VALUES ('merge', ?)"
+MERGED_PAGES = 32
+
 STORED = "SELECT seq, time, room, kind, author, text FROM messages"
 READ = f"{STORED} WHERE room = ? AND seq > ? AND seq < ? ORDER BY seq LIMIT ?"
 READ_BACKWARDS = READ.replace("ORDER BY seq", "ORDER BY seq DESC")
@@ -187,8 +193,13 @@ class Database:
 
     def prune(self, upto: int) -> None:
         """Take out the messages up to a number, and their words. Raises `sqlite3.Error`."""
-        self.write([("DELETE FROM messages WHERE seq <= ?", (upto,))])
+        self.write([("DELETE FROM messages WHERE seq <= ?", (upto,)), (MERGE, (-MERGED_PAGES,))])
         self._pruned = max(self._pruned, upto)
+
+    def used_bytes(self) -> int:
+        """How much of the file is in use."""
+        pages, free, size = (self.query(f"PRAGMA {name}")[0][0] for name in ("page_count", "freelist_count", "page_size"))
+        return int((pages - free) * size)
 
     def _transact(self, work: Callable[[sqlite3.Connection], None], weight: int) -> None:
         """Do something in one transaction, and see that it is where it should be."""

@@ -6,6 +6,7 @@
    it comes back by itself.
 4. What waits is bounded in bytes. What comes on top of that is not kept.
 5. Numbers are reserved a block ahead, with the next commit after half a block is used.
+6. After each commit, and every `RETENTION_SECONDS`, old messages are taken out, a slice at a time: see `storage.retention`.
 """
 
 import sqlite3
@@ -23,6 +24,7 @@ from twisted_chat.core.events import DELETED, KEPT, Emoted, KeptEvent, Said, Tol
 from twisted_chat.core.ports import Query, Sent
 from twisted_chat.storage.batching import BatchingLog
 from twisted_chat.storage.database import Database, Row, Stored
+from twisted_chat.storage.retention import Retention, Slice
 from twisted_chat.storage.thread import WorkerThread
 
 # How many numbers are reserved ahead. A million lasts for hours while the disk can't be written, and a crash skips at
@@ -32,6 +34,8 @@ NUMBER_BLOCK = 1_000_000
 LOCK_WAIT_MS = 5000
 # The same while history has stopped: senders should not wait again for what they were just told.
 LOCK_WAIT_STOPPED_MS = 200
+# How often messages that have become too old are looked for, and how long after a slice the next follows, in seconds.
+RETENTION_SECONDS, SLICE_SECONDS = 60.0, 0.05
 # How often a stopped history is tried again while nobody says anything, in seconds.
 PROBE_SECONDS = 2.0
 
@@ -64,6 +68,7 @@ class SqliteLog(BatchingLog):
         batch_bytes: int,
         waiting_bytes: int,
         number_block: int = NUMBER_BLOCK,
+        retention: Retention | None = None,
     ) -> None:
         """``waiting_bytes`` bounds what waits to be kept. Raises `StateError` if the database can't be opened."""
         database.wait_for_locks(LOCK_WAIT_MS)
@@ -82,6 +87,10 @@ class SqliteLog(BatchingLog):
         self._closing = False
         self._probe: IDelayedCall | None = None
         self._idle: list[Deferred[None]] = []
+        self._retention = retention
+        self._pruning = False
+        self._later: IDelayedCall | None = None  # the next slice
+        self._prune(0)
 
     def number(self) -> int:
         """The number for the next event. Raises `NotKept` when the disk has failed until the reserved ones ran out."""
@@ -99,8 +108,9 @@ class SqliteLog(BatchingLog):
             idle: Deferred[None] = Deferred()
             self._idle.append(idle)
             await idle
-        if self._probe is not None and self._probe.active():
-            self._probe.cancel()
+        for call in (self._probe, self._later):
+            if call is not None and call.active():
+                call.cancel()
         try:
             await self._thread.submit(self._database.close, self._newest)
         except sqlite3.Error as error:
@@ -131,6 +141,7 @@ class SqliteLog(BatchingLog):
         committed.addErrback(lambda failure: self._logger.failure("after a commit", failure))
 
     def _committed(self, duplicates: dict[int, int], batches: list[Batch], reserve: int | None) -> None:
+        self._prune(sum(len(batch.events) for batch in batches))
         if reserve is not None:
             self._reserved = reserve
         if self._stopped:
@@ -154,6 +165,29 @@ class SqliteLog(BatchingLog):
             self._reader.history_stopped(why)
         if not self._closing and (self._probe is None or not self._probe.active()):
             self._probe = self._reactor.callLater(PROBE_SECONDS, self._commit)
+
+    def _prune(self, committed: int) -> None:
+        """Take old messages out, after a commit of so many events."""
+        if self._retention is None or self._pruning or self._closing:
+            return
+        self._pruning = True
+        if self._later is not None and self._later.active():
+            self._later.cancel()
+        self._thread.submit(self._retention.slice, committed).addCallbacks(self._pruned, self._not_pruned)
+
+    def _pruned(self, found: Slice) -> None:
+        self._pruning = False
+        self._tail.forget(found.upto)
+        self._prune_later(SLICE_SECONDS if found.more else RETENTION_SECONDS)
+
+    def _not_pruned(self, failure: Failure) -> None:
+        self._pruning = False
+        self._logger.warn("Old messages could not be taken out: {why}", why=str(failure.value))
+        self._prune_later(RETENTION_SECONDS)
+
+    def _prune_later(self, seconds: float) -> None:
+        if not self._closing:
+            self._later = self._reactor.callLater(seconds, self._prune, 0)
 
     def _next(self, batches: list[Batch], duplicates: dict[int, int] | None) -> None:
         self._committing = False

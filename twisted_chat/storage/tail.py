@@ -54,6 +54,10 @@ class Tail:
             for key in batch.keys.values():
                 self._sent.pop(key, None)
 
+    def forget(self, upto: int) -> None:
+        """What has numbers up to this one is kept nowhere any more: don't give it away from here either."""
+        self.remembered = max(self.remembered, upto)
+
     def after(self, room: str, position: int) -> list[Batch]:
         """The closed batches of a room with events after a number, oldest first."""
         found = []
