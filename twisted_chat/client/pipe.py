@@ -18,6 +18,8 @@ from zope.interface import implementer
 from twisted_chat.client.connection import ConnectionFactory, Conversation, Front
 from twisted_chat.client.encryption import Endpoint, Server
 from twisted_chat.core.events import Event, Receipt, Refused, RoomEvent, Whispered
+from twisted_chat.core.text import clean
+from twisted_chat.protocols.folding import ENDLESS
 from twisted_chat.protocols.text import Plain
 
 # How many messages may be without a receipt before no more is read: the pipe waits, not our memory.
@@ -39,7 +41,7 @@ class Pipe(LineReceiver):
         self._input_ended = self._ending = self._output_gone = False
         self._giving_up: Any = None
         self._conversation = converse(self)
-        self._dialect = Plain()
+        self._dialect = Plain(columns=ENDLESS)  # who reads a pipe counts on a message being one line
         endpoint = Endpoint(reactor, server, self._tell, self._end)
         self._service = ClientService(endpoint, ConnectionFactory(self._conversation), backoffPolicy(), reactor)
 
@@ -123,10 +125,10 @@ class Pipe(LineReceiver):
 
     def _complain(self, why: str) -> None:
         self.status = 1
-        print(f"twisted-chat: {why}", file=sys.stderr)
+        self._tell(why)
 
     def _tell(self, line: str) -> None:
-        print(f"twisted-chat: {line}", file=sys.stderr)
+        print(f"twisted-chat: {clean(line)}", file=sys.stderr)  # it may be the server's words
 
     def _end(self, why: str = "") -> None:
         if self._ending:

@@ -28,6 +28,7 @@ from twisted_chat.core.events import (
     Renamed,
     Welcome,
 )
+from twisted_chat.protocols.folding import GUTTER, LEAST, rows
 from twisted_chat.protocols.text import GREETING, lines, painted, terminal_text
 
 
@@ -158,6 +159,11 @@ class Terminal:
         for one in shown:
             print_formatted_text(ANSI(one) if self._colour else one)
 
+    def _show_folded(self, shown: Iterable[str]) -> None:
+        """Print rendered lines, made safe, folded at the terminal's width."""
+        columns = max(LEAST, self._prompt.output.get_size().columns)
+        self.show(*(f"\n{GUTTER}".join(rows(terminal_text(one), columns)) for one in shown))
+
     def leave(self) -> None:
         """Stop reading the prompt: the terminal is set back before the process ends."""
         self._leaving = True
@@ -175,7 +181,7 @@ class Terminal:
             self._ask_secretly(True)
         marked = getattr(event, "room", None) != self._conversation.room
         paint = painted if self._colour else str
-        self.show(*(terminal_text(one) for one in lines(event, marked=marked, paint=paint)))
+        self._show_folded(lines(event, marked=marked, paint=paint))
 
     def settled(self, text: str, answer: Event) -> None:
         """Show a receipt to who is alone, as the server does, and to everybody what was not kept."""
@@ -189,7 +195,7 @@ class Terminal:
         """Ask for another name."""
         self._asking = True
         self._ask_secretly(why.code in ("password-needed", "wrong-password", "too-often", "busy"))
-        self.show(*(terminal_text(one) for one in lines(why)))
+        self._show_folded(lines(why))
 
     def lost(self) -> None:
         """Say so. The service connects again."""

@@ -48,3 +48,10 @@ def _prototype(char: str) -> str:
     other: str = entries[0]["c"]
     back = confusables_data.get(other, ())
     return min(char, other) if len(back) == 1 and back[0]["c"] == char else other
+
+
+def look_alikes(characters: str) -> dict[str, str]:
+    """All that is not ASCII and looks like one of these characters, with that character."""
+    wanted = {_prototype(char): char for char in characters}
+    found = ((char, wanted.get(_prototype(char))) for char in confusables_data if len(char) == 1 and not char.isascii())
+    return {char: like for char, like in found if like is not None}

@@ -138,6 +138,12 @@ class Session:
         self.aside = self.dialect.aside()  # for the other rooms: it names the room on each line
         self.particular = bool(self.ignores) or self.dialect.alerts
 
+    def change_dialect(self, dialect: Dialect) -> None:
+        """Be shown things in another dialect from now on, according to the same settings."""
+        if dialect != self._dialect:
+            self._dialect = dialect
+            self.set(self.settings)
+
     def ignore(self, keys: frozenset[str]) -> None:
         """Be shown nothing that these people say."""
         self.ignores = keys

@@ -34,6 +34,7 @@ class Settings:
     stamps: str = choice("on", "off", doc="the time before each message")
     colour: str = choice("off", "on", doc="names in colour, for terminals that can")
     bell: str = choice("off", "mention", "all", doc="ring the terminal's bell when you are named, or at each message")
+    fold: str = choice("on", "off", doc="fold long lines, so that no text looks like a line of the server's")
     quiet: str = choice("off", "on", doc="don't show who comes and goes")
     numbers: str = choice("off", "on", doc="the sequence number before each message")
     msgs: str = choice("all", "known", "none", doc="who may write to you privately; known: whom you have written to")

@@ -5,10 +5,11 @@ from twisted.internet.protocol import connectionDone
 from twisted.python.failure import Failure
 
 from twisted_chat.core.errors import ChatError
+from twisted_chat.core.events import Refused, Remark
 from twisted_chat.core.text import decode
 from twisted_chat.protocols.connection import ChatFactory, LineConnection
 from twisted_chat.protocols.telnet import Telnet
-from twisted_chat.protocols.text import GREETING, PLAIN, sentence
+from twisted_chat.protocols.text import GREETING, PLAIN
 
 # How long a telnet client may take to agree that it hides what is typed, in seconds: a slow line's round trip.
 AGREEING_SECONDS = 1.0
@@ -25,12 +26,16 @@ class PersonProtocol(LineConnection):
     def __init__(self, factory: ChatFactory) -> None:
         super().__init__(factory)
         self.telnet = Telnet()
+        self._size: tuple[int, int] | None = None  # of the window, as lines are folded for it
         self._agreeing: IDelayedCall | None = None  # until a telnet client must have agreed to hide what is typed
 
     def dataReceived(self, data: bytes) -> None:
         """Called by the transport. Telnet is taken out before there are lines."""
         text = self.telnet.receive(data)
         self.write(self.telnet.replies())
+        if self.telnet.size is not None and self.telnet.size != self._size:
+            self._size = self.telnet.size
+            self.session.change_dialect(PLAIN.at_width(self._size[0]))
         super().dataReceived(text)
         if self.telnet.abused:
             self.close("That is not telnet. Goodbye.")
@@ -57,7 +62,7 @@ class PersonProtocol(LineConnection):
         """Tell the person what can't be done, or ask for a password."""
         if self.session.question is not None:
             self._hide_typing()
-        self.say_last(str(error))
+        self.session.tell(Refused(error.code, str(error)))
 
     def _hide_typing(self) -> None:
         """Ask a telnet client not to show what is typed. Others can't; what was typed ahead is past hiding.
@@ -81,7 +86,7 @@ class PersonProtocol(LineConnection):
 
     def say_last(self, text: str) -> None:
         """Say something to whoever is at the other end."""
-        self.write(sentence(text))
+        self.session.tell(Remark(text))
 
 
 def nothing() -> None:

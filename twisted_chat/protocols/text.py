@@ -1,11 +1,13 @@
 """An event as lines of human text. Used for terminals of every kind, and by the bundled client.
 
 1. What people say stands behind ``[12:01] <Simran>``. What the server tells everybody begins with ``* ``, what it tells
-   you alone with ``-> ``: nothing a person types comes to stand at the start of a line.
+   you alone with ``-> ``: nothing a person types comes to stand at the start of a line, nor, by `protocols.folding`,
+   of a row of the terminal.
 2. Times are those of this machine's time zone.
 3. Text was made safe when it came in; it is made safe here once more, whatever way it took.
 """
 
+import re
 import zlib
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, replace
@@ -45,6 +47,7 @@ from twisted_chat.core.events import (
 )
 from twisted_chat.core.settings import Settings
 from twisted_chat.core.text import clean
+from twisted_chat.protocols.folding import ENDLESS, GUTTER, UNKNOWN, fits, rows
 
 GREETING = "Welcome to the chat server! What's your name?"
 
@@ -194,7 +197,11 @@ def colour_of(name: str) -> int:
     return COLOURS[zlib.crc32(name.casefold().encode()) % len(COLOURS)]
 
 
-MARK = "\x00"  # stands for a colour's begin and end while text is made safe; no clean text has it
+# Widths of terminals are told apart in steps of so many columns.
+WIDTH_STEP = 10
+
+MARK = "\x00"  # stands round a name and its colour while text is made safe; no clean text has it
+_PAINTED = re.compile(f"{MARK}({'|'.join(map(str, COLOURS))}){MARK}([^{MARK}]*){MARK}{MARK}")
 
 
 def painted(text: str) -> str:
@@ -203,11 +210,11 @@ def painted(text: str) -> str:
 
 
 def terminal_text(line: str) -> str:
-    """A rendered line, made safe, with its colours put in."""
-    pieces = line.split(MARK)
+    """A rendered line, made safe, with its colours put in. Marks that a server's text may have give a colour and no more."""
+    pieces = _PAINTED.split(line)
     shown = [_safe(pieces[0])]
-    for colour, text in zip(pieces[1::2], pieces[2::2], strict=True):
-        shown.append(f"\x1b[{colour or 0}m{_safe(text)}")
+    for colour, name, rest in zip(pieces[1::3], pieces[2::3], pieces[3::3], strict=True):
+        shown.append(f"\x1b[{colour}m{_safe(name)}\x1b[0m{_safe(rest)}")
     return "".join(shown)
 
 
@@ -218,9 +225,13 @@ def _safe(piece: str) -> str:
 
 @dataclass(frozen=True, slots=True)
 class Plain:
-    """The dialect of terminals. ``marked`` names the room on each line; the rest is what people set for themselves."""
+    """The dialect of terminals. ``marked`` names the room on each line; the rest is what people set for themselves.
+
+    ``columns`` is where lines are folded: the terminal's width, or `UNKNOWN`, or `ENDLESS`.
+    """
 
     marked: bool = False
+    columns: int = UNKNOWN
     stamps: bool = True
     colour: bool = False
     quiet: bool = False
@@ -236,6 +247,7 @@ class Plain:
     def styled(self, settings: Settings, name: str) -> Dialect:
         """The dialect of somebody with these settings."""
         return Plain(
+            columns=self.columns if settings.fold == "on" else ENDLESS,
             stamps=settings.stamps == "on",
             colour=settings.colour == "on",
             quiet=settings.quiet == "on",
@@ -243,6 +255,10 @@ class Plain:
             bell=settings.bell,
             named=settings.bell == "mention" or settings.colour == "on",
         )
+
+    def at_width(self, columns: int) -> "Plain":
+        """The same for a terminal of this width. It is rounded down, so that a room of many widths is rendered to few."""
+        return replace(self, columns=columns - columns % WIDTH_STEP)
 
     def aside(self) -> Dialect:
         """The same for rooms one is not looking at."""
@@ -267,17 +283,27 @@ class Plain:
 
     def _line(self, event: Event, line: str) -> str:
         if not isinstance(event, Said | Emoted | Whispered):
-            return terminal_text(line) if self.colour else clean(line)
+            return self._folded(event, terminal_text(line) if self.colour else clean(line))
         if not self.stamps and line.startswith("["):
             line = line.partition("] ")[2]
         if self.numbers:
             line = f"{event.seq} {line}"
-        line = terminal_text(line) if self.colour else clean(line)
+        line = self._folded(event, terminal_text(line) if self.colour else clean(line))
         if self.colour and self.named:
             line = f"\x1b[1m{line}\x1b[0m"
         if self.bell == "all" or (self.bell == "mention" and self.named):
             line += "\a"
         return line
+
+    def _folded(self, event: Event, line: str) -> str:
+        """A line as rows. The original's receipt stays whole, as does, where no width is known, what the server itself says."""
+        if (
+            fits(line, self.columns)
+            or isinstance(event, Receipt)
+            or (self.columns == UNKNOWN and isinstance(event, Help | Refused))
+        ):
+            return line
+        return f"\r\n{GUTTER}".join(rows(line, self.columns))
 
 
 PLAIN = Plain()
