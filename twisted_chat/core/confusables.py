@@ -1,8 +1,10 @@
 """What names look like: which can be taken for each other, and which mix scripts (Unicode UTS #39).
 
-The data are those of the confusable_homoglyphs package: Unicode's confusables.txt and Scripts.txt.
+The data are those of the confusable_homoglyphs package: Unicode's confusables.txt and Scripts.txt. ScriptExtensions.txt is
+not among them: a sign that two scripts share counts as common to all, as few do, and none of them is a letter of names.
 """
 
+import re
 from functools import lru_cache
 from unicodedata import normalize
 
@@ -19,17 +21,24 @@ TOGETHER = (
 WITH_ALL = frozenset({"COMMON", "INHERITED"})
 # How often a name is mapped until it stays the same: the longest chain in the data, and one to see that it has.
 MOST_ROUNDS = 8
+_DOTTED = re.compile("([ij])\N{COMBINING DOT ABOVE}+")
 
 
 @lru_cache(maxsize=4096)
 def skeleton(folded: str) -> str:
     """What two folded names have in common that can be taken for each other (UTS #39, 4, with case folded away)."""
     for _ in range(MOST_ROUNDS):
-        mapped = normalize("NFD", "".join(map(_prototype, normalize("NFD", folded)))).casefold()
+        mapped = _mapped(folded).casefold()
         if mapped == folded:
             break
         folded = mapped
     return folded
+
+
+@lru_cache(maxsize=4096)
+def skeletons(name: str, folded: str) -> frozenset[str]:
+    """What a name looks like, whatever its case, and as it is shown: ``BiII`` looks like ``Bill``, ``biii`` does not."""
+    return frozenset((skeleton(folded), skeleton(_mapped(name).casefold())))
 
 
 def mixed_scripts(name: str) -> list[str]:
@@ -38,6 +47,12 @@ def mixed_scripts(name: str) -> list[str]:
     if len(scripts) <= 1 or any(scripts <= together for together in TOGETHER):
         return []
     return sorted(scripts)
+
+
+def _mapped(name: str) -> str:
+    """A name with each character mapped once. A dot above an i or j, which has one already, is not seen."""
+    mapped = normalize("NFD", "".join(map(_prototype, normalize("NFD", name))))
+    return _DOTTED.sub(r"\1", mapped)
 
 
 def _prototype(char: str) -> str:

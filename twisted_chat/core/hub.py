@@ -179,7 +179,7 @@ class Hub:
     def disconnect(self, session: Session, *, lost: bool = False) -> None:
         """A connection has ended. With ``lost``, not by anybody's will: a guest's name is held for them."""
         if lost and session.name and not session.registered and self._is_here(session):
-            self.registry.hold(session.key, session.client)
+            self.registry.hold(session.name, session.client)
         self.leave(session)
         session.gone = True
 
@@ -205,6 +205,7 @@ class Hub:
         key = names.fold(name)
         if account is None and key == session.key:
             name = names.person(name)
+            self.registry.distinct(name)
             account = self.registry.accounts.get(key) if session.registered else None
         elif key in self.people:
             raise NameTaken(f"The name {self.people[key][0].name} is taken. Please choose another.")
@@ -226,7 +227,7 @@ class Hub:
         else:
             session.rename(name)
             self.people.setdefault(session.key, []).append(session)
-            self.registry.occupy(session.key)
+            self.registry.occupy(session.name)
         for room in session.rooms.values():
             self.log.append(Renamed(self.log.number(), self.now(), room.key, old, session.name, session.id))
         self.read_on(session)
@@ -238,7 +239,7 @@ class Hub:
         session.registered = account is not None
         session.rename(name)
         self.people.setdefault(session.key, []).append(session)
-        self.registry.occupy(session.key)
+        self.registry.occupy(session.name)
         session.question = None
         if account is None:
             session.inbox = self._streams[f"@{session.id}"] = Stream(f"@{session.id}", self.log.newest)
@@ -257,7 +258,7 @@ class Hub:
         self.people[session.key].remove(session)
         if not self.people[session.key]:
             del self.people[session.key]
-        self.registry.vacate(session.key)
+        self.registry.vacate(session.name)
 
     def _take_over(self, session: Session, old: Session) -> None:
         """Another connection of the same person goes on where the old one was. Nobody else sees anything of it."""

@@ -3,7 +3,8 @@
 1. A name is 1 to 32 letters, digits or ``- _ . '``, begins with a letter or digit, and has at least one letter.
 2. Letters are what PRECIS IdentifierClass allows (RFC 8264, RFC 8265): no spaces, no invisibles, one writing direction.
 3. Two names are the same when their `fold` is equal: case, width and composition do not count.
-4. Nobody has a name with the `skeleton` of somebody else's, or of a reserved word; nor one that mixes scripts (UTS #39).
+4. Nobody has a name that looks like somebody else's, by one of its `skeletons`, or like a reserved word; nor one that
+   mixes scripts (UTS #39), nor one with characters that show nothing, or more marks than `core.text` shows.
 5. A room is ``#`` and 1 to 32 of the same characters; its key is the folded form, and is what everybody is shown.
 """
 
@@ -15,7 +16,7 @@ from precis_i18n import get_profile
 from twisted_chat.core import confusables
 from twisted_chat.core.confusables import mixed_scripts
 from twisted_chat.core.errors import BadName
-from twisted_chat.core.text import clean
+from twisted_chat.core.text import MARKS_PER_BASE, clean, shortened
 
 LONGEST = 32
 PUNCTUATION = "-_.'"
@@ -70,24 +71,25 @@ def person(name: str, reserved: frozenset[str] = RESERVED) -> str:
     name = _enforced(name, "name")
     if not any(char.isalpha() for char in name):
         raise BadName("A name needs at least one letter.")
-    if skeleton(fold(name)) in _looks(reserved):
+    # In capitals an I is no small L: ALI looks like ALL, which is reserved, in no font.
+    if skeletons(fold(name) if name.isupper() else name) & _looks(reserved):
         raise BadName(f"{name} is a reserved name. Please choose another.")
     return name
 
 
-def skeleton(key: str) -> str:
-    """What a folded name looks like: two that can be taken for each other have the same."""
-    return confusables.skeleton(key)
+def skeletons(name: str) -> frozenset[str]:
+    """What a name looks like: two that can be taken for each other have one in common."""
+    return confusables.skeletons(name, fold(name))
 
 
 @lru_cache(maxsize=8)
 def _looks(reserved: frozenset[str]) -> frozenset[str]:
-    return frozenset(map(skeleton, reserved))
+    return frozenset(map(confusables.skeleton, reserved))
 
 
 def shown(name: str) -> str:
     """What somebody typed for a name, short and safe enough to stand in an answer."""
-    return clean(name)[:LONGEST]
+    return shortened(name, LONGEST)
 
 
 def room(name: str) -> str:
@@ -111,6 +113,8 @@ def _enforced(name: str, what: str) -> str:
         raise BadName(f"A {what} has letters, digits and {_punctuation()} only.")
     if scripts := mixed_scripts(name):
         raise BadName(f"A {what} is written in one script, this one mixes {' and '.join(map(str.title, scripts))}.")
+    if clean(name) != name or not name.isprintable():
+        raise BadName(f"A {what} has at most {MARKS_PER_BASE} marks on a letter, and nothing that can't be seen.")
     if not name[0].isalnum():
         raise BadName(f"A {what} begins with a letter or a digit.")
     return name

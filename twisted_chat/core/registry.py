@@ -1,6 +1,6 @@
 """Whose a name is: the registered ones, those in use, and guests' names that are held for a while.
 
-1. A name is somebody's if its `fold` is, and nobody else may have one with the same `skeleton`.
+1. A name is somebody's if its `fold` is, and nobody else may have one that looks like it.
 2. A guest whose line drops keeps the name for `HOLD_SECONDS`; the secret it had gives it back at once.
 3. Sitting at a prompt holds nothing.
 """
@@ -24,6 +24,7 @@ HOLD_SECONDS = 60.0
 class Held:
     """A guest's name that nobody uses now."""
 
+    name: str
     until: float
     secret: bytes
 
@@ -37,7 +38,7 @@ class Registry:
         self._clock = clock
         self._reserved = names.RESERVED | reserved
         self._held: dict[str, Held] = {}
-        self._users: dict[str, Counter[str]] = {}  # by skeleton: the keys in use, and for how many reasons each is
+        self._users: dict[str, Counter[str]] = {}  # by what they look like: the keys in use, and for how many reasons each is
 
     def account(self, name: str) -> Account | None:
         """The account of a name."""
@@ -45,36 +46,39 @@ class Registry:
 
     def put(self, account: Account) -> None:
         """Register a name, or change what is known of it."""
-        if account.key not in self.accounts:
-            self.occupy(account.key)
+        self.occupy(account.name)
+        if account.key in self.accounts:
+            self.drop(account.key)
         self.accounts[account.key] = account
 
     def drop(self, key: str) -> None:
         """Unregister a name."""
-        del self.accounts[key]
-        self.vacate(key)
+        self.vacate(self.accounts.pop(key).name)
 
-    def occupy(self, key: str) -> None:
-        """Somebody uses this name from now on."""
-        self._users.setdefault(names.skeleton(key), Counter())[key] += 1
+    def occupy(self, name: str) -> None:
+        """Somebody uses this name, as it is shown, from now on."""
+        for look in names.skeletons(name):
+            self._users.setdefault(look, Counter())[names.fold(name)] += 1
 
-    def vacate(self, key: str) -> None:
+    def vacate(self, name: str) -> None:
         """One use less."""
-        skeleton = names.skeleton(key)
-        users = self._users[skeleton]
-        users[key] -= 1
-        if not users[key]:
-            del users[key]
-            if not users:
-                del self._users[skeleton]
+        key = names.fold(name)
+        for look in names.skeletons(name):
+            users = self._users[look]
+            users[key] -= 1
+            if not users[key]:
+                del users[key]
+                if not users:
+                    del self._users[look]
 
-    def hold(self, key: str, secret: bytes) -> None:
+    def hold(self, name: str, secret: bytes) -> None:
         """Keep a guest's name free for whoever has the secret."""
         self._release_old()
-        if key not in self._held:
-            self.occupy(key)
-        self._held.pop(key, None)
-        self._held[key] = Held(self._clock() + HOLD_SECONDS, secret)
+        self.occupy(name)
+        key = names.fold(name)
+        if key in self._held:
+            self._release(key)
+        self._held[key] = Held(name, self._clock() + HOLD_SECONDS, secret)
 
     def guest(self, name: str, secret: bytes = b"") -> str:
         """A guest wants this name. Returns it as it will be shown; what was held under the secret is released.
@@ -97,7 +101,7 @@ class Registry:
     def distinct(self, name: str) -> None:
         """Raises `NameTaken` if somebody else's name looks like this one."""
         key = names.fold(name)
-        if any(user != key for user in self._users.get(names.skeleton(key), ())):
+        if any(user != key for look in names.skeletons(name) for user in self._users.get(look, ())):
             raise NameTaken(f"The name {name} looks like another one that is taken. Please choose another.")
 
     def _release_old(self) -> None:
@@ -106,5 +110,4 @@ class Registry:
             self._release(key)
 
     def _release(self, key: str) -> None:
-        del self._held[key]
-        self.vacate(key)
+        self.vacate(self._held.pop(key).name)

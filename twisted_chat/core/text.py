@@ -75,9 +75,15 @@ def _joins(before: list[str], text: str, index: int) -> bool:
     return category(before[-1])[0] in "LMS" and category(after)[0] in "LS"
 
 
+def shortened(text: str, longest: int) -> str:
+    """The text, made safe and cut to so many characters. May be empty."""
+    text = clean(text)
+    return text if len(text) <= longest else clean(text[:longest])  # a joiner may have come to stand at the end
+
+
 def as_reason(text: str) -> str:
     """A reason, made safe and not longer than a sentence. May be empty."""
-    return clean(text)[:LONGEST_SENTENCE].rstrip()
+    return shortened(text, LONGEST_SENTENCE)
 
 
 def spoken(text: str, limit: int) -> str:

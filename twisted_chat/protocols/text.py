@@ -49,6 +49,10 @@ from twisted_chat.core.settings import Settings
 from twisted_chat.core.text import clean
 from twisted_chat.protocols.folding import ENDLESS, GUTTER, UNKNOWN, fits, rows
 
+# What people say; what a person's own terminal shows them already; and what is ours from beginning to end. In tuples, as
+# `isinstance` takes several times as long to make a union of types as to look into one.
+MESSAGES, SHOWN, OURS = (Said, Emoted, Whispered), (Said, Emoted, Joined), (Help, Refused)
+
 GREETING = "Welcome to the chat server! What's your name?"
 
 
@@ -274,7 +278,7 @@ class Plain:
 
     def echoes(self, event: RoomEvent) -> bool:
         """A terminal shows what is typed on it; that one came in is said by the greeting."""
-        return not isinstance(event, Said | Emoted | Joined)
+        return not isinstance(event, SHOWN)
 
     def _lines(self, event: Event) -> Iterator[str]:
         if self.quiet and isinstance(event, Joined | Left | Renamed):
@@ -282,7 +286,7 @@ class Plain:
         return lines(event, marked=self.marked, paint=painted if self.colour else str)
 
     def _line(self, event: Event, line: str) -> str:
-        if not isinstance(event, Said | Emoted | Whispered):
+        if not isinstance(event, MESSAGES):
             return self._folded(event, terminal_text(line) if self.colour else clean(line))
         if not self.stamps and line.startswith("["):
             line = line.partition("] ")[2]
@@ -296,12 +300,8 @@ class Plain:
         return line
 
     def _folded(self, event: Event, line: str) -> str:
-        """A line as rows. The original's receipt stays whole, as does, where no width is known, what the server itself says."""
-        if (
-            fits(line, self.columns)
-            or isinstance(event, Receipt)
-            or (self.columns == UNKNOWN and isinstance(event, Help | Refused))
-        ):
+        """A line as rows. The original's receipt stays whole, and so does what is ours, where no width is known."""
+        if fits(line, self.columns) or isinstance(event, Receipt) or (self.columns == UNKNOWN and isinstance(event, OURS)):
             return line
         return f"\r\n{GUTTER}".join(rows(line, self.columns))
 
