@@ -54,9 +54,13 @@ _cased = get_profile("UsernameCasePreserved")
 _mapped = get_profile("UsernameCaseMapped")
 
 
-@lru_cache(maxsize=4096)
 def fold(name: str) -> str:
     """The form two equal names share. Anything that can't be a name folds to itself, and so equals no name."""
+    return _fold(name) if len(name) <= LONGEST else name  # so that nothing long is worked on, or remembered
+
+
+@lru_cache(maxsize=4096)
+def _fold(name: str) -> str:
     try:
         return normalize("NFC", _mapped.enforce(name).casefold())
     except UnicodeEncodeError:

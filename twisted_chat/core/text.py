@@ -3,24 +3,35 @@
 1. Code points are allowed by kind, never forbidden one by one: letters, marks, numbers, punctuation, symbols, spaces.
 2. Text is made safe once, where it comes in, so that what is stored is clean; terminals check again where it goes out.
 3. `clean` is idempotent, and its result is never longer than its input in code points once that is in NFC.
-4. At most 4 marks stand on a base: more paint over the lines above and below (Unicode UAX #15 calls 30 stream-safe).
+4. At most 4 marks stand on a base: more paint over the lines above and below.
+5. It takes time in proportion to the text's length. Normalization does not: marks in a row are sorted in quadratic time, so
+   that no more come to it than Unicode UAX #15 calls stream-safe, 30.
+6. Joiners stay where they join letters or emoji; the codes IRC clients send for colours go, with their numbers.
 
 Unicode data are those of the running Python (`unicodedata.unidata_version`).
 """
 
+import re
+from itertools import groupby
 from unicodedata import category, normalize
 
 from twisted_chat.core.errors import BadText
 
 MARKS_PER_BASE = 4
+MARKS_IN_A_ROW = 30
 # How long a reason may be, in characters.
 LONGEST_SENTENCE = 200
 REPLACEMENT = "\N{REPLACEMENT CHARACTER}"
 
+EMOJI = ("So", "Sk")  # the second are their skin tones
 ZERO_WIDTH_JOINERS = "\N{ZERO WIDTH NON-JOINER}\N{ZERO WIDTH JOINER}"
 # Letters, marks and symbols that show nothing: they would make a name or message that looks empty, or like another.
 INVISIBLE = frozenset(
-    [0x034F, 0x115F, 0x1160, 0x17B4, 0x17B5, 0x180B, 0x180C, 0x180D, 0x180F, 0x2800, 0x3164, 0xFFA0, *range(0xE0100, 0xE01F0)]
+    [0x034F, 0x115F, 0x1160, 0x17B4, 0x17B5, 0x180B, 0x180C, 0x180D, 0x180F, 0x2800, 0x3164, 0xFFA0, 0x16FE4, 0x1D159]
+).union(range(0xE0100, 0xE01F0))
+# Colours, bold and the like, as IRC clients send them (modern.ircdocs.horse/formatting).
+FORMATTING = re.compile(
+    r"\x03(?:\d{1,2}(?:,\d{1,2})?)?|\x04(?:[0-9A-Fa-f]{6}(?:,[0-9A-Fa-f]{6})?)?|[\x02\x0f\x11\x16\x1d-\x1f]"
 )
 
 
@@ -39,7 +50,20 @@ def clean(text: str) -> str:
     """The text, safe to show on anybody's terminal, without blanks at its end. May be empty."""
     if text.isascii() and text.isprintable():
         return text.rstrip()
-    return normalize("NFC", _allowed(normalize("NFC", text))).rstrip()
+    text = normalize("NFC", _few_marks(FORMATTING.sub("", text)))
+    return normalize("NFC", _allowed(text)).rstrip()
+
+
+def _few_marks(text: str) -> str:
+    """The text without the marks that are too many in a row to be normalized."""
+    step = MARKS_IN_A_ROW // 2
+    if not any(category(char)[0] == "M" for char in text[::step]):  # so there is no long row of them
+        return text
+    kept: list[str] = []
+    for marks, chars in groupby(text, lambda char: category(char)[0] == "M"):
+        row = "".join(chars)
+        kept.append(row[:MARKS_IN_A_ROW] if marks else row)
+    return "".join(kept)
 
 
 def _allowed(text: str) -> str:
@@ -68,11 +92,12 @@ def _allowed(text: str) -> str:
 
 
 def _joins(before: list[str], text: str, index: int) -> bool:
-    """Whether a zero-width joiner at this place stands between two letters, marks or symbols, as scripts and emoji use it."""
+    """Whether a zero-width joiner at this place stands between two letters or emoji, with marks or without."""
     after = text[index + 1 : index + 2]
     if not before or not after or ord(after) in INVISIBLE:
         return False
-    return category(before[-1])[0] in "LMS" and category(after)[0] in "LS"
+    left, right = category(before[-1]), category(after)
+    return (left[0] in "LM" or left in EMOJI) and (right[0] == "L" or right in EMOJI)
 
 
 def shortened(text: str, longest: int) -> str:

@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 from unicodedata import category
 
 from twisted_chat.core.errors import BadText
+from twisted_chat.core.text import FORMATTING
 
 LONGEST = 510  # of a line without tags and without CR LF, in bytes (RFC 1459, section 2.3)
 CLIENT_TAGS = 4094  # of tag data that a client may send, in bytes
@@ -29,9 +30,6 @@ _UNESCAPES = {":": ";", "s": " ", "r": "\r", "n": "\n"}
 _ESCAPE = re.compile(r"\\(.?)", re.DOTALL)
 _LINE_ENDS = str.maketrans("\0\r\n", "   ")
 _UNFIT = re.compile(r"[ \0\r\n]|^:|^\Z")  # to stand before other parameters
-_FORMATTING = re.compile(
-    r"\x03(?:\d{1,2}(?:,\d{1,2})?)?|\x04(?:[0-9A-Fa-f]{6}(?:,[0-9A-Fa-f]{6})?)?|[\x02\x0f\x11\x16\x1d-\x1f]"
-)
 
 
 class BadLine(BadText):
@@ -205,4 +203,4 @@ def action(text: str) -> str:
 
 def unformatted(text: str) -> str:
     """A text without colours, bold and the like (modern.ircdocs.horse/formatting), their numbers included."""
-    return _FORMATTING.sub("", text)
+    return FORMATTING.sub("", text)
