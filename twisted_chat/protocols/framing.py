@@ -49,18 +49,22 @@ class LineSplitter:
 
     def next(self) -> bytes | None:
         """The next line without its end, or None if there is no whole line. Raises `TooLong` or `NoLineEnd`."""
+        start = self._start
         end = self._buffer.find(b"\n", self._scanned)
         if end < 0:
             self._scanned = len(self._buffer)
             if len(self) > self._most:
                 raise NoLineEnd
             return None
-        if end - self._start > self._most:
+        size = end - start
+        if size > self._most:
             raise NoLineEnd
-        line = bytes(self._buffer[self._start : end])
-        self.last = end + 1 - self._start
         self._start = self._scanned = end + 1
-        return self._checked(line.removesuffix(b"\r"))
+        self.last = size + 1
+        if not size:
+            self._begun = True
+            return b""
+        return self._checked(bytes(self._buffer[start:end]).removesuffix(b"\r"))
 
     def rest(self) -> bytes | None:
         """What follows the last line end, taken out; None if nothing does. Raises `TooLong`."""

@@ -1,5 +1,7 @@
 """The protocol for people: telnet, nc, openssl s_client, anything that sends lines and shows what comes back."""
 
+import re
+
 from twisted.internet.interfaces import IDelayedCall
 from twisted.internet.protocol import connectionDone
 from twisted.python.failure import Failure
@@ -8,11 +10,13 @@ from twisted_chat.core.errors import ChatError
 from twisted_chat.core.events import Refused, Remark
 from twisted_chat.core.text import decode
 from twisted_chat.protocols.connection import ChatFactory, LineConnection
-from twisted_chat.protocols.telnet import Telnet
+from twisted_chat.protocols.telnet import IAC, Telnet
 from twisted_chat.protocols.text import GREETING, PLAIN
 
 # How long a telnet client may take to agree that it hides what is typed, in seconds: a slow line's round trip.
 AGREEING_SECONDS = 1.0
+# Bytes up to what may be the end of a line for telnet (LF, CR NUL).
+LINES = re.compile(rb"[^\n\0]*[\n\0]|[^\n\0]+")
 
 
 class PersonProtocol(LineConnection):
@@ -30,13 +34,12 @@ class PersonProtocol(LineConnection):
         self._agreeing: IDelayedCall | None = None  # until a telnet client must have agreed to hide what is typed
 
     def dataReceived(self, data: bytes) -> None:
-        """Called by the transport. Telnet is taken out before there are lines."""
-        text = self.telnet.receive(data)
-        self.write(self.telnet.replies())
-        if self.telnet.size is not None and self.telnet.size != self._size:
-            self._size = self.telnet.size
-            self.session.change_dialect(PLAIN.at_width(self._size[0]))
-        super().dataReceived(text)
+        """Called by the transport. Telnet is taken out before there are lines, and answered in its place among them."""
+        for part in LINES.findall(data) if IAC in data else (data,):
+            text = self.telnet.receive(part)
+            self.write(self.telnet.replies())
+            super().dataReceived(text)
+        self._fit_window()
         if self.telnet.abused:
             self.close("That is not telnet. Goodbye.")
 
@@ -51,12 +54,19 @@ class PersonProtocol(LineConnection):
 
     def lineReceived(self, line: bytes) -> None:
         """Called for each line, without its end."""
+        self._fit_window()
         if self.telnet.hidden:
             self.write(b"\r\n")  # the line's end was not shown, either
         self._stop_waiting()
         self.write(self.telnet.show_typing())
         if line.strip() or self.session.question is not None:
             self.perform(lambda: self.factory.table.run(self.call(), decode(line)), None, nothing)
+
+    def _fit_window(self) -> None:
+        """Fold lines at the window's width, if it has become another. Looked at when it counts, not each time it is told."""
+        if self.telnet.size is not None and self.telnet.size != self._size:
+            self._size = self.telnet.size
+            self.session.change_dialect(PLAIN.at_width(self._size[0]))
 
     def refuse(self, error: ChatError, request: str | None = None) -> None:
         """Tell the person what can't be done, or ask for a password."""

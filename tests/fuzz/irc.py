@@ -1,0 +1,55 @@
+"""Fuzz target: of IRC's pure part nothing raises but what it says, what goes out is one line, and no question takes long."""
+
+from contextlib import suppress
+
+from twisted_chat.core.errors import BadText, ChatError
+from twisted_chat.protocols.irc_caps import Negotiation, Payload, plain
+from twisted_chat.protocols.irc_codec import ctcp, format_body, format_line, parse, pieces, unformatted
+from twisted_chat.protocols.irc_modes import Kinds, fold_mask, format_modes, full_mask, in_lines, matches, parse_modes
+from twisted_chat.protocols.irc_queries import parse_history, parse_list, parse_marker, parse_whox
+
+KINDS = Kinds(lists="beI", always="k", setting="l", flags="imnst", prefixes=(("o", "@"), ("v", "+")))
+OFFERED = {"sasl": "PLAIN", "echo-message": "", "cap-notify": ""}
+
+
+def check(data: bytes) -> None:
+    """Raises if anything but the promised errors comes out, or a line is broken in two."""
+    negotiation = Negotiation("irc.example.org", OFFERED)
+    payload = Payload()
+    for line in data.split(b"\n"):
+        try:
+            message = parse(line)
+        except BadText:
+            continue
+        if message is None:
+            continue
+        out = format_line(message)
+        assert out.endswith(b"\r\n") and not set(out[:-2]) & set(b"\0\r\n")
+        body = format_body(message.source, message.command, message.params)
+        assert len(body) <= 512
+        body.decode()
+        _questions(message.params)
+        for answer in negotiation.answer("*", False, message.params):
+            assert format_line(answer).count(b"\n") == 1
+        with suppress(ChatError):
+            for word in message.params:
+                whole = payload.feed(word)
+                if whole is not None:
+                    plain(whole)
+
+
+def _questions(params: tuple[str, ...]) -> None:
+    changes = parse_modes(KINDS, params).changes
+    assert tuple(change for group in in_lines(changes, 3, 50) for change in group) == changes
+    format_modes(changes)
+    parse_list(params)
+    with suppress(BadText):
+        parse_history(params)
+    for word in params:
+        ctcp(word)
+        assert "".join(pieces(word, 40)) == word
+        unformatted(word)
+        matches(fold_mask(full_mask(word)), params[-1])
+        parse_whox(word)
+        with suppress(BadText):
+            parse_marker(word)
