@@ -3,20 +3,23 @@
 import json
 import os
 import pty
+import re
 import select
 import subprocess
 import sys
 import time
 from pathlib import Path
 from typing import Any
+from unicodedata import category
 
+import pytest
 from daemons import ENVIRONMENT, PATIENCE, running
 from twisted.internet.testing import StringTransport
 
 from twisted_chat.client.__main__ import place
 from twisted_chat.client.connection import Connection, Conversation
-from twisted_chat.core.events import Event, Refused
-from twisted_chat.protocols.text import painted, terminal_text
+from twisted_chat.core.events import Event, Refused, RoomList, RoomSummary, Said
+from twisted_chat.protocols.text import lines, painted, terminal_text
 
 
 class Front:
@@ -61,6 +64,41 @@ class Wire:
     def send(self, **event: Any) -> None:
         """The server sends an object."""
         self.connection.dataReceived(json.dumps(event).encode() + b"\n")
+
+
+HOSTILE = "\x1b]0;x\x07\x9b2J\u202e\x00" + "\x0031\x00\x1b[2J\x00\x00"
+ODD_LINES = [
+    {"type": "said", "seq": 1, "time": 1e300, "room": "#lobby", "author": "Al", "text": "x"},
+    {"type": "said", "seq": "1", "time": 1.0, "room": "#lobby", "author": "Al", "text": "x"},
+    {"type": "said", "seq": 1, "time": 1.0, "room": "#lobby", "author": ["Al"], "text": "x"},
+    {"type": "people", "room": "#lobby", "names": "Al"},
+    {"type": "people", "room": "#lobby", "names": [1]},
+    {"type": "listing", "of": "x", "columns": [], "rows": [1]},
+    {"type": "history", "room": "#lobby", "events": [], "today": -1},
+    {"type": "welcome", "name": "Al", "log": "x", "commands": [["one"]]},
+]
+
+
+@pytest.mark.parametrize("odd", ODD_LINES)
+def test_what_is_no_event_of_a_server_is_passed_over(odd: dict[str, Any]) -> None:
+    """A server that sends nonsense is not shown, and does not end the client."""
+    front = Front()
+    wire = Wire(Conversation(front, "Al", None))
+    wire.connection.dataReceived(json.dumps(odd).encode() + b"\n")
+    assert front.happenings == []
+    assert not wire.transport.disconnecting
+
+
+def test_a_servers_words_do_not_control_a_terminal() -> None:
+    """P3 holds against the server, too: names, texts and answers are made safe where they are shown."""
+    for kind in (
+        Said(1, 1.0, "#lobby", HOSTILE, HOSTILE),
+        Refused(HOSTILE, HOSTILE),
+        RoomList((RoomSummary(HOSTILE, 1, HOSTILE, True),)),
+    ):
+        for paint in (str, painted):
+            shown = "".join(terminal_text(line) for line in lines(kind, paint=paint))
+            assert not [char for char in re.sub("\x1b\\[[0-9]{1,2}m", "", shown) if category(char)[0] == "C"]
 
 
 def test_it_resumes_where_it_was_and_sends_again_what_was_not_receipted() -> None:

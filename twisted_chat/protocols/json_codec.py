@@ -8,7 +8,9 @@
 import json
 from collections.abc import Iterable, Mapping
 from dataclasses import MISSING, fields, is_dataclass
-from typing import Any
+from functools import cache
+from types import UnionType
+from typing import Any, get_args, get_origin, get_type_hints
 
 from twisted_chat.core import events
 from twisted_chat.core.batch import Dialect
@@ -50,6 +52,7 @@ HIDDEN: dict[type, frozenset[str]] = {
     events.Receipt: frozenset({"text"}),
 }
 ALWAYS_HIDDEN = frozenset({"by"})
+LATEST = 253402300800.0  # the year 10000: no later time can be shown
 
 
 def as_object(event: Event) -> dict[str, Any]:
@@ -83,26 +86,48 @@ def as_event(members: object) -> Event | None:
 
 def _noun(kind: type, members: dict[str, Any]) -> Any:
     values: dict[str, Any] = {}
+    kinds = _kinds(kind)
     for field in fields(kind):
         if field.name in members:
-            values[field.name] = _read(members[field.name], field.name)
+            values[field.name] = _read(members[field.name], kinds[field.name])
         elif field.default is MISSING:
             values[field.name] = "" if field.name in HIDDEN.get(kind, ()) else _missing(kind, field.name)
     return kind(**values)
+
+
+@cache
+def _kinds(kind: type) -> dict[str, Any]:
+    """The types of a noun's fields."""
+    return get_type_hints(kind)
 
 
 def _missing(kind: type, name: str) -> Any:
     raise ValueError(f"{kind.__name__} without {name}")
 
 
-def _read(value: Any, name: str) -> Any:
-    if isinstance(value, list):
-        if name == "rooms" and all(isinstance(one, dict) for one in value):
-            return tuple(_noun(events.RoomSummary, one) for one in value)
-        if name == "events":
-            return tuple(as_event(one) for one in value if isinstance(one, dict) and one.get("type") in KEPT_TYPES)
-        return tuple(tuple(one) if isinstance(one, list) else one for one in value)
-    return value
+def _read(value: Any, kind: Any) -> Any:
+    """A JSON value as a field of this type. Raises `ValueError` if it is of another."""
+    if kind == events.KeptEvent:
+        return as_event(value)
+    if isinstance(kind, UnionType):  # with None
+        return None if value is None else _read(value, get_args(kind)[0])
+    if get_origin(kind) is tuple and isinstance(value, list):
+        return _read_list(value, *get_args(kind))
+    if is_dataclass(kind) and isinstance(kind, type) and isinstance(value, dict):
+        return _noun(kind, value)
+    if kind is float and type(value) in (int, float) and 0 <= value < LATEST:
+        return value
+    if kind is not float and type(value) is kind:
+        return value
+    raise ValueError(f"no {kind}: {value!r:.40}")
+
+
+def _read_list(value: list[Any], first: Any, *others: Any) -> tuple[Any, ...]:
+    if others != (Ellipsis,):
+        return tuple(_read(one, kind) for one, kind in zip(value, (first, *others), strict=True))
+    if first == events.KeptEvent:
+        value = [one for one in value if isinstance(one, dict) and one.get("type") in KEPT_TYPES]
+    return tuple(_read(one, first) for one in value)
 
 
 def line(members: Mapping[str, Any]) -> bytes:

@@ -12,6 +12,7 @@ import zlib
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, replace
 from functools import lru_cache
+from itertools import zip_longest
 from time import localtime, strftime
 
 from twisted_chat.core.batch import Dialect
@@ -111,8 +112,8 @@ def lines(event: Event, *, marked: bool = False, paint: Callable[[str], str] = s
             yield f"-> Your message was shown, but not kept: '{event.text}'"
         case People():
             if len(event.names) != 1 or not event.arriving:  # who comes into an empty room is told by the receipts
-                how = event.how or ("",) * len(event.names)
-                people = (name + (f" ({way})" if way else "") for name, way in zip(event.names, how, strict=True))
+                ways = zip_longest(event.names, event.how, fillvalue="")
+                people = (name + (f" ({way})" if way else "") for name, way in ways)
                 yield f"-> In {event.room}: {', '.join(people) or 'nobody'}"
             if event.topic:
                 yield f"-> {event.room} is about: {event.topic}"
@@ -187,9 +188,9 @@ def _table(event: Listing) -> Iterator[str]:
     if not event.rows:
         yield f"-> There are no {event.of}."
         return
-    widths = [max(map(len, column)) for column in zip(*event.rows, strict=True)]
+    widths = [max(map(len, column)) for column in zip_longest(*event.rows, fillvalue="")]
     for row in event.rows:
-        yield "-> " + "  ".join(f"{cell:{width}}" for cell, width in zip(row, widths, strict=True)).rstrip()
+        yield "-> " + "  ".join(f"{cell:{width}}" for cell, width in zip(row, widths, strict=False)).rstrip()
 
 
 # Colours of names that can be read on dark and on light (SGR codes, ECMA-48).
