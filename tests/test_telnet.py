@@ -417,3 +417,45 @@ def test_abuse_ends_the_connection_with_a_word() -> None:
     assert ann.lines() == ["Server: I received your message - 'hello'", "-> That is not telnet. Goodbye."]
     assert ann.closed
     ann.send_bytes(b"more" * 1000)
+
+
+def test_half_a_command_at_the_end_is_no_text() -> None:
+    """T31: an IAC that nothing follows any more is passed over; what was typed before it is said."""
+    chat = Chat()
+    bob, ann = chat.enter("Bob"), chat.enter("Ann")
+    bob.lines()
+    ann.send_bytes(b"hello" + IAC)
+    ann.end_input()
+    assert bob.lines() == ["[12:01] <Ann> hello"]
+    assert ann.closed
+
+
+def test_a_flood_of_requests_is_hardly_answered_and_harms_nobody() -> None:
+    """T26, T27: a megabyte of options, sizes and environments from who reads nothing costs no memory, and no one's time."""
+    chat = Chat()
+    bob, ann = chat.enter("Bob"), chat.enter("Ann")
+    ann.transport.stop_reading()
+    hostile = IAC + DO + SGA + IAC + WILL + TTYPE + sub(NAWS + b"\0\x50\0\x18") + sub(TTYPE + b"\0\x1b[2J")
+    for _ in range(64):
+        ann.send_bytes((hostile + sub(NEW_ENVIRON + b"\0\0LD_PRELOAD\1x") + IAC + AYT) * 300)
+    assert len(ann.transport.value()) < MOST
+    assert not ann.closed
+    assert ann.transport.protocol.telnet.terminal == ""
+    ann.send("still here")
+    assert bob.lines()[-1] == "[12:01] <Ann> still here"
+
+
+def test_an_answer_stands_in_its_place() -> None:
+    """What a command is answered comes after the answers to the lines before it, also when all come in one packet."""
+    ann = Chat().enter("Ann")
+    ann.lines()
+    ann.send_bytes(b"/topic\n" + IAC + AYT + b"/nosuch\r\0" + IAC + AYT)
+    assert ann.transport.received.replace(QUESTIONS, b"").decode().split("\r\n") == [
+        "-> There is no topic.",
+        "",
+        "[yes]",
+        "-> There is no command /nosuch. Try /help",
+        "",
+        "[yes]",
+        "",
+    ]

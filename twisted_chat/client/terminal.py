@@ -92,7 +92,7 @@ class Terminal:
         self._secret = False  # what is asked for is a password
         self._leaving = False
         self._reading: asyncio.Future[str] | None = None
-        endpoint = Endpoint(reactor, server, lambda line: self.show(*lines(Remark(line))), self._fail)
+        endpoint = Endpoint(reactor, server, lambda line: self._show_folded(lines(Remark(line))), self._fail)
         self._service = ClientService(endpoint, ConnectionFactory(self._conversation), backoffPolicy(), reactor)
 
     async def run(self) -> None:
@@ -215,7 +215,7 @@ class Terminal:
 
     def _fail(self, why: str) -> None:
         self.status = 1
-        self.show(*why.splitlines())
+        self._show_folded(why.splitlines())
         self.leave()
 
 
