@@ -1,0 +1,55 @@
+"""One command: ``python tests/torture [--long] [--door DOOR,...] [CASE ...]``. Its status is not 0 if anything falls short."""
+
+import argparse
+import sys
+from pathlib import Path
+
+sys.path[0] = str(Path(__file__).parent.parent)  # this folder is the package `torture`, not a heap of modules
+
+from torture.doors import DOORS  # noqa: E402
+from torture.run import Row, Runner, all_cases  # noqa: E402
+
+TITLE = f"{'case':5} {'door':5} {'expected':8} {'outcome':8} {'canary':>9} {'memory':>9} {'seconds':>8}  what"
+
+
+def text_of(row: Row) -> str:
+    """A row of the table, with what fell short below it."""
+    case = row.case
+    line = f"{case.number:5} {row.door:5} {case.expected:8} {row.outcome or '-':8} {row.worst * 1000:6.0f} ms"
+    line += f" {row.peak:5.1f} MiB {row.seconds:8.1f}  {'ok  ' if row.passed else 'FELL SHORT: '}{case.what}"
+    return "\n".join([line, *(f"        {problem}" for problem in row.problems)])
+
+
+def main() -> int:
+    """Run what was asked for."""
+    parser = argparse.ArgumentParser(prog="python tests/torture", description=__doc__)
+    parser.add_argument("cases", nargs="*", metavar="CASE", help="numbers of cases (T17) or subjects (framing); all, if none")
+    parser.add_argument("--long", action="store_true", help="also the cases that take minutes")
+    parser.add_argument("--door", default=",".join(DOORS), help="the doors to try, apart by commas")
+    options = parser.parse_args()
+    wanted = {name.lower() for name in options.cases}
+    cases = [one for one in all_cases() if not wanted or {one.number.lower(), one.subject} & wanted]
+    left_out = 0
+    rows: list[Row] = []
+    runner = Runner()
+    print(TITLE, flush=True)
+    try:
+        for case in cases:
+            if case.long and not options.long and case.number.lower() not in wanted:
+                left_out += 1
+                continue
+            for door in options.door.split(","):
+                if case.applies(door):
+                    rows.append(runner.run(case, door))
+                    print(text_of(rows[-1]), flush=True)
+    finally:
+        runner.close()
+    short = [row for row in rows if not row.passed]
+    print(f"{len(rows)} run, {len(rows) - len(short)} ok, {len(short)} fell short; {left_out} cases are for --long")
+    for row in short:
+        print(f"fell short: {row.case.number} {row.door}: {row.problems[0][:150]}")
+    return 1 if short or not rows else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

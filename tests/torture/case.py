@@ -1,0 +1,112 @@
+"""What a case is, and how one is declared.
+
+1. A case has a number (that of the list of bad inputs and faults), says what it does, and which outcome it must have.
+2. Its function drives the attack and returns the outcome it saw, as one letter; what else is wrong it says by raising
+   `FellShort`. What must hold after *every* case (`arena.Arena.check`) no case needs to look at.
+3. A case runs on every door, unless it names those it is about.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from torture.arena import Arena
+    from torture.doors import Door
+
+# The outcomes. A case may allow several: "KO".
+KEPT = "K"  # a clear one-line error, and the connection is kept
+DROPPED = "D"  # a reason of one line, then the end
+ORDINARY = "O"  # it works
+IGNORED = "I"  # nothing is said about it, and nobody is shown it
+DROPPED_SILENTLY = "d"  # the end, without a word: never what is wanted
+
+# What is checked after a case; see `Arena.check`.
+ALL = "ABCDEFGH"
+
+Run = Callable[["Arena", "Door"], str]
+
+
+class FellShort(AssertionError):
+    """What was seen instead of what must be."""
+
+
+def expect(holds: object, otherwise: str) -> None:
+    """Raises `FellShort` unless it holds."""
+    if not holds:
+        raise FellShort(otherwise)
+
+
+@dataclass(frozen=True, slots=True)
+class Setup:
+    """A daemon that is not the usual one: its options, a program that runs it, and its environment."""
+
+    options: tuple[str, ...] = ()
+    before: tuple[str, ...] = ()
+    environment: dict[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Case:
+    """One row of the table, but for its door."""
+
+    number: str
+    what: str
+    expected: str
+    run: Run
+    subject: str
+    doors: tuple[str, ...] = ()  # none: all
+    long: bool = False  # only in the long form
+    setup: Setup | None = None  # a daemon of its own
+    checks: str = ALL
+    worst: float = 0.25  # what the canary's p99 may be at the most, in seconds
+
+    def applies(self, door: str) -> bool:
+        """Whether it is about this door."""
+        return not self.doors or door in self.doors
+
+
+CASES: list[Case] = []
+
+
+def case(
+    number: str,
+    what: str,
+    expected: str,
+    *,
+    doors: Sequence[str] = (),
+    long: bool = False,
+    setup: Setup | None = None,
+    checks: str = ALL,
+    worst: float = 0.25,
+) -> Callable[[Run], Run]:
+    """Declare the decorated function as a case."""
+
+    def declare(run: Run) -> Run:
+        subject = run.__module__.rpartition(".")[2]
+        CASES.append(Case(number, what, expected, run, subject, tuple(doors), long, setup, checks, worst))
+        return run
+
+    return declare
+
+
+def sends(number: str, what: str, expected: str, *inputs: str | bytes, doors: Sequence[str] = ()) -> None:
+    """Declare a case that says each of these, from somebody new each time: `bytes` as they are, `str` as a client would.
+
+    All have to have the expected outcome; what the others are shown is checked as after every case.
+    """
+
+    def run(arena: Arena, door: Door) -> str:
+        return arena.each(inputs, expected, lambda one: arena.outcome_of_saying(door, one))
+
+    run.__module__ = number_of_caller()
+    case(number, what, expected, doors=doors)(run)
+
+
+def number_of_caller() -> str:
+    """The module that declares a case with `sends`."""
+    import inspect
+
+    return str(inspect.stack()[2].frame.f_globals["__name__"])

@@ -1,0 +1,178 @@
+"""The doors: one class a protocol, which says how a client of it speaks and what it hears. A new protocol is one more.
+
+What a case says through a door is the same for all; only these classes know how it looks on the wire.
+"""
+
+import itertools
+import json
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+# Telnet's commands, which are not text: negotiation, subnegotiation, and those of two bytes.
+TELNET = re.compile(rb"\xff[\xfb-\xfe].|\xff\xfa.*?\xff\xf0|\xff[\xf0-\xf9]", re.DOTALL)
+
+
+@dataclass(frozen=True, slots=True)
+class Heard:
+    """One line that a client was sent, understood. ``kind`` is said, emoted, told, receipt, lost, error, welcome or other."""
+
+    kind: str
+    text: str = ""
+    author: str = ""
+    room: str = ""
+    seq: int = 0
+    id: str = ""
+
+
+class Door:
+    """A protocol, as a client speaks it."""
+
+    name: str
+    longest: int  # of a message, in bytes of text
+    most: int  # without an end of line, in bytes
+    opening: bytes = b""  # what an endless line begins with, so that this door is the one that is reached
+    at_once: int  # messages that may be through within three seconds, if flood control works
+
+    def hello(self, name: str, password: str | None = None, room: str | None = None, client: str = "") -> bytes:
+        """Come in under a name."""
+        raise NotImplementedError
+
+    def say(self, text: str, message_id: str = "") -> bytes:
+        """Say this text, as a well-behaved client would send it."""
+        raise NotImplementedError
+
+    def say_bytes(self, text: bytes) -> bytes:
+        """Say these bytes, whatever they are: in the place where the text stands."""
+        raise NotImplementedError
+
+    def command(self, line: str) -> bytes:
+        """Do what a person does who types this."""
+        raise NotImplementedError
+
+    def hear(self, line: bytes) -> Heard:
+        """Understand one line, without its end."""
+        raise NotImplementedError
+
+    def texts(self, received: bytes) -> Iterator[str]:
+        """All that came, as text: what a client may show. Raises `UnicodeDecodeError` or `ValueError`."""
+        raise NotImplementedError
+
+    def lines(self, received: bytes) -> list[bytes]:
+        """The whole lines among what came, without their ends."""
+        return received.split(b"\n")[:-1]
+
+
+class Line(Door):
+    """Telnet, nc and the like."""
+
+    name = "line"
+    longest = 4096
+    most = 16 * 1024
+    at_once = 60
+
+    said = re.compile(r"\[\d\d:\d\d\] (?:(#\S+) )?<([^ >]+)> (.*)", re.DOTALL)
+    emoted = re.compile(r"\[\d\d:\d\d\] (?:(#\S+) )?\* (\S+) (.*)", re.DOTALL)
+    told = re.compile(r"\[\d\d:\d\d\] <(\S+) -> \S+> (.*)", re.DOTALL)
+    receipt = re.compile(r"Server: I received your message - '(.*)'", re.DOTALL)
+    lost = re.compile(r"-> Your message was shown, but not kept: '(.*)'", re.DOTALL)
+
+    def hello(self, name: str, password: str | None = None, room: str | None = None, client: str = "") -> bytes:
+        lines = [name] if password is None else [name, password]
+        return "".join(f"{line}\n" for line in lines).encode() + (self.command(f"/join {room}") if room else b"")
+
+    def say(self, text: str, message_id: str = "") -> bytes:
+        return self.say_bytes(text.encode("utf-8", "surrogatepass"))
+
+    def say_bytes(self, text: bytes) -> bytes:
+        return text.replace(b"\xff", b"\xff\xff") + b"\n"
+
+    def command(self, line: str) -> bytes:
+        return self.say(line)
+
+    def hear(self, line: bytes) -> Heard:
+        text = TELNET.sub(b"", line).removesuffix(b"\r").decode("utf-8", "replace")
+        if found := self.said.fullmatch(text):
+            return Heard("said", found[3], found[2], found[1] or "")
+        if found := self.emoted.fullmatch(text):
+            return Heard("emoted", found[3], found[2], found[1] or "")
+        if found := self.told.fullmatch(text):
+            return Heard("told", found[2], found[1])
+        if found := self.receipt.fullmatch(text):
+            return Heard("receipt", found[1])
+        if found := self.lost.fullmatch(text):
+            return Heard("lost", found[1])
+        if text.startswith("Hello ") and text.endswith(", you are now connected!"):
+            return Heard("welcome", text)
+        return Heard("error" if text.startswith("-> ") else "other", text)
+
+    def texts(self, received: bytes) -> Iterator[str]:
+        yield from TELNET.sub(b"", received).decode().split("\r\n")
+
+
+class Json(Door):
+    """Programs: one JSON object a line."""
+
+    name = "json"
+    longest = 4096
+    most = 32 * 1024
+    opening = b'{"type":"say","text":"'
+    at_once = 1500
+
+    ids = itertools.count(1)  # the log keeps one message an id
+
+    def hello(self, name: str, password: str | None = None, room: str | None = None, client: str = "") -> bytes:
+        request: dict[str, Any] = {"type": "hello", "id": "hello", "name": name, "rooms": {room or "#lobby": None}}
+        return self._line(request | ({"password": password} if password else {}) | ({"client": client} if client else {}))
+
+    def say(self, text: str, message_id: str = "") -> bytes:
+        return self._line({"type": "say", "text": text, "id": message_id or str(next(self.ids))})
+
+    def say_bytes(self, text: bytes) -> bytes:
+        return b'{"type":"say","id":"%d","text":"' % next(self.ids) + text + b'"}\n'
+
+    def command(self, line: str) -> bytes:
+        return self._line({"type": "line", "text": line})
+
+    def hear(self, line: bytes) -> Heard:
+        event = json.loads(line)
+        kind = event["type"]
+        if kind == "receipt":
+            kind = "receipt" if event["kept"] else "lost"
+        elif kind in ("whispered", "told"):
+            kind = "told"
+        elif kind not in ("said", "emoted", "error", "welcome"):
+            kind = "other"
+        return Heard(
+            kind,
+            event.get("text", ""),
+            event.get("author", ""),
+            event.get("room", ""),
+            event.get("seq") or 0,
+            event.get("id") or "",
+        )
+
+    def texts(self, received: bytes) -> Iterator[str]:
+        for line in self.lines(received):
+            yield line.decode()
+            yield from strings(json.loads(line))
+
+    def _line(self, request: dict[str, Any]) -> bytes:
+        return json.dumps(request).encode() + b"\n"
+
+
+def strings(value: Any) -> Iterator[str]:
+    """All strings in a JSON value."""
+    if isinstance(value, str):
+        yield value
+    elif isinstance(value, dict):
+        for name, one in value.items():
+            yield name
+            yield from strings(one)
+    elif isinstance(value, list):
+        for one in value:
+            yield from strings(one)
+
+
+DOORS: dict[str, Door] = {door.name: door for door in (Line(), Json())}

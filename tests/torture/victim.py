@@ -1,0 +1,134 @@
+"""The daemon under attack: a real ``twistd chat``, its output, and what the system says of its process."""
+
+import os
+import re
+import signal
+import sqlite3
+import subprocess
+import threading
+import time
+from functools import lru_cache
+from pathlib import Path
+
+from daemons import ENVIRONMENT, TWISTD
+from torture.case import FellShort, Setup
+
+PAGE = os.sysconf("SC_PAGE_SIZE")
+TICKS = os.sysconf("SC_CLK_TCK")
+MIB = 1024 * 1024
+# How often memory is looked at, in seconds.
+SAMPLING = 0.02
+
+
+@lru_cache
+def limits_options() -> tuple[str, ...]:
+    """No address is exempt from the limits: all come from the loopback here."""
+    usage = subprocess.run([*TWISTD, "chat", "--help"], env=ENVIRONMENT, capture_output=True, text=True, check=False).stdout
+    return ("--exempt=none",) if "--exempt" in usage else ()
+
+
+class Victim:
+    """A daemon in the foreground. Its output is read all the time, and its memory is watched."""
+
+    def __init__(self, state: Path | str, setup: Setup = Setup(), *, ready: bool = True) -> None:
+        """With ``ready``, wait until it listens; raises `FellShort` if it ends before."""
+        self.state = Path(state)
+        self.output = bytearray()
+        self.peak = 0.0
+        self._news = threading.Condition()
+        command = [*setup.before, *TWISTD, "-n", "--pidfile=", "chat", "--host=127.0.0.1", "--port=0", f"--state={state}"]
+        self.process = subprocess.Popen(
+            [*command, *limits_options(), *setup.options],
+            env=ENVIRONMENT | setup.environment,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+        )
+        self.pid = self.process.pid
+        self._ended = False
+        threading.Thread(target=self._read, daemon=True).start()
+        if ready:
+            self.port = int(self.wait_for(rb"Server is listening on 127\.0\.0\.1:(\d+)")[1])
+            threading.Thread(target=self._sample, daemon=True).start()
+
+    def wait_for(self, pattern: bytes, seconds: float = 20.0) -> "re.Match[bytes]":
+        """Wait until this stands in its output. Raises `FellShort` if it ends first, or takes too long."""
+        found: list[re.Match[bytes]] = []
+
+        def come() -> bool:
+            found.extend(re.finditer(pattern, self.output))
+            return bool(found) or self._ended
+
+        with self._news:
+            self._news.wait_for(come, seconds)
+        if not found:
+            raise FellShort(f"{pattern!r} did not stand in the log: {bytes(self.output[-500:])!r}")
+        return found[0]
+
+    @property
+    def memory(self) -> float:
+        """Resident memory, in MiB; 0 if it has ended."""
+        try:
+            return int(Path(f"/proc/{self.pid}/statm").read_text().split()[1]) * PAGE / MIB
+        except (OSError, IndexError):
+            return 0.0
+
+    @property
+    def descriptors(self) -> int:
+        """How many files and sockets it has open."""
+        return len(os.listdir(f"/proc/{self.pid}/fd"))
+
+    @property
+    def cpu(self) -> float:
+        """Processor time it has used, in seconds."""
+        fields = Path(f"/proc/{self.pid}/stat").read_text().rpartition(")")[2].split()
+        return (int(fields[11]) + int(fields[12])) / TICKS
+
+    @property
+    def alive(self) -> bool:
+        """Whether it has not ended."""
+        return self.process.poll() is None
+
+    def kept(self, after: int = 0) -> list[tuple[int, str, str, str]]:
+        """What is in the history on disk: (number, room, author, text)."""
+        return kept(self.state, after)
+
+    def end(self, number: int = signal.SIGTERM, seconds: float = 15.0) -> int:
+        """Send a signal, and wait for the exit status. Raises `FellShort`, and kills it, if it does not end."""
+        if self.alive:
+            self.process.send_signal(number)
+        try:
+            status = self.process.wait(seconds)
+        except subprocess.TimeoutExpired:
+            self.process.kill()
+            raise FellShort(f"the daemon did not end within {seconds} s after signal {number}") from None
+        with self._news:
+            self._news.wait_for(lambda: self._ended, seconds)
+        return status
+
+    def _read(self) -> None:
+        assert self.process.stdout is not None
+        descriptor = self.process.stdout.fileno()
+        while data := os.read(descriptor, 65536):
+            with self._news:
+                self.output += data
+                self._news.notify_all()
+        with self._news:
+            self._ended = True
+            self._news.notify_all()
+        self.process.stdout.close()
+
+    def _sample(self) -> None:
+        while memory := self.memory:
+            self.peak = max(self.peak, memory)
+            time.sleep(SAMPLING)
+
+
+def kept(state: Path, after: int = 0) -> list[tuple[int, str, str, str]]:
+    """What is in the history on disk: (number, room, author, text), in the order of the numbers."""
+    connection = sqlite3.connect(f"file:{state / 'chat.db'}?mode=ro", uri=True, timeout=10)
+    try:
+        rows = "SELECT seq, room, author, text FROM messages WHERE seq > ? ORDER BY seq"
+        return connection.execute(rows, (after,)).fetchall()
+    finally:
+        connection.close()
