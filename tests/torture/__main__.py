@@ -2,10 +2,13 @@
 
 import argparse
 import sys
+import tempfile
 from pathlib import Path
 
 sys.path[0] = str(Path(__file__).parent.parent)  # this folder is the package `torture`, not a heap of modules
 
+from torture import rounds  # noqa: E402
+from torture.case import FellShort  # noqa: E402
 from torture.doors import DOORS  # noqa: E402
 from torture.run import Row, Runner, all_cases  # noqa: E402
 
@@ -20,13 +23,34 @@ def text_of(row: Row) -> str:
     return "\n".join([line, *(f"        {problem}" for problem in row.problems)])
 
 
+def many_rounds(kills: int, full_disks: int) -> int:
+    """Run the rounds that were asked for."""
+    with tempfile.TemporaryDirectory(prefix="torture-") as folder:
+        try:
+            if kills:
+                rounds.kill_rounds(kills, Path(folder) / "kills")
+            if full_disks:
+                rounds.disk_rounds(full_disks, Path(folder) / "disk")
+        except FellShort as error:
+            print(f"FELL SHORT: {error}")
+            return 1
+    print("0 receipted messages lost, 0 doubled, 0 numbers used twice, and senders were told of each that was not kept")
+    return 0
+
+
 def main() -> int:
     """Run what was asked for."""
     parser = argparse.ArgumentParser(prog="python tests/torture", description=__doc__)
     parser.add_argument("cases", nargs="*", metavar="CASE", help="numbers of cases (T17) or subjects (framing); all, if none")
     parser.add_argument("--long", action="store_true", help="also the cases that take minutes")
     parser.add_argument("--door", default=",".join(DOORS), help="the doors to try, apart by commas")
+    parser.add_argument(
+        "--kills", type=int, default=0, metavar="N", help="instead: kill the daemon so many times while it writes"
+    )
+    parser.add_argument("--full-disks", type=int, default=0, metavar="N", help="instead: let its disk be full so many times")
     options = parser.parse_args()
+    if options.kills or options.full_disks:
+        return many_rounds(options.kills, options.full_disks)
     wanted = {name.lower() for name in options.cases}
     cases = [one for one in all_cases() if not wanted or {one.number.lower(), one.subject} & wanted]
     left_out = 0

@@ -70,7 +70,7 @@ class Line(Door):
     name = "line"
     longest = 4096
     most = 16 * 1024
-    at_once = 60
+    at_once = 80
 
     said = re.compile(r"\[\d\d:\d\d\] (?:(#\S+) )?<([^ >]+)> (.*)", re.DOTALL)
     emoted = re.compile(r"\[\d\d:\d\d\] (?:(#\S+) )?\* (\S+) (.*)", re.DOTALL)
@@ -118,7 +118,7 @@ class Json(Door):
     longest = 4096
     most = 32 * 1024
     opening = b'{"type":"say","text":"'
-    at_once = 1500
+    at_once = 400
 
     ids = itertools.count(1)  # the log keeps one message an id
 

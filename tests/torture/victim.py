@@ -7,7 +7,6 @@ import sqlite3
 import subprocess
 import threading
 import time
-from functools import lru_cache
 from pathlib import Path
 
 from daemons import ENVIRONMENT, TWISTD
@@ -20,11 +19,8 @@ MIB = 1024 * 1024
 SAMPLING = 0.02
 
 
-@lru_cache
-def limits_options() -> tuple[str, ...]:
-    """No address is exempt from the limits: all come from the loopback here."""
-    usage = subprocess.run([*TWISTD, "chat", "--help"], env=ENVIRONMENT, capture_output=True, text=True, check=False).stdout
-    return ("--exempt=none",) if "--exempt" in usage else ()
+# All come from the loopback here, and are counted by address all the same.
+COUNTED = "--exempt=none"
 
 
 class Victim:
@@ -38,7 +34,7 @@ class Victim:
         self._news = threading.Condition()
         command = [*setup.before, *TWISTD, "-n", "--pidfile=", "chat", "--host=127.0.0.1", "--port=0", f"--state={state}"]
         self.process = subprocess.Popen(
-            [*command, *limits_options(), *setup.options],
+            [*command, COUNTED, *setup.options],
             env=ENVIRONMENT | setup.environment,
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
@@ -76,7 +72,7 @@ class Victim:
     @property
     def descriptors(self) -> int:
         """How many files and sockets it has open."""
-        return len(os.listdir(f"/proc/{self.pid}/fd"))
+        return sum(1 for _ in Path(f"/proc/{self.pid}/fd").iterdir())
 
     @property
     def cpu(self) -> float:
