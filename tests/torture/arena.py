@@ -18,6 +18,7 @@ import json
 import re
 import subprocess
 import sys
+import tempfile
 import time
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
@@ -82,6 +83,7 @@ class Arena:
 
     def __init__(self, state: Path, setup: Setup = Setup(), *, canary: bool = True) -> None:
         self.victim = Victim(state, setup)
+        self.state = state
         self.people: list[Person] = []  # of the case that is running
         self.connections = 0
         self.witnesses: list[Person] = []
@@ -181,6 +183,10 @@ class Arena:
             came = witness.until(lambda w=witness: any(one.author == author and one.text == text for one in w.heard))
             expect(came, f"{witness.name} was not shown {text[:60]!r} by {author}")
         return [one.text for one in self.witnesses[0].heard if one.author == author]
+
+    def folder(self) -> Path:
+        """A new folder, for a daemon of the case's own."""
+        return Path(tempfile.mkdtemp(dir=self.state.parent))
 
     # What the runner uses
 

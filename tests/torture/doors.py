@@ -10,8 +10,9 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
-# Telnet's commands, which are not text: negotiation, subnegotiation, and those of two bytes.
-TELNET = re.compile(rb"\xff[\xfb-\xfe].|\xff\xfa.*?\xff\xf0|\xff[\xf0-\xf9]", re.DOTALL)
+# Telnet's commands, which are not text: negotiation, subnegotiation, and those of two bytes. The server's own request to
+# hide a password ends in a CR.
+TELNET = re.compile(rb"\xff[\xfb\xfc]\x01\r?|\xff[\xfb-\xfe].|\xff\xfa.*?\xff\xf0|\xff[\xf0-\xf9]", re.DOTALL)
 
 
 @dataclass(frozen=True, slots=True)

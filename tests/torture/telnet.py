@@ -19,7 +19,8 @@ def subnegotiation(option: int, content: bytes) -> bytes:
 def options_without_end(arena: Arena, door: Door) -> str:
     person = arena.connect(door, receive_buffer=4096, listens=False)
     person.name = fresh_name()
-    every = b"".join(bytes([IAC, verb, option]) for option in range(240) for verb in (DO, WILL))
+    options = [option for option in range(240) if option != 6]  # a timing mark is asked for again and again
+    every = b"".join(bytes([IAC, verb, option]) for option in options for verb in (DO, WILL))
     flood(person, every * 10, 3_000_000)
     person.send(door.hello(person.name) + door.say("after all that"))
     person.listen()
