@@ -137,6 +137,8 @@ class Json(Door):
         return self._line({"type": "line", "text": line})
 
     def hear(self, line: bytes) -> Heard:
+        if not line.startswith(b"{"):  # who is refused or greeted before it is known what they speak is spoken to as a person
+            return DOORS["line"].hear(line)
         event = json.loads(line)
         kind = event["type"]
         if kind == "receipt":
@@ -156,8 +158,9 @@ class Json(Door):
 
     def texts(self, received: bytes) -> Iterator[str]:
         for line in self.lines(received):
-            yield line.decode()
-            yield from strings(json.loads(line))
+            yield line.decode().removesuffix("\r")
+            if line.startswith(b"{"):
+                yield from strings(json.loads(line))
 
     def _line(self, request: dict[str, Any]) -> bytes:
         return json.dumps(request).encode() + b"\n"
