@@ -61,7 +61,9 @@ def wrong_passwords(arena: Arena, door: Door) -> str:
     name = registered(arena, door)
     person = arena.connect(door)
     for number in range(30):
-        person.send(door.hello(name, f"wrong-{number}-password") if door.name != "line" or not number else door.say(f"wrong-{number}"))
+        person.send(
+            door.hello(name, f"wrong-{number}-password") if door.name != "line" or not number else door.say(f"wrong-{number}")
+        )
     person.wait_for("Too many wrong passwords", "error", seconds=30)
     expect(not is_in(person), "one of them was let in")
     expect(is_in(comes_in(arena, door, name, PASSWORD)), "the owner is shut out")
@@ -88,7 +90,9 @@ def many_logins(arena: Arena, door: Door) -> str:
     words = ("not the password", "Too many", "Many people")
 
     def answered(person: Person) -> bool:
-        return bool(person.closed) or any(one.kind == "error" and any(word in one.text for word in words) for one in person.heard)
+        return bool(person.closed) or any(
+            one.kind == "error" and any(word in one.text for word in words) for one in person.heard
+        )
 
     expect(people[0].until(lambda: all(map(answered, people)), 60), "some were not answered")
     expect(not any(map(is_in, people)), "one of them was let in")
@@ -118,7 +122,10 @@ def bad_passwords(arena: Arena, door: Door) -> str:
     def attack(password: str) -> str:
         person = arena.enter(door)
         person.command(f"/register {password}")
-        expect(person.until(lambda: any(one.kind == "error" for one in person.heard)), f"{password[:9]!r}... ({len(password)}): {person.tail()}")
+        expect(
+            person.until(lambda: any(one.kind == "error" for one in person.heard)),
+            f"{password[:9]!r}... ({len(password)}): {person.tail()}",
+        )
         expect(not any("is yours now" in one.text for one in person.heard), f"{password[:20]!r} was taken")
         expect(b"Traceback" not in arena.victim.output[arena.begun.log :], "it is a bug")
         return KEPT

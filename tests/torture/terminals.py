@@ -42,7 +42,17 @@ def everywhere(arena: Arena, door: Door, text: str) -> str:
     person = arena.enter(door)
     outcome = arena.outcome(person, door.say(text))
     witness = arena.witnesses[0]
-    for line in ("/me {}", "/topic {}", "/away {}", "/msg {who} {}", "/{} x", "/join #{}", "/nick {}", "/search {}", "/whois {}"):
+    for line in (
+        "/me {}",
+        "/topic {}",
+        "/away {}",
+        "/msg {who} {}",
+        "/{} x",
+        "/join #{}",
+        "/nick {}",
+        "/search {}",
+        "/whois {}",
+    ):
         person.command(line.format(text, who=witness.name))
     stranger = arena.connect(door)
     stranger.send(door.hello(text.replace("\n", "")).split(b"\n")[0] + b"\n")
@@ -140,7 +150,12 @@ def imitations(arena: Arena, door: Door) -> str:
 
 @case("T49", "HTML and JavaScript are text like any other", "O")
 def html(arena: Arena, door: Door) -> str:
-    texts = ("<img src=x onerror=alert(1)>", "</script><script>alert(1)</script>", "javascript:alert(1)", "__proto__ constructor")
+    texts = (
+        "<img src=x onerror=alert(1)>",
+        "</script><script>alert(1)</script>",
+        "javascript:alert(1)",
+        "__proto__ constructor",
+    )
 
     def attack(text: str) -> str:
         person = arena.enter(door)
@@ -155,7 +170,9 @@ def html(arena: Arena, door: Door) -> str:
 
 @case("T51", "lines of IRC in a text, and CTCP", "KO")
 def irc_in_text(arena: Arena, door: Door) -> str:
-    texts = ["\x01DCC SEND x 1 2 3\x01", ":server 001 x :y", "@tag=x hi"] + (["hi\r\nPRIVMSG x :y"] if door.name != "line" else [])
+    texts = ["\x01DCC SEND x 1 2 3\x01", ":server 001 x :y", "@tag=x hi"] + (
+        ["hi\r\nPRIVMSG x :y"] if door.name != "line" else []
+    )
 
     def attack(text: str) -> str:
         person = arena.enter(door)
@@ -186,7 +203,14 @@ def operators_view(arena: Arena, door: Door) -> str:
     for text in (*ESCAPES, *REPORTS[:2], "\x9b2J", "a\u202eb", "line\u2028two", "x\x85y"):
         outcomes.add(everywhere(arena, door, text))
         name = fresh_name("Bad")
-        for line in (f"/ban {name} 1h {text}", "/bans", f"/unban {name}", f"/announce {text}", f"/kick {name} {text}", f"/motd {text}"):
+        for line in (
+            f"/ban {name} 1h {text}",
+            "/bans",
+            f"/unban {name}",
+            f"/announce {text}",
+            f"/kick {name} {text}",
+            f"/motd {text}",
+        ):
             operator.command(line)
     for line in ("/audit 50", "/motd", f"/room {text}"):
         operator.command(line)
