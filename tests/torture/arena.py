@@ -25,9 +25,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from daemons import ENVIRONMENT
-from torture.case import DROPPED, DROPPED_SILENTLY, IGNORED, KEPT, ORDINARY, Case, FellShort, Setup, expect
+
+from torture.case import DROPPED, DROPPED_SILENTLY, IGNORED, KEPT, ORDINARY, USUAL, Case, FellShort, Setup, expect
 from torture.doors import DOORS, Door, Heard
-from torture.network import PATIENCE, Person, fresh_name
+from torture.network import Person, fresh_name
 from torture.victim import MIB, Victim
 
 ROOM = "#torture"
@@ -81,7 +82,7 @@ class CanaryProcess:
 class Arena:
     """A daemon under attack."""
 
-    def __init__(self, state: Path, setup: Setup = Setup(), *, canary: bool = True) -> None:
+    def __init__(self, state: Path, setup: Setup = USUAL, *, canary: bool = True) -> None:
         self.victim = Victim(state, setup)
         self.state = state
         self.people: list[Person] = []  # of the case that is running
@@ -311,6 +312,3 @@ CHECKS: dict[str, Callable[[Arena, Case, Door], None]] = {
 def megabytes(count: float) -> int:
     """So many MiB, in bytes."""
     return int(count * MIB)
-
-
-__all__ = ["PATIENCE", "ROOM", "Arena", "megabytes"]

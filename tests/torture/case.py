@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from inspect import stack
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -68,6 +69,9 @@ class Case:
         return not self.doors or door in self.doors
 
 
+# Receipts for everybody: so that what a person has said can be held against what is kept.
+USUAL = Setup(options=("--receipts=always",))
+
 CASES: list[Case] = []
 
 
@@ -101,12 +105,5 @@ def sends(number: str, what: str, expected: str, *inputs: str | bytes, doors: Se
     def run(arena: Arena, door: Door) -> str:
         return arena.each(inputs, expected, lambda one: arena.outcome_of_saying(door, one))
 
-    run.__module__ = number_of_caller()
+    run.__module__ = str(stack()[1].frame.f_globals["__name__"])
     case(number, what, expected, doors=doors)(run)
-
-
-def number_of_caller() -> str:
-    """The module that declares a case with `sends`."""
-    import inspect
-
-    return str(inspect.stack()[2].frame.f_globals["__name__"])

@@ -18,6 +18,7 @@ daemon, from start to end; the history is that on disk after the last. `check` t
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
+from itertools import pairwise
 
 Message = tuple[str, int]  # who sent it, and their count
 
@@ -100,7 +101,7 @@ def _of_stayers(life: Life) -> Iterator[str]:
         first, other = ([message for message, _ in life.shown.get(name, ())] for name in (stayers[0], reader))
         if first != other:
             index = next((i for i, pair in enumerate(zip(first, other, strict=False)) if pair[0] != pair[1]), -1)
-            yield f"order: {stayers[0]} and {reader} were shown {len(first)} and {len(other)} messages, apart from index {index} on"
+            yield f"order: {stayers[0]} was shown {len(first)} messages, {reader} {len(other)}: others from index {index} on"
 
 
 def _of_looks(lives: Sequence[Life]) -> Iterator[str]:
@@ -123,7 +124,7 @@ def _of_words(lives: Sequence[Life], place: dict[Message, int]) -> Iterator[str]
 
 
 def _rising(where: str, numbers: Sequence[int]) -> Iterator[str]:
-    for before, after in zip(numbers, numbers[1:], strict=False):
+    for before, after in pairwise(numbers):
         if after <= before:
             yield f"order: for {where}, {after} comes after {before}"
 

@@ -11,16 +11,18 @@ import tempfile
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from itertools import pairwise
 from pathlib import Path
 
 from daemons import ENVIRONMENT, TWISTD
+
 from torture.arena import Arena
-from torture.case import DROPPED, KEPT, ORDINARY, FellShort, Setup, case, expect
+from torture.case import DROPPED, KEPT, ORDINARY, USUAL, FellShort, Setup, case, expect
 from torture.checker import Life, check
 from torture.doors import Door
 from torture.network import PATIENCE, Person, fresh_name
-from torture.rounds import ALWAYS, disk_rounds, fill, history_of, kill_rounds, small_disk
 from torture.rounds import ROOM as ROUNDS
+from torture.rounds import disk_rounds, fill, history_of, kill_rounds, small_disk
 from torture.victim import Victim, kept
 
 SCRATCH = Path(tempfile.gettempdir()) / f"torture-{os.getpid()}"
@@ -31,7 +33,7 @@ def shim() -> Path:
     """The library that lets writes fail."""
     if not SHIM.exists():
         source = Path(__file__).parent / "eio.c"
-        subprocess.run(["gcc", "-shared", "-fPIC", "-o", str(SHIM), str(source), "-ldl"], check=True)  # noqa: S607
+        subprocess.run(["gcc", "-shared", "-fPIC", "-o", str(SHIM), str(source), "-ldl"], check=True)
     return SHIM
 
 
@@ -49,7 +51,7 @@ def guest(victim: Victim, door: Door, room: str = ROUNDS) -> Iterator[Person]:
 
 
 @contextmanager
-def daemon(state: Path, setup: Setup = ALWAYS) -> Iterator[Victim]:
+def daemon(state: Path, setup: Setup = USUAL) -> Iterator[Victim]:
     """A daemon of the case's own."""
     victim = Victim(state, setup)
     try:
@@ -73,8 +75,7 @@ def word_on(person: Person, text: str, seconds: float = PATIENCE) -> str:
 
 @case("T84", "kill -9 in mid-writing, 5 times, with programs that come back", "O", doors=("json",))
 def killed(arena: Arena, door: Door) -> str:
-    breaches = kill_rounds(5, arena.folder())
-    expect(not breaches, "; ".join(breaches))
+    kill_rounds(5, arena.folder())
     return ORDINARY
 
 
@@ -102,9 +103,9 @@ def flushed_before(arena: Arena, door: Door) -> str:
     state = arena.folder()
     trace = state / "trace"
     calls = ("strace", "-f", "-y", "-s", "400", "-e", "trace=pwrite64,fdatasync,sendto,send,write", "-o", str(trace))
-    with daemon(state / "state", Setup(options=ALWAYS.options, before=calls)) as victim, guest(victim, door) as person:
+    with daemon(state / "state", Setup(options=USUAL.options, before=calls)) as victim, guest(victim, door) as person:
         expect(word_on(person, "traced") == "receipt", "no receipt")
-        subprocess.run(["pkill", "-TERM", "-P", str(victim.pid)], check=False)  # noqa: S607 (the daemon that strace started)
+        subprocess.run(["pkill", "-TERM", "-P", str(victim.pid)], check=False)
         victim.process.wait(PATIENCE)
     lines = trace.read_text(errors="replace").splitlines()
     marks = ("I received your message - 'traced'", r"\"kept\":true")
@@ -130,7 +131,7 @@ def full_disk(arena: Arena, door: Door) -> str:
                 expect(time.monotonic() < deadline, "there is room again, and still nothing is kept")
                 reader.until(lambda: False, 0.3)
             reader.wait_for("History is back")
-            turns = 1 + sum(pair == ("lost", "receipt") for pair in zip(words, words[1:], strict=False))
+            turns = 1 + sum(pair == ("lost", "receipt") for pair in pairwise(words))
             for notice in (b"History has stopped", b"History is back"):
                 came = reader.received.count(notice)
                 expect(1 <= came <= turns, f"{notice!r} came {came} times, while the words were {words}")
@@ -143,15 +144,14 @@ def full_disk(arena: Arena, door: Door) -> str:
 
 @case("T87a", "full disks, 10 times, one of them with kill -9", "O", doors=("json",))
 def full_disks(arena: Arena, door: Door) -> str:
-    breaches = disk_rounds(10, arena.folder())
-    expect(not breaches, "; ".join(breaches))
+    disk_rounds(10, arena.folder())
     return ORDINARY
 
 
 @case("T88", "writes, and then flushes, that fail with EIO", "O")
 def failing_writes(arena: Arena, door: Door) -> str:
     state = arena.folder()
-    setup = Setup(options=ALWAYS.options, environment={"LD_PRELOAD": str(shim()), "EIO_SWITCH": str(SWITCH)})
+    setup = Setup(options=USUAL.options, environment={"LD_PRELOAD": str(shim()), "EIO_SWITCH": str(SWITCH)})
     SWITCH.unlink(missing_ok=True)
     told: dict[str, str] = {}
     with daemon(state, setup) as victim, guest(victim, door) as person:
@@ -336,7 +336,7 @@ def stop_for(arena: Arena, door: Door, seconds: float) -> str:
 
 
 FAKED = Setup(
-    options=ALWAYS.options,
+    options=USUAL.options,
     before=("env", "LD_PRELOAD=/usr/lib/x86_64-linux-gnu/faketime/libfaketimeMT.so.1"),
     environment={
         "FAKETIME_TIMESTAMP_FILE": str(CLOCK),
@@ -366,7 +366,7 @@ def clock_steps(arena: Arena, door: Door) -> str:
     return ORDINARY
 
 
-FEW_DESCRIPTORS = Setup(options=ALWAYS.options, before=("prlimit", "--nofile=64:64"))
+FEW_DESCRIPTORS = Setup(options=USUAL.options, before=("prlimit", "--nofile=64:64"))
 
 
 @case("T95", "64 descriptors, and 200 clients: the others are told, and talk goes on", "D", setup=FEW_DESCRIPTORS)
@@ -390,7 +390,7 @@ def few_descriptors(arena: Arena, door: Door) -> str:
     return DROPPED
 
 
-LITTLE_MEMORY = Setup(options=ALWAYS.options, before=("prlimit", "--as=536870912"))
+LITTLE_MEMORY = Setup(options=USUAL.options, before=("prlimit", "--as=536870912"))
 
 
 @case("T96", "512 MiB of address space, and 600 clients who send and don't read", "DO", setup=LITTLE_MEMORY, checks="ABDEFGH")

@@ -140,7 +140,7 @@ def choir(arena: Arena, door: Door, singers: int, each: int) -> str:
         def shown(reader: Person = reader) -> list[tuple[tuple[str, int], int]]:
             return [(message, one.seq) for one in reader.heard if one.kind == "said" and (message := message_of(one.text))]
 
-        reader.until(lambda: len(shown()) >= everything, 60)  # noqa: B023
+        reader.until(lambda: len(shown()) >= everything, 60)
         life.shown[reader.name] = shown()
     life.stayed = set(life.shown)
     rows = arena.victim.kept(arena.begun.seq)

@@ -5,7 +5,7 @@ from torture.case import KEPT, ORDINARY, case, expect
 from torture.doors import DOORS, Door
 from torture.network import Person, fresh_address, fresh_name
 
-PASSWORD = "a-long-password"  # noqa: S105
+PASSWORD = "a-long-password"
 # What only operators and owners may do: all of it, with words that would make sense.
 DEEDS = (
     "/announce hi",

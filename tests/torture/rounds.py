@@ -6,7 +6,6 @@
 from __future__ import annotations
 
 import json
-import os
 import random
 import signal
 import subprocess
@@ -16,14 +15,13 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from torture.case import FellShort, Setup, expect
+from torture.case import expect
 from torture.checker import Life, Message, check
 from torture.doors import DOORS, Heard
 from torture.network import PATIENCE, Person
 from torture.victim import Victim, kept
 
 ROOM = "#rounds"
-ALWAYS = Setup(options=("--receipts=always",))
 # How many messages a writer says in a life, with those that are said again: less than flood control lets through at once.
 BURST = {"json": 120, "line": 30}
 
@@ -55,10 +53,15 @@ class Writer:
         self.person.wait_for("", "welcome")
         self._read = self._sent = 0
 
+    @property
+    def to_say_again(self) -> list[int]:
+        """What had no receipt, and can be said again without being there twice."""
+        return self.open if self.door == "json" else []
+
     def write(self, life: Life, count: int) -> None:
         """Say what had no receipt once more, if that can be done, and then so many new messages."""
         assert self.person is not None
-        again = self.open if self.door == "json" else []
+        again = self.to_say_again
         new = list(range(self.said, self.said + count))
         self.said += count
         self.open = [*again, *new]
@@ -125,59 +128,60 @@ def writers() -> list[Writer]:
     return [Writer(f"{stem}-{door}", door) for door in DOORS for stem in ("Al", "Bo", "Cy")]
 
 
-def kill_rounds(rounds: int, state: Path, seed: int = 0) -> list[str]:
-    """Kill the daemon so many times while it writes. What breaches a rule, over all lives; raises `FellShort` at the first.
-
-    Each life ends some milliseconds after a random number of receipts: at a random moment of the writing.
-    """
-    chance = random.Random(seed)  # noqa: S311
+def kill_rounds(rounds: int, state: Path, seed: int = 0) -> None:
+    """Kill the daemon so many times while it writes. Raises `FellShort` if a rule is breached, over all lives."""
+    chance = random.Random(seed)
     everybody, lives = writers(), []
     slowest = 0.0
-    for number in range(rounds):
+    for number in range(1, rounds + 1):
         begun = time.monotonic()
-        victim = Victim(state, ALWAYS)
+        victim = Victim(state)
         slowest = max(slowest, time.monotonic() - begun)
-        life = Life()
-        lives.append(life)
-        readers = read_along(victim.port)
-        for writer in everybody:
-            writer.enter(victim.port)
-        for writer in everybody:
-            writer.write(life, max(1, BURST[writer.door] - (len(writer.open) if writer.door == "json" else 0)))
-        first = everybody[number % len(everybody)]
-        wanted = chance.randrange(1, len(first.open) + 1)
-        expect(readers[0].until(lambda: first.words() >= wanted), f"round {number}: {first.words()} receipts of {wanted}")
-        time.sleep(chance.random() * 0.01)  # anywhere between this receipt and the next
-        victim.end(signal.SIGKILL)
-        people = [*readers, *(writer.person for writer in everybody if writer.person)]
-        expect(readers[0].until(lambda: all(person.closed for person in people)), "a dead daemon's connection is open")
-        for writer in everybody:
-            writer.settle(life)
-        life.shown = {reader.name: shown_to(reader) for reader in readers}
-        for person in people:
-            person.close()
-        on_disk = dict(history_of(state)) if number % 100 == 99 or number == rounds - 1 else {}
-        breaches = check(lives, list(on_disk.items())) if on_disk else []
-        if breaches:
-            raise FellShort(f"round {number}: " + "; ".join(breaches[:5]))
-        if on_disk:
-            receipted = sum(len(one.receipts) for one in lives)
-            print(
-                f"{number + 1} kills: {len(on_disk)} messages kept, {receipted} receipts, slowest start {slowest:.2f} s",
-                flush=True,
-            )
-    return []
+        lives.append(_killed_life(victim, everybody, everybody[number % len(everybody)], chance))
+        if number % 100 == 0 or number == rounds:
+            history = history_of(state)
+            breaches = check(lives, history)
+            receipts = sum(len(life.receipts) for life in lives)
+            print(f"{number} kills: {receipts} receipts, {len(history)} kept, slowest start {slowest:.2f} s", flush=True)
+            expect(not breaches, f"by round {number}: " + "; ".join(breaches[:5]))
+
+
+def _killed_life(victim: Victim, everybody: list[Writer], first: Writer, chance: random.Random) -> Life:
+    """Let everybody write, and kill the daemon some milliseconds after one of them has had a random number of receipts."""
+    life = Life()
+    readers = read_along(victim.port)
+    for writer in everybody:
+        writer.enter(victim.port)
+    for writer in everybody:
+        writer.write(life, max(1, BURST[writer.door] - len(writer.to_say_again)))
+    wanted = chance.randrange(1, len(first.open) + 1)
+    expect(readers[0].until(lambda: first.words() >= wanted), f"{first.name} had {first.words()} receipts of {wanted}")
+    time.sleep(chance.random() * 0.01)  # anywhere between this receipt and the next
+    victim.end(signal.SIGKILL)
+    _part(life, everybody, readers)
+    return life
+
+
+def _part(life: Life, everybody: list[Writer], readers: list[Person]) -> None:
+    """The daemon has ended: note what everybody was sent until then."""
+    people = [*readers, *(writer.person for writer in everybody if writer.person)]
+    expect(readers[0].until(lambda: all(person.closed for person in people)), "a connection to a dead daemon is open")
+    for writer in everybody:
+        writer.settle(life)
+    life.shown = {reader.name: shown_to(reader) for reader in readers}
+    for person in people:
+        person.close()
 
 
 @contextmanager
 def small_disk(folder: Path, size: int) -> Iterator[Path]:
     """A file system of so many bytes. Needs to be root."""
     folder.mkdir(parents=True, exist_ok=True)
-    subprocess.run(["mount", "-t", "tmpfs", "-o", f"size={size}", "tmpfs", str(folder)], check=True)  # noqa: S607
+    subprocess.run(["mount", "-t", "tmpfs", "-o", f"size={size}", "tmpfs", str(folder)], check=True)
     try:
         yield folder
     finally:
-        subprocess.run(["umount", "-l", str(folder)], check=True)  # noqa: S607
+        subprocess.run(["umount", "-l", str(folder)], check=True)
 
 
 def fill(folder: Path) -> Path:
@@ -193,79 +197,66 @@ def fill(folder: Path) -> Path:
     return filler
 
 
-def disk_rounds(rounds: int, folder: Path, seed: int = 0) -> list[str]:
-    """Let the disk be full so many times while people write; every tenth time the daemon is killed meanwhile."""
-    chance = random.Random(seed)  # noqa: S311
+def disk_rounds(rounds: int, folder: Path, seed: int = 0) -> None:
+    """Let the disk be full so many times while people write; every tenth time the daemon is killed meanwhile.
+
+    Raises `FellShort` if a rule is breached.
+    """
+    chance = random.Random(seed)
     lives: list[Life] = []
     everybody = writers()
-    number = 0
     with small_disk(folder, 96 * 1024 * 1024) as disk:
-        state = disk / "state"
-        while number < rounds:
-            victim = Victim(state, ALWAYS)
-            life = Life()
-            lives.append(life)
-            readers = read_along(victim.port)
+        for number in range(0, rounds, 10):
+            lives.append(_life_with_full_disks(Victim(disk / "state"), everybody, disk, min(10, rounds - number), chance))
+            told, receipts = (sum(map(len, which)) for which in zip(*((one.lost, one.receipts) for one in lives), strict=True))
+            print(f"{min(number + 10, rounds)} full disks: {receipts} receipts, {told} told that it was not kept", flush=True)
+            breaches = check(lives, history_of(disk / "state"))
+            expect(not breaches, f"by round {number + 10}: " + "; ".join(breaches[:5]))
+
+
+def _life_with_full_disks(victim: Victim, everybody: list[Writer], disk: Path, rounds: int, chance: random.Random) -> Life:
+    """So many full disks in one life; if they are ten, the daemon is killed during the last."""
+    life = Life()
+    readers = read_along(victim.port)
+    for writer in everybody:
+        writer.enter(victim.port)
+    for number in range(rounds):
+        _write_and_wait(everybody, life, chance)
+        filler = fill(disk)
+        for _ in range(3):
+            _write_and_wait(everybody, life, chance)
+        if number == 9:
             for writer in everybody:
-                writer.enter(victim.port)
-            for turn in range(10):
-                number += 1
-                _disk_round(everybody, life, disk, chance, killed=turn == 9, victim=victim)
-                if number == rounds:
-                    break
-            if victim.alive:
-                victim.end(signal.SIGTERM)
-            people = [*readers, *(writer.person for writer in everybody if writer.person)]
-            readers[0].until(lambda: all(person.closed for person in people))
-            for writer in everybody:
-                writer.settle(life)
-            life.shown = {reader.name: shown_to(reader) for reader in readers}
-            for person in people:
-                person.close()
-            breaches = check(lives, history_of(state))
-            told, receipted = (sum(map(len, which)) for which in ((one.lost for one in lives), (one.receipts for one in lives)))
-            print(f"{number} full disks: {receipted} receipts, {told} told that it was not kept", flush=True)
-            if breaches:
-                raise FellShort(f"by round {number}: " + "; ".join(breaches[:5]))
-    return []
-
-
-def _disk_round(
-    everybody: list[Writer], life: Life, disk: Path, chance: random.Random, *, killed: bool, victim: Victim
-) -> None:
-    """Write, fill the disk, write on, and make room again."""
-
-    def write_and_wait() -> None:
-        for writer in everybody:
-            writer.write(life, chance.randrange(1, 6))
-        first = everybody[0].person
-        assert first is not None
-        done = first.until(lambda: all(writer.told_of_all() for writer in everybody), PATIENCE)
-        silent = [writer.name for writer in everybody if not writer.told_of_all()]
-        expect(done, f"{', '.join(silent)} were not told what became of their messages")
-        for writer in everybody:
-            writer.settle(life)
-            writer.open = []
-
-    write_and_wait()
-    filler = fill(disk)
-    for _ in range(3):
-        write_and_wait()
-    if killed:
-        for writer in everybody:
-            writer.write(life, 3)
-        victim.end(signal.SIGKILL)
+                writer.write(life, 3)
+            victim.end(signal.SIGKILL)
         filler.unlink()
-        return
-    filler.unlink()
+        if victim.alive:
+            _until_kept(everybody, life, chance)
+    if victim.alive:
+        life.settled = {writer.name for writer in everybody}
+        victim.end(signal.SIGTERM)
+    _part(life, everybody, readers)
+    return life
+
+
+def _write_and_wait(everybody: list[Writer], life: Life, chance: random.Random) -> None:
+    """Let everybody say something, and wait until they are told what became of it."""
+    for writer in everybody:
+        writer.write(life, chance.randrange(1, 6))
+    first = everybody[0].person
+    assert first is not None
+    first.until(lambda: all(writer.told_of_all() for writer in everybody), PATIENCE)
+    silent = [writer.name for writer in everybody if not writer.told_of_all()]
+    expect(not silent, f"{', '.join(silent)} were not told what became of their messages")
+    for writer in everybody:
+        writer.settle(life)
+
+
+def _until_kept(everybody: list[Writer], life: Life, chance: random.Random) -> None:
+    """Write until all of it is kept again."""
     deadline = time.monotonic() + PATIENCE
     lost = -1
     while lost != len(life.lost):
-        expect(time.monotonic() < deadline, "there is room again, and still nothing is kept")
+        expect(time.monotonic() < deadline, "there is room again, and still not all is kept")
         lost = len(life.lost)
-        write_and_wait()
-
-
-def root() -> bool:
-    """Whether file systems may be mounted."""
-    return os.geteuid() == 0
+        _write_and_wait(everybody, life, chance)

@@ -11,7 +11,7 @@ from importlib import import_module
 from pathlib import Path
 
 from torture.arena import Arena
-from torture.case import CASES, Case, FellShort, Setup
+from torture.case import CASES, USUAL, Case, FellShort
 from torture.doors import DOORS
 
 SUBJECTS = ("framing", "encodings", "telnet", "terminals", "names", "state", "load", "faults", "logins")
@@ -91,7 +91,3 @@ class Runner:
         arena.end()
         if arena is self._arena:
             self._arena = None
-
-
-# Receipts for everybody: so that what a person has said can be held against what is kept.
-USUAL = Setup(options=("--receipts=always",))

@@ -10,7 +10,8 @@ import time
 from pathlib import Path
 
 from daemons import ENVIRONMENT, TWISTD
-from torture.case import FellShort, Setup
+
+from torture.case import USUAL, FellShort, Setup
 
 PAGE = os.sysconf("SC_PAGE_SIZE")
 TICKS = os.sysconf("SC_CLK_TCK")
@@ -26,7 +27,7 @@ COUNTED = "--exempt=none"
 class Victim:
     """A daemon in the foreground. Its output is read all the time, and its memory is watched."""
 
-    def __init__(self, state: Path | str, setup: Setup = Setup(), *, ready: bool = True) -> None:
+    def __init__(self, state: Path | str, setup: Setup = USUAL, *, ready: bool = True) -> None:
         """With ``ready``, wait until it listens; raises `FellShort` if it ends before."""
         self.state = Path(state)
         self.output = bytearray()
