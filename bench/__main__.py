@@ -2,6 +2,7 @@
 
 import argparse
 import os
+import signal
 import sys
 import tempfile
 import time
@@ -62,6 +63,7 @@ def measure(scenario: Scenario, servers: Sequence[str], rounds: int, seconds: fl
 def main() -> None:
     """Run it."""
     asked = options(sys.argv[1:])
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit("bench: stopped"))  # so that no server is left behind
     print(f"load average: {os.getloadavg()[0]:.2f}", flush=True)
     begun = time.monotonic()
     results = {}

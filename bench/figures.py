@@ -29,6 +29,8 @@ class Run:
     doubled: int
     disordered: int
     closed: int
+    strays: int
+    stray: str
     latency_p50_ns: int
     latency_p99_ns: int
     latency_max_ns: int
@@ -54,6 +56,7 @@ class Run:
             (self.doubled, "doubled"),
             (self.disordered, "out of order"),
             (self.closed, "cut off"),
+            (self.strays, f"other lines (“{self.stray[:60]}”)"),
             (self.people - self.came_in, "not in"),
         )
         return ", ".join(f"{count:,} {what}" for count, what in kinds if count)
@@ -99,7 +102,7 @@ FIGURES: dict[str, Callable[[Run], float | None]] = {
     "most": lambda run: share(run, run.most),
     "joins": lambda run: run.came_in / run.seconds_in,
     "seconds_in": lambda run: run.seconds_in,
-    "kib_each": lambda run: (run.memory_kib - run.base_kib) / run.people,
+    "kib_each": lambda run: (run.memory_kib - run.base_kib) / run.came_in if run.came_in else None,
     "server": lambda run: 100 * run.server_cpu / run.window,
     "load": lambda run: 100 * run.load_cpu / run.window,
     "others": lambda run: 100 * run.others_cpu / run.window,

@@ -118,8 +118,9 @@ static Talker *talkers;
 static const Dialect *dialect;
 static struct { int port, people, talkers, rooms, window, stalled, pid, arriving, limit; double rate, seconds, warm_up; } options;
 static int poller, ready, logging_in, next_login, alive;
-static bool measuring;
-static u64 deliveries, bytes, lost, doubled, disordered, receipts, closed_by_server;
+static bool talking, measuring;
+static u64 deliveries, bytes, lost, doubled, disordered, receipts, closed_by_server, strays;
+static char stray[256];
 static Histogram latency, receipt_latency;
 
 static int number(const Person *p) { return p - people; }
@@ -271,6 +272,12 @@ static void delivered(Person *p, const char *payload, u64 time) {
     if (measuring) deliveries++, note(&latency, time - get_time(payload + 16));
 }
 
+/* Once all are in, nobody should be told anything but messages: "shown, but not kept" would be one more. */
+static void astray(const char *line, int length) {
+    if (!strays++)
+        for (int i = 0; i < length && i < (int)sizeof stray - 1; i++) stray[i] = line[i] < ' ' || line[i] == '"' || line[i] == '\\' ? '.' : line[i];
+}
+
 static void line_came(Person *p, const char *line, int length, u64 time) {
     static const int trailer_of_most = 2;
     char answer[1024];
@@ -279,6 +286,7 @@ static void line_came(Person *p, const char *line, int length, u64 time) {
         delivered(p, line + end - PAYLOAD, time);
     } else if (end >= ID && !memcmp(line + end - ID, RECEIPT, 4)) {
         receipts++;
+        if (contains(line, length, "\"kept\":false")) astray(line, length);
         if (measuring) note(&receipt_latency, time - get_time(line + end - ID + 12));
     } else if (!p->in) {
         int n = dialect->login(p, line, length, answer);
@@ -289,6 +297,8 @@ static void line_came(Person *p, const char *line, int length, u64 time) {
         }
     } else if (length > 5 && !memcmp(line, "PING ", 5)) {
         put(p, answer, sprintf(answer, "PONG %.*s\r\n", length - 5 < 900 ? length - 5 : 900, line + 5));
+    } else if (talking) {
+        astray(line, length);
     }
 }
 
@@ -465,7 +475,9 @@ int main(int count, char **words) {
     double seconds_in = come_in();
     int came_in = ready;
     if (came_in == options.people) wait_for_quiet();
+    else if (options.talkers) die("only %d of %d came in within %d s", came_in, options.people, options.limit);
 
+    talking = true;
     u64 said = 0, start = now_ns();
     talk_until(start + (u64)(options.warm_up * 1e9), start, &said);
     long memory = memory_kib();
@@ -506,6 +518,7 @@ int main(int count, char **words) {
     printf("\"base_kib\":%ld,\"memory_kib\":%ld,\"most_kib\":%ld,", base, memory, most);
     printf("\"sent\":%lu,\"deliveries\":%lu,\"bytes\":%lu,\"receipts\":%lu,", sent, deliveries, bytes, receipts);
     printf("\"lost\":%lu,\"doubled\":%lu,\"disordered\":%lu,\"closed\":%lu,", lost, doubled, disordered, closed_by_server);
+    printf("\"strays\":%lu,\"stray\":\"%s\",", strays, stray);
     print_latency("latency", &latency);
     print_latency("receipt", &receipt_latency);
     printf("\"talkers\":%d,\"served\":%u,\"fewest\":%u,\"most\":%u,", options.talkers, served, options.talkers ? fewest : 0, most_served);

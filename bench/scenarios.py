@@ -67,7 +67,7 @@ SCENARIOS = {
     "d": Scenario(
         "coming in, and being there",
         ("chat", *PEERS, *BOUNDS),
-        (Case("5,000, 32 at a time", people=5000), Case("1,000 at once", people=1000, together=True)),
+        (Case("5,000, as fast as they get in", people=5000), Case("1,000 at once", people=1000, together=True)),
         once=True,
     ),
     "e": Scenario(
@@ -92,7 +92,7 @@ SCENARIOS = {
     ),
     "h": Scenario(
         "growth, at 20 messages a second",
-        ("chat", *PEERS, "limit"),
+        ("chat", "limit"),
         tuple(Case(f"{people:,} people", people=people, talkers=10, rate=20) for people in (10, 100, 1000, 5000)),
         once=True,
     ),

@@ -120,10 +120,10 @@ SERVERS = {
         Server("chat", "line", chat()),
         Server("chat-json", "json", chat()),
         Server("chat-none", "line", chat("none")),
-        Server("ngircd", "irc", ngircd, "ngircd", arriving=8),  # its accept queue has 10 places
-        Server("ngircd-nodelay", "irc", ngircd, "ngircd", nodelay=True, arriving=8),
-        Server("inspircd", "irc", inspircd, "inspircd", arriving=100),  # it lets people in once a second
-        Server("inspircd-nodelay", "irc", inspircd, "inspircd", nodelay=True, arriving=100),
+        Server("ngircd", "irc", ngircd, "ngircd"),
+        Server("ngircd-nodelay", "irc", ngircd, "ngircd", nodelay=True),
+        Server("inspircd", "irc", inspircd, "inspircd", arriving=500),  # it lets people in once a second
+        Server("inspircd-nodelay", "irc", inspircd, "inspircd", nodelay=True, arriving=500),
         Server("plain", "line", plain),
         Server("limit", "line", limit),
     )
