@@ -440,7 +440,7 @@ static void read_options(int count, char **words) {
         {"dialect", 1, 0, 'd'}, {"port", 1, 0, 'p'},    {"pid", 1, 0, 'i'},     {"people", 1, 0, 'n'},  {"talkers", 1, 0, 't'},
         {"rooms", 1, 0, 'r'},   {"window", 1, 0, 'w'},  {"rate", 1, 0, 'R'},    {"seconds", 1, 0, 's'}, {"warm-up", 1, 0, 'u'},
         {"stalled", 1, 0, 'S'}, {"arriving", 1, 0, 'a'}, {"limit", 1, 0, 'l'},  {0}};
-    options.people = options.rooms = 1, options.seconds = 3, options.warm_up = 0.5, options.limit = 60, options.arriving = 32;
+    options.people = options.rooms = 1, options.seconds = 3, options.warm_up = 0.5, options.limit = 30, options.arriving = 32;
     for (int option; (option = getopt_long(count, words, "", names, NULL)) != -1;) {
         if (option == 'd')
             for (size_t i = 0; i < sizeof DIALECTS / sizeof *DIALECTS; i++)
@@ -496,7 +496,7 @@ int main(int count, char **words) {
         for (int j = 0; j < options.talkers; j++) under_way += talkers[j].under_way;
     }
     long most = memory_kib();
-    read_late();
+    if (options.stalled) read_late();
 
     u64 sent = 0, stalled_got = 0, stalled_closed = 0;
     u32 fewest = ~0u, most_served = 0, served = 0;
