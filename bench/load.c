@@ -18,22 +18,14 @@
 #include <netinet/in.h>
 #include <netinet/tcp.h>
 #include <stdarg.h>
-#include <stdbool.h>
-#include <stdint.h>
-#include <stdio.h>
 #include <stdlib.h>
-#include <string.h>
 #include <sys/epoll.h>
 #include <sys/socket.h>
 #include <sys/timerfd.h>
-#include <time.h>
 #include <unistd.h>
+#include "dialects.h"
 
-typedef uint64_t u64;
-typedef uint32_t u32;
-
-enum { PAYLOAD = 64, ID = 28, EVENTS = 1024, BUFFER = 1 << 20, KEEP = 1 << 19, RING = 1 << 14 };
-static const char MAGIC[4] = "Msg.", RECEIPT[4] = "Rcp.";
+enum { EVENTS = 1024, BUFFER = 1 << 20, KEEP = 1 << 19, RING = 1 << 14 };
 
 static void die(const char *format, ...) {
     va_list words;
@@ -43,137 +35,22 @@ static void die(const char *format, ...) {
     exit(1);
 }
 
-static u64 clock_ns(clockid_t clock) {
-    struct timespec t;
-    if (clock_gettime(clock, &t) < 0) return 0;
-    return (u64)t.tv_sec * 1000000000 + t.tv_nsec;
-}
-
-static u64 now_ns(void) { return clock_ns(CLOCK_MONOTONIC); }
-
-/* Numbers as letters: four bits a letter, a to p. They need no escapes in any dialect, and decode without a loop. */
-
-static void put8(char *out, u32 value) {
-    for (int i = 0; i < 8; i++) out[i] = 'a' + (value >> (28 - 4 * i) & 15);
-}
-
-static u32 get8(const char *in) {
-    u64 x;
-    memcpy(&x, in, 8);
-    x = __builtin_bswap64(x - 0x6161616161616161u);
-    x = (x | x >> 4) & 0x00ff00ff00ff00ffu;
-    x = (x | x >> 8) & 0x0000ffff0000ffffu;
-    return (u32)(x | x >> 16);
-}
-
-static void put_time(char *out, u64 time) { put8(out, time >> 32), put8(out + 8, (u32)time); }
-static u64 get_time(const char *in) { return (u64)get8(in) << 32 | get8(in + 8); }
-
-/* Latencies: 64 steps to each power of two, so that a percentile is right to 1.6 %. */
-
-enum { STEPS = 64, BUCKETS = 64 * STEPS };
-typedef struct { u64 bucket[BUCKETS], count, max; } Histogram;
-
-static void note(Histogram *h, u64 ns) {
-    int power = ns < STEPS ? 0 : 63 - __builtin_clzll(ns) - 5;
-    h->bucket[power * STEPS + (power ? (ns >> power) & (STEPS - 1) : ns)]++;
-    h->count++;
-    if (ns > h->max) h->max = ns;
-}
-
-static u64 percentile(const Histogram *h, double part) {
-    u64 seen = 0;
-    for (int i = 0; i < BUCKETS; i++)
-        if ((seen += h->bucket[i]) > h->count * part) return (u64)(i % STEPS) << (i / STEPS);
-    return 0;
-}
-
 /* People */
-
-typedef struct {
-    int fd, step, room;       /* step: how far the login is */
-    bool in, closed, stalled, reads, wants_out; /* who is stalled comes in like everybody, and then reads no more */
-    char *rest, *out;         /* a line of which only the beginning has come; what could not be sent */
-    u32 rest_length, out_length, out_start;
-    u64 missing;              /* counters passed over that have not come after all */
-    u32 *expected;            /* by talker: the counter that comes next */
-} Person;
 
 typedef struct {
     u32 sent, under_way, readers, delivered;
     unsigned short *received; /* a ring: by how many readers each message under way was received */
 } Talker;
 
-/* A dialect: how one comes in, what a message is sent as, and how much follows it on the line of a delivery. */
-
-typedef struct {
-    const char *name, *trailer;
-    bool echoes;              /* a talker receives its own messages, too */
-    int (*login)(Person *, const char *line, int length, char *answer); /* answer's length; sets `in` at the end */
-    int (*message)(const Person *, const char *payload, char *out);
-} Dialect;
-
 static Person *people;
 static Talker *talkers;
 static const Dialect *dialect;
 static struct { int port, people, talkers, rooms, window, stalled, pid, arriving, limit; double rate, seconds, warm_up; } options;
-static int poller, ready, logging_in, next_login, alive;
+static int poller, ready, logging_in, next_login;
 static bool talking, measuring;
 static u64 deliveries, bytes, lost, doubled, disordered, receipts, closed_by_server, strays;
 static char stray[256];
 static Histogram latency, receipt_latency;
-
-static int number(const Person *p) { return p - people; }
-static bool contains(const char *line, int length, const char *word) { return memmem(line, length, word, strlen(word)); }
-
-static int line_login(Person *p, const char *line, int length, char *answer) {
-    if (p->step == 0) return p->step++, sprintf(answer, "u%05d\n", number(p));
-    if (p->step == 1 && contains(line, length, "you are now connected!")) {
-        p->step++;
-        if (options.rooms == 1) return p->in = true, 0;
-        return sprintf(answer, "/join #r%d\n/leave #lobby\n", p->room);
-    }
-    if (p->step == 2 && contains(line, length, "-> You have left #lobby.")) p->in = true;
-    return 0;
-}
-
-static int line_message(const Person *p, const char *payload, char *out) {
-    (void)p;
-    return sprintf(out, "%.*s\n", PAYLOAD, payload);
-}
-
-static int irc_login(Person *p, const char *line, int length, char *answer) {
-    int n = number(p);
-    if (p->step == 0) return p->step++, sprintf(answer, "NICK u%05d\r\nUSER u%05d 0 * :u\r\n", n, n);
-    if (length > 5 && !memcmp(line, "PING ", 5)) return sprintf(answer, "PONG %.*s\r\n", length - 5, line + 5);
-    if (p->step == 1 && contains(line, length, " 001 ")) return p->step++, sprintf(answer, "JOIN #r%d\r\n", p->room);
-    if (p->step == 2 && contains(line, length, " 366 ")) p->in = true;
-    return 0;
-}
-
-static int irc_message(const Person *p, const char *payload, char *out) {
-    return sprintf(out, "PRIVMSG #r%d :%.*s\r\n", p->room, PAYLOAD, payload);
-}
-
-static int json_login(Person *p, const char *line, int length, char *answer) {
-    if (p->step == 0) {
-        p->step++;
-        return sprintf(answer, "{\"type\":\"hello\",\"id\":\"in\",\"name\":\"u%05d\",\"rooms\":{\"#r%d\":null}}\n", number(p), p->room);
-    }
-    if (contains(line, length, "\"type\":\"ok\"")) p->in = true;
-    return 0;
-}
-
-static int json_message(const Person *p, const char *payload, char *out) {
-    (void)p; /* the id is the magic of receipts, and from the payload its counter and time */
-    return sprintf(out, "{\"type\":\"say\",\"id\":\"%.4s%.24s\",\"text\":\"%.*s\"}\n", RECEIPT, payload + 8, PAYLOAD, payload);
-}
-
-static const Dialect DIALECTS[] = {
-    {"line", "", false, line_login, line_message},
-    {"irc", "", false, irc_login, irc_message},
-    {"json", "\"}", true, json_login, json_message},
-};
 
 /* Sockets */
 
@@ -187,7 +64,6 @@ static void hang_up(Person *p) {
     p->closed = true;
     if (!p->stalled) closed_by_server++;
     close(p->fd);
-    alive--;
 }
 
 static void flush_out(Person *p) {
@@ -217,7 +93,7 @@ static void arrive(void) {
     setsockopt(p->fd, IPPROTO_TCP, TCP_NODELAY, &one, sizeof one);
     if (p->stalled) setsockopt(p->fd, SOL_SOCKET, SO_RCVBUF, &small, sizeof small);
     if (connect(p->fd, (void *)&address, sizeof address) < 0 && errno != EINPROGRESS) die("connect: %s", strerror(errno));
-    alive++, logging_in++;
+    logging_in++;
     p->out_length = dialect->login(p, "", 0, first); /* goes out when the connection is there */
     p->out = malloc(p->out_length);
     memcpy(p->out, first, p->out_length);
@@ -228,11 +104,11 @@ static void arrive(void) {
 /* Talking */
 
 static int compose(Person *p, char *out) {
-    Talker *t = &talkers[number(p)];
+    Talker *t = &talkers[p->number];
     char payload[PAYLOAD];
     memset(payload, 'x', PAYLOAD);
     memcpy(payload, MAGIC, 4);
-    for (int i = 0; i < 4; i++) payload[4 + i] = 'a' + (number(p) >> (12 - 4 * i) & 15);
+    for (int i = 0; i < 4; i++) payload[4 + i] = 'a' + (p->number >> (12 - 4 * i) & 15);
     put8(payload + 8, t->sent);
     put_time(payload + 16, now_ns());
     t->received[t->sent % RING] = 0;
@@ -243,7 +119,7 @@ static int compose(Person *p, char *out) {
 static void talk(Person *p, int messages) {
     static char out[BUFFER];
     int length = 0;
-    while (messages-- > 0 && length < BUFFER - 1024 && talkers[number(p)].under_way < RING) length += compose(p, out + length);
+    while (messages-- > 0 && length < BUFFER - 1024 && talkers[p->number].under_way < RING) length += compose(p, out + length);
     if (length) put(p, out, length);
 }
 
@@ -279,9 +155,8 @@ static void astray(const char *line, int length) {
 }
 
 static void line_came(Person *p, const char *line, int length, u64 time) {
-    static const int trailer_of_most = 2;
     char answer[1024];
-    int end = length - (dialect->trailer[0] ? trailer_of_most : 0);
+    int end = length - dialect->after;
     if (end >= PAYLOAD && !memcmp(line + end - PAYLOAD, MAGIC, 4)) {
         delivered(p, line + end - PAYLOAD, time);
     } else if (end >= ID && !memcmp(line + end - ID, RECEIPT, 4)) {
@@ -398,6 +273,15 @@ static void talk_until(u64 end, u64 start_of_rate, u64 *said) {
     }
 }
 
+/* What is still under way, as long as anything comes. */
+static void wait_for_the_rest(void) {
+    u64 start = now_ns(), under_way;
+    do {
+        under_way = 0;
+        for (int j = 0; j < options.talkers; j++) under_way += talkers[j].under_way;
+    } while (under_way && now_ns() - start < 10000000000ull && turn(1000));
+}
+
 /* The stalled read on, as long as anything comes. */
 static void read_late(void) {
     u64 start = now_ns(), before = 0;
@@ -419,7 +303,7 @@ static void set_up(void) {
     people = calloc(options.people, sizeof *people);
     talkers = calloc(options.talkers + 1, sizeof *talkers);
     for (int i = 0; i < options.people; i++) {
-        people[i].room = i % options.rooms;
+        people[i].number = i, people[i].room = i % options.rooms, people[i].at_home = options.rooms == 1;
         people[i].stalled = i >= options.people - options.stalled;
         people[i].expected = calloc(options.talkers + 1, sizeof(u32));
     }
@@ -490,11 +374,7 @@ int main(int count, char **words) {
     double server_cpu = (clock_ns(server_clock) - server) / 1e9, own_cpu = (clock_ns(CLOCK_PROCESS_CPUTIME_ID) - own) / 1e9;
     busy = machine_busy() - busy;
 
-    for (u64 ended = now_ns(), under_way = 1; under_way && now_ns() - ended < 10000000000ull;) {
-        turn(100);
-        under_way = 0;
-        for (int j = 0; j < options.talkers; j++) under_way += talkers[j].under_way;
-    }
+    wait_for_the_rest();
     long most = memory_kib();
     if (options.stalled) read_late();
 
