@@ -361,7 +361,7 @@ int main(int count, char **words) {
     if (came_in == options.people) wait_for_quiet();
     else if (options.talkers) die("only %d of %d came in within %d s", came_in, options.people, options.limit);
 
-    talking = true;
+    talking = came_in == options.people;
     u64 said = 0, start = now_ns();
     talk_until(start + (u64)(options.warm_up * 1e9), start, &said);
     long memory = memory_kib();
