@@ -4,6 +4,7 @@ import socket
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
+from unittest import mock
 
 import pytest
 from daemons import OPEN, Daemon, Talker
@@ -17,6 +18,7 @@ from twisted.internet.testing import MemoryReactorClock, StringTransport
 from twisted_chat.config import Config, Limits
 from twisted_chat.core.gate import Full, Gate, Numbers
 from twisted_chat.core.limits import Often, Rate
+from twisted_chat.protocols.connection import CONGESTED_SECONDS
 from twisted_chat.resources import most_connections
 from twisted_chat.sockets import tune
 from twisted_chat.tap import Options
@@ -239,6 +241,19 @@ def test_who_runs_into_bugs_again_and_again_is_closed(monkeypatch: pytest.Monkey
         assert not ann.closed
         ann.send("/topic x")
     assert ann.closed
+
+
+def test_nobody_is_listened_to_while_the_disk_cannot_follow() -> None:
+    """Then what is sent waits, and is said as soon as the disk has caught up; nothing is lost."""
+    chat = Chat()
+    ann, ben = chat.enter("Ann"), chat.enter("Ben")
+    ben.lines()
+    with mock.patch.object(type(chat.log), "congested", True):
+        ann.send("wait")
+        chat.clock.advance(1)
+        assert ben.lines() == []
+    chat.clock.advance(CONGESTED_SECONDS)
+    assert ben.lines() == ["[12:01] <Ann> wait"]
 
 
 def test_limits_off_means_off() -> None:

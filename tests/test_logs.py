@@ -4,6 +4,7 @@ import sqlite3
 import time
 from collections.abc import Awaitable, Callable, Sequence
 from pathlib import Path
+from threading import Event
 from typing import Any, TypeVar
 
 import pytest
@@ -312,3 +313,21 @@ def test_a_newer_log_and_one_in_use_are_refused(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
     with pytest.raises(StateError, match="can't be used"):
         Database(tmp_path / "file").claim()
+
+
+def test_a_disk_that_works_but_cannot_follow_makes_talkers_wait(tmp_path: Path) -> None:
+    """With half of the room for what waits in use less should be said, while commits end; one that hangs is no reason."""
+    bench = Bench("sqlite", tmp_path, waiting_bytes=20_000)
+    held = Event()
+    bench.log.submit(held.wait, 20)
+    for text in ("x" * 6000, "y" * 6000):
+        assert not bench.log.congested
+        bench.say(text)
+        bench.log.flush()
+    assert bench.log.congested
+    bench.reactor.advance(1.5)
+    assert not bench.log.congested
+    held.set()
+    bench.reactor.until(lambda: len(bench.notes.settled) == 2)
+    assert bench.notes.settled == [("kept", [1]), ("kept", [2])]
+    assert not bench.log.congested

@@ -59,3 +59,21 @@ def test_an_upgrade_that_fails_changes_nothing(tmp_path: Path, monkeypatch: pyte
     assert used == 7
     assert log.find(b"\x01") == 5
     log.close(7)
+
+
+def test_words_said_before_the_upgrade_and_after_it_are_found(tmp_path: Path) -> None:
+    """Which messages are in the index of words is known across versions, restarts and what is taken out."""
+    made_by_version_1(tmp_path)
+    for life, (seq, text) in enumerate([(7, "more tea"), (8, "tea again"), (9, "no tea")]):
+        log, _, _ = opened(tmp_path)
+        log.commit([(seq, 3.0, "#lobby", "said", "Ann", text, None)], None)
+        if life == 1:
+            log.erase(8, ["#lobby"], "(deleted)")
+            log.erase(5, ["#lobby"], "(deleted)")
+        if life == 2:
+            assert [row[0] for row in log.search(Query(words=("tea",), rooms=("#lobby",)))] == [9, 7]
+            assert log.query("SELECT indexed FROM log") == [(9,)]
+            log.prune(7)
+            assert [row[0] for row in log.search(Query(words=("tea",), rooms=("#lobby",)))] == [9]
+            log.query("INSERT INTO words (words, rank) VALUES ('integrity-check', 1)")
+        log.close(seq)

@@ -88,6 +88,10 @@ class MessageLog(Protocol):
     def newest(self) -> int:
         """The number of the last event; 0 before the first."""
 
+    @property
+    def congested(self) -> bool:
+        """Whether more is said than can be kept: then no more should be taken from those who talk, for a moment."""
+
     def attach(self, reader: Reader) -> None:
         """Name the reader, before the first `append`."""
 

@@ -47,6 +47,8 @@ from twisted_chat.protocols.framing import LineSplitter, NoLineEnd, TooLong
 
 # How many lines of one connection are worked off in a reactor turn.
 LINES_A_TURN = 64
+# How long nobody is listened to while the disk can't follow, in seconds: what it writes in some commits.
+CONGESTED_SECONDS = 0.02
 # Of a line so many bytes cost as much as a line by itself.
 COSTLY = 1024
 # How much may wait to be worked off before no more is read, in bytes.
@@ -314,6 +316,9 @@ class LineConnection(LineReceiver):
     def _work_off(self, lines: int) -> bool:
         """Work off so many lines at the most. True if no whole line is left."""
         now = self.factory.clock.seconds()
+        if self.factory.hub.log.congested:
+            self._scheduled = self.factory.clock.callLater(CONGESTED_SECONDS, self._work)
+            return False
         while not (self._busy or self.full or self._closing):
             wait = self._rate.wait(self._due, now) if self._rate is not None else 0.0
             if wait or not lines:

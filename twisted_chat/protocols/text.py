@@ -251,27 +251,29 @@ class Plain:
 
     def styled(self, settings: Settings, name: str) -> Dialect:
         """The dialect of somebody with these settings."""
-        return Plain(
-            columns=self.columns if settings.fold == "on" else ENDLESS,
-            stamps=settings.stamps == "on",
-            colour=settings.colour == "on",
-            quiet=settings.quiet == "on",
-            numbers=settings.numbers == "on",
-            bell=settings.bell,
-            named=settings.bell == "mention" or settings.colour == "on",
+        return _shared(
+            Plain(
+                columns=self.columns if settings.fold == "on" else ENDLESS,
+                stamps=settings.stamps == "on",
+                colour=settings.colour == "on",
+                quiet=settings.quiet == "on",
+                numbers=settings.numbers == "on",
+                bell=settings.bell,
+                named=settings.bell == "mention" or settings.colour == "on",
+            )
         )
 
     def at_width(self, columns: int) -> "Plain":
         """The same for a terminal of this width. It is rounded down, so that a room of many widths is rendered to few."""
-        return replace(self, columns=columns - columns % WIDTH_STEP)
+        return _shared(replace(self, columns=columns - columns % WIDTH_STEP))
 
     def aside(self) -> Dialect:
         """The same for rooms one is not looking at."""
-        return replace(self, marked=True)
+        return _shared(replace(self, marked=True))
 
     def unalarmed(self) -> Dialect:
         """The same for messages that don't name the reader."""
-        return replace(self, named=False)
+        return _shared(replace(self, named=False))
 
     def render(self, events: Iterable[Event]) -> bytes:
         """The events as UTF-8 lines that end in CR LF, as telnet has it (RFC 854)."""
@@ -308,6 +310,12 @@ class Plain:
 
 
 PLAIN = Plain()
+
+
+@lru_cache(maxsize=1024)
+def _shared(dialect: Plain) -> Plain:
+    """The one of all that are equal. A reader whose dialect is the very one of the reader before is quickly served."""
+    return dialect
 
 
 def sentence(text: str) -> bytes:

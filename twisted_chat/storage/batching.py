@@ -55,6 +55,11 @@ class BatchingLog(MessageLog):
         """Memory has everything after this number."""
         return self._tail.remembered
 
+    @property
+    def congested(self) -> bool:
+        """Whether less should be said."""
+        return False
+
     def attach(self, reader: Reader) -> None:
         """Name the reader."""
         self._reader = reader

@@ -19,7 +19,7 @@ from typing import TypeAlias
 
 # "Twch": tells our files from other programs' (https://sqlite.org/pragma.html#pragma_application_id).
 APPLICATION_ID = 0x54776368
-VERSION = 2
+VERSION = 3
 # What the lock file says of a log. Of one length: it is overwritten in place, which a full disk allows.
 IN_USE, AT_REST = "in use ", "at rest"
 

@@ -4,7 +4,9 @@
 2. A commit that fails is over: its messages are not kept, their senders are told, and they are not tried again.
 3. While history has stopped, each turn's messages are tried at once, and every `PROBE_SECONDS` an empty commit, so that
    it comes back by itself.
-4. What waits is bounded in bytes. What comes on top of that is not kept.
+4. What waits is bounded in bytes. What comes on top of that is not kept. While commits come to an end, it does not get so
+   far: from half of the bound on nothing more is taken from those who talk. One that takes long is a disk in trouble,
+   which must not hold up the conversation.
 5. Numbers are reserved a block ahead, with the next commit after half a block is used.
 6. After each commit, and every `RETENTION_SECONDS`, old messages are taken out, a slice at a time: see `storage.retention`.
 """
@@ -36,6 +38,8 @@ LOCK_WAIT_MS = 5000
 LOCK_WAIT_STOPPED_MS = 200
 # How often messages that have become too old are looked for, and how long after a slice the next follows, in seconds.
 RETENTION_SECONDS, SLICE_SECONDS = 60.0, 0.05
+# A commit that has taken so long is one of a disk in trouble, in seconds: one on a bad day takes half of it.
+IN_TROUBLE_SECONDS = 1.0
 # How often a stopped history is tried again while nobody says anything, in seconds.
 PROBE_SECONDS = 2.0
 
@@ -46,6 +50,9 @@ KIND_OF: dict[type, str] = {Said: "said", Emoted: "emoted", Told: "told"}
 
 class Scheduler(Protocol):
     """What is needed of a reactor."""
+
+    def seconds(self) -> float:
+        """A time that only goes forward."""
 
     def callLater(self, delay: float, callable: Callable[..., object], *args: object) -> IDelayedCall:
         """Call later."""
@@ -83,6 +90,7 @@ class SqliteLog(BatchingLog):
         self._waiting: list[Batch] = []
         self._size = 0
         self._committing = False
+        self._committing_since = 0.0
         self._stopped = ""  # why, while history has stopped
         self._closing = False
         self._probe: IDelayedCall | None = None
@@ -99,6 +107,12 @@ class SqliteLog(BatchingLog):
         if self._newest == self._reserved - self._block // 2:
             self._commit()
         return super().number()
+
+    @property
+    def congested(self) -> bool:
+        """Whether more is said than can be written, by a disk that works."""
+        crowded = self._size > self._waiting_bytes // 2
+        return crowded and not self._stopped and self._reactor.seconds() - self._committing_since < IN_TROUBLE_SECONDS
 
     async def close(self) -> None:
         """Keep what waits, give back unused numbers, close the file."""
@@ -131,6 +145,7 @@ class SqliteLog(BatchingLog):
         if self._committing:
             return
         self._committing = True
+        self._committing_since = self._reactor.seconds()
         batches, self._waiting = self._waiting, []
         rows = [row for batch in batches for row in _rows(batch)]
         reserve = None
