@@ -7,6 +7,7 @@ from collections.abc import Container
 from twisted_chat.core.errors import Banned, ChatError
 from twisted_chat.core.room import Room
 from twisted_chat.core.session import Role, Session
+from twisted_chat.core.text import as_key
 
 
 class ClosedRoom(ChatError):
@@ -51,7 +52,7 @@ def admit(session: Session, room: Room, key: str, operators: Container[str]) -> 
         raise ClosedRoom(f"{room.key} is open only to those who were invited.")
     if policy.registered and not session.registered:
         raise ClosedRoom(f"{room.key} is open only to registered names. See /help register")
-    if policy.key and key != policy.key:
+    if policy.key and as_key(key) != policy.key:
         raise ClosedRoom(f"{room.key} needs its key: /join {room.key} KEY")
 
 

@@ -19,8 +19,9 @@ from twisted_chat.core.errors import BadText
 
 MARKS_PER_BASE = 4
 MARKS_IN_A_ROW = 30
-# How long a reason may be, in characters.
+# How long a reason, and a room's key, may be, in characters.
 LONGEST_SENTENCE = 200
+LONGEST_KEY = 64
 REPLACEMENT = "\N{REPLACEMENT CHARACTER}"
 
 EMOJI = ("So", "Sk")  # the second are their skin tones
@@ -109,6 +110,11 @@ def shortened(text: str, longest: int) -> str:
 def as_reason(text: str) -> str:
     """A reason, made safe and not longer than a sentence. May be empty."""
     return shortened(text, LONGEST_SENTENCE)
+
+
+def as_key(text: str) -> str:
+    """A room's key, made safe and cut, so that it is the same wherever it is typed. May be empty, and then is none."""
+    return shortened(text, LONGEST_KEY)
 
 
 def spoken(text: str, limit: int) -> str:

@@ -7,11 +7,11 @@ from collections.abc import Sequence
 from twisted_chat.core import names, rights
 from twisted_chat.core.builtin.table import table
 from twisted_chat.core.commands import Call
-from twisted_chat.core.errors import NotAllowed, NotInRoom, NotKept, NotUnderstood
+from twisted_chat.core.errors import BadText, NotAllowed, NotInRoom, NotKept, NotUnderstood
 from twisted_chat.core.events import Changed, History, KeptEvent, Listing, Remark, RoomList, RoomSummary
 from twisted_chat.core.room import Room
 from twisted_chat.core.session import Role
-from twisted_chat.core.text import clean
+from twisted_chat.core.text import as_key
 
 # What a newcomer to a room is shown of its past, in messages: about a screen.
 HISTORY_ON_JOIN = 20
@@ -68,7 +68,9 @@ def policy(call: Call, what: str | None = None, value: str | None = None) -> Non
             room.change(private=False)
             done = "made the room public"
         case "key", str(key):
-            room.change(key=clean(key)[:64])
+            if not as_key(key):
+                raise BadText("There is nothing to read in that key.")
+            room.change(key=as_key(key))
             done = "gave the room a key"
         case "invite-only", None:
             room.change(invite_only=True)
