@@ -269,3 +269,39 @@ def test_another_programs_lock(tmp_path: Path) -> None:
         assert al.keeps("kept")
         daemon.end()
     assert history(tmp_path) == ["kept"]
+
+
+def test_clock_steps(tmp_path: Path) -> None:
+    """An hour forward, an hour back, and to 1970: order is by number, timers go on, nobody is dropped, nothing is taken out."""
+    program("faketime")
+    library = next(Path("/usr/lib").glob("*/faketime/libfaketimeMT.so.1"))
+    time = tmp_path / "time"
+    time.write_text("+0")
+    settings = {
+        "LD_PRELOAD": str(library),
+        "FAKETIME_TIMESTAMP_FILE": str(time),
+        "FAKETIME_NO_CACHE": "1",
+        "FAKETIME_DONT_FAKE_MONOTONIC": "1",
+        "DONT_FAKE_MONOTONIC": "1",
+    }
+    before = ("env", *(f"{name}={value}" for name, value in settings.items()))
+    daemon = Daemon(str(tmp_path / "state"), "--keep=10m", before=before)
+    al = Al(daemon)
+    bob = Talker(daemon.port, "Bob")
+    for step in ("+0", "+3600", "+0", "-3600", "+0", "@1970-01-02 00:00:00", "+365d", "+0"):
+        time.write_text(step)
+        assert al.keeps(f"said at {step} as number {len(al.kept)}")
+        bob.until(al.kept[-1])
+        newcomer = Talker(daemon.port)
+        newcomer.until("Welcome")  # after a grace of 300 ms, which is a timer
+        newcomer.close()
+    bob.say("/history 20")
+    shown = [bob.until(text) for text in al.kept]
+    assert len(shown) == len(al.kept)
+    assert daemon.end() == -signal.SIGTERM
+    assert "Traceback" not in daemon.output
+    assert history(tmp_path / "state") == al.kept
+    connection = sqlite3.connect(tmp_path / "state" / "chat.db")
+    years = [year for (year,) in connection.execute("SELECT strftime('%Y', time, 'unixepoch') FROM messages ORDER BY seq")]
+    connection.close()
+    assert years.count("1970") == 1
