@@ -181,12 +181,18 @@ def test_after_a_kill_a_missing_wal_is_a_fault_and_odd_files_beside_are_none(tmp
         al = Al(daemon)
         assert al.keeps("second")
         daemon.end(signal.SIGKILL)
+    assert history(tmp_path) == ["first", "second"]  # whoever looks moves the -wal into the log: that is no fault
+    assert not (tmp_path / "chat.db-wal").exists()
+    with running(tmp_path) as daemon:
+        al = Al(daemon)
+        assert al.keeps("third")
+        daemon.end(signal.SIGKILL)
     (tmp_path / "chat.db-wal").unlink()
-    assert "chat.db-wal is gone, and with it what was said last" in refusal(tmp_path)
+    assert "lacks what was said last: its -wal is gone" in refusal(tmp_path)
     (tmp_path / "chat.lock").unlink()
     with running(tmp_path) as daemon:
         daemon.end()
-    assert history(tmp_path) == ["first"]
+    assert history(tmp_path) == ["first", "second"]
 
 
 @pytest.mark.parametrize("readonly", ["chat.db", "."])

@@ -13,9 +13,11 @@
 5. After each commit the files still are those that were opened, or it counts as failed: a commit to a file that was
    deleted, renamed or replaced would not be there after the next start. What takes their place has to be this log,
    with its latest message.
-6. The index of words is brought up to date before a search, and when `INDEX_AT` messages are missing in it: many at
+6. The first commit after each checkpoint reserves one number more, and the lock file notes it: a ``-wal`` that is gone at
+   the next start is noticed by that.
+7. The index of words is brought up to date before a search, and when `INDEX_AT` messages are missing in it: many at
    once cost a tenth of what each by itself does. Which are in it stands in the file, so that a crash loses none.
-7. A commit that finds the file damaged is the last one: until the daemon is started again, which checks it.
+8. A commit that finds the file damaged is the last one: until the daemon is started again, which checks it.
 """
 
 import json
@@ -28,7 +30,7 @@ from typing import Any, TypeAlias
 
 from twisted_chat.core.names import fold
 from twisted_chat.core.ports import Query
-from twisted_chat.storage.folder import AT_REST, IN_USE, Folder, Identity, StateError
+from twisted_chat.storage.folder import Folder, Identity, StateError
 
 # How long a search may keep the thread from keeping messages, in seconds.
 SEARCH_SECONDS = 0.5
@@ -112,7 +114,6 @@ class Database:
             unindexed = "SELECT count(*) FROM messages WHERE seq > (SELECT indexed FROM log)"
             self._unindexed = int(connection.execute(unindexed).fetchone()[0])
             self.commit([], used + block)
-            self._folder.note(self._id, IN_USE)
         except (OSError, sqlite3.Error) as error:
             self._disconnect()
             self.release()
@@ -122,7 +123,8 @@ class Database:
     def close(self, newest: int) -> None:
         """Give back the numbers above ``newest``, and close the file."""
         try:
-            self.commit([], newest)
+            self._folder.note(self._id, newest)
+            self.write([("UPDATE log SET reserved = ?", (newest,))])
         finally:
             self._disconnect()
             self.release()
@@ -145,7 +147,7 @@ class Database:
         def work(connection: sqlite3.Connection) -> None:
             duplicates.update(self._insert(connection, rows))
             if reserve is not None:
-                connection.execute("UPDATE log SET reserved = ?", (reserve,))
+                connection.execute("UPDATE log SET reserved = max(reserved, ?)", (reserve,))
             if unindexed >= INDEX_AT:
                 self._index(connection, rows[-1][0] if rows else self.kept)
 
@@ -231,11 +233,16 @@ class Database:
                 connection.execute("PRAGMA wal_checkpoint(PASSIVE)").fetchone()
                 self._unchecked = 0
             connection.execute("BEGIN IMMEDIATE")
+            first = self._unchecked == 0
+            if first:
+                connection.execute("UPDATE log SET reserved = reserved + 1")
             work(connection)
             connection.execute("COMMIT")
             if self._folder.identity() != self._files:
                 connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")  # so that the file has all, wherever it is now
                 raise sqlite3.OperationalError("the log's files were deleted, renamed or replaced while they were in use")
+            if first:
+                self._folder.note(self._id, connection.execute("SELECT reserved FROM log").fetchone()[0])
         except BaseException as error:
             # Its children stand for other faults; and what is no longer our file is not damage of ours.
             if type(error) is sqlite3.DatabaseError and self._trusted and self._folder.identity() == self._files:
@@ -259,7 +266,7 @@ class Database:
         return {seq: other for seq, other in found.items() if other != seq}
 
     def _writable(self) -> sqlite3.Connection:
-        """A connection that has made sure of the file (rules 3, 5 and 7)."""
+        """A connection that has made sure of the file (rules 3, 5 and 8)."""
         if self._damage:
             raise sqlite3.DatabaseError(f"{self._damage}; it has to be restored, and the daemon started again")
         connection = self._connect()
@@ -305,12 +312,10 @@ class Database:
                 raise
             self._connection = connection
             self._unchecked = 0
-            self._folder.note(self._id, IN_USE)
         return self._connection
 
     def _disconnect(self) -> None:
         connection, self._connection, self._trusted = self._connection, None, False
         if connection is not None:
-            self._folder.note(self._id, AT_REST)  # closing moves all of the WAL into the file, where that can be written
             with suppress(sqlite3.Error):  # what could not be written is reported already
                 connection.close()

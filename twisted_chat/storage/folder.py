@@ -3,8 +3,9 @@
 1. A folder belongs to one process: `claim` locks a file in it, for as long as the process lives, forks included.
 2. A file is ours (``application_id``), of a version we know (``user_version``), and sound, or `claim` refuses it.
    One that is not there is made beside and renamed, so that an empty or half-made file is damage, never a beginning.
-3. The lock file says which log the folder holds, and whether it is in use. So a log that is gone is a fault, not a
-   beginning; and so is a ``-wal`` that is gone after the daemon was killed: what was said last was in it.
+3. The lock file says which log the folder holds, and which numbers that log has reserved at least. So a log that is gone
+   is a fault, not a beginning; and so is one whose ``-wal`` is gone, or that is an older copy: it has reserved fewer. (That
+   the ``-wal`` is not there says nothing: whoever looks at the log after the daemon was killed moves it into the log.)
 """
 
 import fcntl
@@ -20,9 +21,6 @@ from typing import TypeAlias
 # "Twch": tells our files from other programs' (https://sqlite.org/pragma.html#pragma_application_id).
 APPLICATION_ID = 0x54776368
 VERSION = 3
-# What the lock file says of a log. Of one length: it is overwritten in place, which a full disk allows.
-IN_USE, AT_REST = "in use ", "at rest"
-
 # Which files these are, whatever they are called: device and inode of each, None for one that is not there.
 Identity: TypeAlias = tuple[tuple[int, int] | None, ...]
 
@@ -69,11 +67,11 @@ class Folder:
             os.close(self._lock)
             self._lock = None
 
-    def note(self, log_id: str, state: str) -> None:
-        """Write down which log this is, and whether it is in use. If that fails, a later start may ask needlessly."""
-        if self._lock is not None and log_id:
+    def note(self, log_id: str, reserved: int) -> None:
+        """Write down which log this is, and up to which number it has reserved some. If that fails, less is noticed later."""
+        if self._lock is not None:
             with suppress(OSError):
-                os.pwrite(self._lock, f"{log_id} {state}\n".encode(), 0)
+                os.pwrite(self._lock, f"{log_id} {reserved:019}\n".encode(), 0)  # of one length: a full disk allows it
                 os.fsync(self._lock)
 
     def identity(self) -> Identity:
@@ -129,7 +127,7 @@ class Folder:
         """Raises `StateError` if there is a log, or has been one, and it is not a sound one of ours. Changes nothing said."""
         if not os.access(self._folder, os.W_OK | os.X_OK):
             raise StateError(f"The state folder {self._folder} can't be written to.")
-        log_id, _, state = self._noted()
+        log_id, reserved = self._noted()
         anew = f"or remove {self._lock_path}"
         if not os.path.lexists(self.path):
             left = [path.name for path in self._files() if path.exists()]
@@ -138,23 +136,18 @@ class Folder:
             return
         if not self.path.is_file() or not os.access(self.path, os.R_OK | os.W_OK):
             raise StateError(f"The log {self.path} is not a file that can be read and written.")
-        if state == IN_USE and not self._files()[1].exists():
-            raise StateError(
-                f"The file {self._files()[1]} is gone, and with it what was said last. Put it back, {anew} to go on without."
-            )
-        self.note(log_id, AT_REST)  # looking at it may move all of the -wal into the log
-        if problem := self._problem():
+        if problem := self._problem(reserved):
             raise StateError(
                 f"The log {self.path} is damaged ({problem}). Restore it from a backup, or move it away, {anew}, to begin anew."
             )
 
-    def _noted(self) -> tuple[str, str, str]:
+    def _noted(self) -> tuple[str, int]:
         assert self._lock is not None
-        log_id, space, state = os.pread(self._lock, 100, 0).decode("ascii", "replace").partition(" ")
-        return log_id, space, state.removesuffix("\n")
+        log_id, _, reserved = os.pread(self._lock, 100, 0).decode("ascii", "replace").partition(" ")
+        return log_id, int(reserved) if reserved.strip().isdecimal() else 0
 
-    def _problem(self) -> str | None:
-        """What is wrong inside the file. Raises `StateError` if it is no log of ours."""
+    def _problem(self, reserved: int) -> str | None:
+        """What is wrong inside the file. Raises `StateError` if it is no log of ours, or not the latest."""
         try:
             connection = sqlite3.connect(f"{self.path.absolute().as_uri()}?mode=rw", uri=True, timeout=5)
             try:
@@ -170,7 +163,13 @@ class Folder:
                 problem: str = connection.execute("PRAGMA quick_check(1)").fetchone()[0]
                 if problem != "ok":
                     return problem.splitlines()[-1]
-                return None if connection.execute("SELECT count(*) FROM log").fetchone() == (1,) else "a table is empty"
+                found = connection.execute("SELECT reserved FROM log").fetchall()
+                if len(found) == 1 and found[0][0] < reserved:
+                    raise StateError(
+                        f"The log {self.path} lacks what was said last: its -wal is gone, or it is an older copy."
+                        f" Put the latest back, or remove {self._lock_path} to go on with this one."
+                    )
+                return None if len(found) == 1 else "a table is empty"
             finally:
                 connection.close()
         except sqlite3.Error as error:
