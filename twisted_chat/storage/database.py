@@ -36,8 +36,8 @@ from twisted_chat.storage.folder import Folder, Identity, StateError
 SEARCH_SECONDS = 0.5
 # The WAL is cut back to this many bytes when it has been checkpointed.
 WAL_LIMIT = 16 * 1024 * 1024
-# A checkpoint is due after so many commits, or 16 times as many rows: that is some 2 MiB of WAL.
-CHECKPOINT_COMMITS, ROWS_A_COMMIT = 64, 16
+# A checkpoint is due after so many commits, or 16 times as many rows: that is some 4 MiB of WAL, as SQLite does it by default.
+CHECKPOINT_COMMITS, ROWS_A_COMMIT = 128, 16
 
 Row: TypeAlias = tuple[int, float, str, str, str, str, bytes | None]
 Stored: TypeAlias = tuple[int, float, str, str, str, str]  # seq, time, room, kind, author, text
