@@ -172,7 +172,7 @@ static void line_came(Person *p, const char *line, int length, u64 time) {
         }
     } else if (length > 5 && !memcmp(line, "PING ", 5)) {
         put(p, answer, sprintf(answer, "PONG %.*s\r\n", length - 5 < 900 ? length - 5 : 900, line + 5));
-    } else if (talking) {
+    } else if (talking && !p->stalled) {
         astray(line, length);
     }
 }

@@ -86,8 +86,9 @@ BEING_THERE = ["seconds until all are in", "joins/s", "KiB each", "idle CPU %", 
 
 
 def faults(runs: Sequence[Run]) -> str:
-    """What went wrong in any of these runs."""
-    return "; ".join(sorted({run.faults for run in runs if run.faults})) or "none"
+    """What went wrong: in the first run in which anything did, and in how many."""
+    faulty = [run.faults for run in runs if run.faults]
+    return f"{faulty[0]}, in {len(faulty)} of {len(runs)} runs" if faulty else "none"
 
 
 def stalled(runs: Sequence[Run]) -> str:
