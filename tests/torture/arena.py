@@ -114,7 +114,7 @@ class Arena:
         person.wait_for("", "welcome")
         mark = fresh_name("mark")
         person.say(mark)
-        person.wait_for(mark, "receipt", "said")
+        person.wait_for("", "receipt")
         if room == ROOM and self.witnesses:
             self.shown(person.name, mark)
         return person
