@@ -7,6 +7,7 @@ to be shown all there was.
 
 import argparse
 import json
+import os
 import re
 import selectors
 import socket
@@ -48,17 +49,18 @@ def read_along(port: int, people: int) -> None:
             if key.fileobj is not sys.stdin:
                 counts[key.fileobj] += key.fileobj.recv(262144).count(b"\n")
                 continue
-            command, number = sys.stdin.readline().split()
-            if command == "stall":
-                for reader in stalled:
-                    selector.register(reader, selectors.EVENT_READ)
-                stalled = readers[: int(number)]
-                for reader in stalled:
-                    selector.unregister(reader)
-            elif command == "begin":
-                counts = dict.fromkeys(readers, 0)
-            else:
-                print(sum(count >= int(number) for count in counts.values()), flush=True)
+            for line in os.read(sys.stdin.fileno(), 4096).decode().splitlines():
+                command, number = line.split()
+                if command == "stall":
+                    for reader in stalled:
+                        selector.register(reader, selectors.EVENT_READ)
+                    stalled = readers[: int(number)]
+                    for reader in stalled:
+                        selector.unregister(reader)
+                elif command == "begin":
+                    counts = dict.fromkeys(readers, 0)
+                else:
+                    print(sum(count >= int(number) for count in counts.values()), flush=True)
 
 
 class Readers:
