@@ -10,7 +10,7 @@ sys.path[0] = str(Path(__file__).parent.parent)  # this folder is the package `t
 from torture import rounds  # noqa: E402
 from torture.case import FellShort  # noqa: E402
 from torture.doors import DOORS  # noqa: E402
-from torture.run import Row, Runner, all_cases  # noqa: E402
+from torture.run import WITHOUT, Row, Runner, all_cases  # noqa: E402
 
 TITLE = f"{'case':5} {'door':5} {'expected':8} {'outcome':8} {'canary':>9} {'memory':>9} {'seconds':>8}  what"
 
@@ -70,6 +70,8 @@ def main() -> int:
         runner.close()
     short = [row for row in rows if not row.passed]
     print(f"{len(rows)} run, {len(rows) - len(short)} ok, {len(short)} fell short; {left_out} cases are for --long")
+    for numbers, why in WITHOUT.items():
+        print(f"no case for {numbers}: {why}")
     for row in short:
         print(f"fell short: {row.case.number} {row.door}: {row.problems[0][:150]}")
     return 1 if short or not rows else 0

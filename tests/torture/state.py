@@ -3,6 +3,7 @@
 from torture.arena import ROOM, Arena
 from torture.case import DROPPED, IGNORED, KEPT, ORDINARY, case, expect
 from torture.doors import Door
+from torture.framing import TLS_HELLO
 from torture.network import PATIENCE, fresh_address, fresh_name
 
 
@@ -43,6 +44,19 @@ def all_at_once(arena: Arena, door: Door) -> str:
     expect(person.until(lambda: person.closed), "it was not closed")
     expect(any(one.kind == "receipt" for one in person.heard), f"there was no receipt: {person.tail()}")
     return ORDINARY
+
+
+@case("T69", "100 connections that end within TLS's handshake, or before anything is known of them", "I", doors=("line",))
+def gone_while_shaking_hands(arena: Arena, door: Door) -> str:
+    for number in range(100):
+        person = arena.connect(door, listens=False)
+        person.send(TLS_HELLO[: 2 * number])
+        if number % 2:
+            person.reset()
+        else:
+            person.close()
+    arena.people.clear()
+    return IGNORED
 
 
 @case("T70", "200 connections that say nothing", "D", long=True)
