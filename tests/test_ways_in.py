@@ -303,6 +303,8 @@ def test_the_unit_starts_what_there_is() -> None:
         (["--tls=/nowhere"], "The file /nowhere/fullchain.pem can't be read: No such file or directory."),
         (["--state=none", "--tls=auto"], "With --tls auto there has to be a folder to keep the key in: see --state."),
         (["--state=none", "--require-tls"], "With --require-tls there has to be a certificate: see --tls."),
+        (["--tls=off", "--listen=tls@unix:/x"], "On unix:/x nothing would be spoken: no TLS, and no clear text either."),
+        (["--require-tls", "--listen=json@unix:/x"], "On unix:/x nothing would be spoken: no TLS, and no clear text either."),
         (["--protocols=line,smoke"], "--protocols: there is no protocol 'smoke'; there are: line, tls, json"),
         (["--listen=smoke@tcp:0"], "--listen: there is no protocol 'smoke'; there are: line, tls, json"),
     ],

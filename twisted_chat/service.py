@@ -75,6 +75,9 @@ def make_service(config: Config, reactor: Any = None) -> "ChatService":
             database = Database(Path(config.state))
             database.claim()
         credentials = make_credentials(config)
+        for place in places(config):
+            if not ways_in(chosen(place.protocols or config.protocols), config, credentials):
+                raise CannotStart(f"On {place.endpoint} nothing would be spoken: no TLS, and no clear text either.")
     except CannotListenError as error:
         raise CannotStart(f"Couldn't listen on {where(error)}: {error.socketError.strerror}.") from None
     except (StateError, BadCertificate) as error:
@@ -164,7 +167,7 @@ class ChatService(Service):
             motd=self._motd,
             operators=self._config.operator,
             reserved=table.words,
-            spoken=ways_in((word for _, words in self._places for word in words), self._config, self._credentials),
+            spoken=ways_in(frozenset().union(*(words for _, words in self._places)), self._config, self._credentials),
             fingerprint=self._credentials.told if self._credentials else tuple,
         )
         self.hub.restore(records.load())

@@ -184,7 +184,7 @@ class Chat:
             exit_stops=self.config.exit_stops_server,
             operators=self.config.operator,
             reserved=table.words,
-            spoken=ways_in(protocols, self.config, credentials),
+            spoken=ways_in(frozenset(protocols), self.config, credentials),
             fingerprint=credentials.told if credentials else tuple,
         )
         self.gate = Gate(self.config.numbers, self.config.exempt, lambda: self.hub.named, lambda: 0.0)

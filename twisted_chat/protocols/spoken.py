@@ -9,7 +9,7 @@ To add one: a file in ``protocols/``, and its row here. docs/adding-a-protocol.m
 """
 
 from collections import Counter
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from twisted.internet.interfaces import IProtocolFactory, IReactorTime
@@ -82,15 +82,16 @@ IN_TLS = "openssl s_client -quiet -connect {place}"
 
 def port_factory(frame: Frame, words: frozenset[str]) -> DetectorFactory:
     """What listens on a port where these protocols are spoken; TLS only if there is a certificate."""
-    if frame.credentials is None:
-        words -= {"tls"}
-    everything = frozenset(PROTOCOLS) - {"tls"}
-    inside = words - {"tls"} or everything
-    in_clear = frozenset[str]() if frame.config.require_tls else words - {"tls"}
     tls = None
     if frame.credentials is not None and "tls" in words:
+        inside = words - {"tls"} or frozenset(PROTOCOLS) - {"tls"}
         tls = TlsFactory(frame.credentials, _detector(frame, inside, None, None), frame.clock)
-    return _detector(frame, in_clear, tls, frame.gate)
+    return _detector(frame, in_clear(words, frame.config), tls, frame.gate)
+
+
+def in_clear(words: frozenset[str], config: Config) -> frozenset[str]:
+    """Which of these protocols are spoken outside TLS."""
+    return frozenset() if config.require_tls else words - {"tls"}
 
 
 def _detector(frame: Frame, words: frozenset[str], tls: IProtocolFactory | None, gate: Gate | None) -> DetectorFactory:
@@ -136,8 +137,6 @@ def chosen(text: str) -> frozenset[str]:
     return frozenset(words)
 
 
-def ways_in(words: Iterable[str], config: Config, credentials: Credentials | None) -> frozenset[str]:
-    """By which of these protocols one can come in; in TLS, all are spoken."""
-    if credentials is None:
-        return frozenset(words) - {"tls"}
-    return frozenset({"tls"}) if config.require_tls else frozenset(words)
+def ways_in(words: frozenset[str], config: Config, credentials: Credentials | None) -> frozenset[str]:
+    """By which of these protocols one can come in."""
+    return in_clear(words, config) | (words & {"tls"} if credentials is not None else frozenset())
