@@ -296,7 +296,7 @@ def test_cut_off_twenty_times_each_message_is_there_once(tmp_path: Path) -> None
         for _ in range(20):
             talker = Talker(daemon.port)
             talker.ask(type="hello", name="Al", client="secret")
-            talker.until('"type":"joined"')
+            talker.until('"type":"people"')
             for message in unreceipted:
                 talker.ask(type="say", id=message, text=message, again=True)
             for _ in range(10):
