@@ -1,6 +1,8 @@
 """A TLS client in memory, so that time and the cutting of bytes are the test's."""
 
+import json
 from pathlib import Path
+from typing import Any
 
 from OpenSSL import SSL
 
@@ -55,9 +57,9 @@ class Encrypted:
         self.tls.send(data)
         self.flush()
 
-    def send(self, *lines: str) -> None:
-        """Send lines, and let the server work."""
-        self.send_bytes("".join(f"{line}\n" for line in lines).encode())
+    def send(self, *lines: str | dict[str, Any]) -> None:
+        """Send lines, or objects as JSON, and let the server work."""
+        self.send_bytes("".join(f"{one if isinstance(one, str) else json.dumps(one)}\n" for one in lines).encode())
         self.chat.turn()
 
     def lines(self) -> list[str]:

@@ -5,6 +5,7 @@ from threading import Event
 from typing import Any
 
 import pytest
+from encrypted import Encrypted, credentials
 from test_logs import Reactor
 from twisted.internet.defer import Deferred
 from twisted.logger import globalLogPublisher
@@ -52,12 +53,14 @@ def test_two_people() -> None:
     assert simran.lines() == ["* Bob is now Rob", "* Rob set the topic: tea", "* Rob left (1 here): lunch"]
 
 
+@pytest.mark.parametrize("encrypted", [False, True])
 @pytest.mark.parametrize("kind", ["line", "json"])
-def test_the_same_over_every_protocol(kind: str) -> None:
+def test_the_same_over_every_protocol(kind: str, encrypted: bool, tmp_path: Path) -> None:
     """A clash asks again, rooms part people, private messages reach one person, history shows the past."""
-    chat = Chat()
+    chat = Chat(credentials=credentials(tmp_path))
     ann = chat.enter("Ann")
-    other = chat.enter("ANN", kind)
+    other = Encrypted(chat).shake_hands() if encrypted else chat.connect(kind)
+    other.send("ANN" if kind == "line" else {"type": "hello", "name": "ANN"})
     assert any("is taken" in line for line in other.lines())
 
     def typed(text: str) -> None:
