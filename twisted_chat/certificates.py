@@ -142,13 +142,11 @@ def own_names() -> list[str]:
 
 def interface_addresses() -> Iterator[str]:
     """What Linux has given this machine's interfaces (netdevice(7), proc(5)); elsewhere, nothing. Nobody else is asked."""
-    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as asking:
+    with suppress(OSError), socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as asking:
         for _, interface in socket.if_nameindex():
-            try:
+            with suppress(OSError):  # it has none
                 answer = fcntl.ioctl(asking, GET_ADDRESS, struct.pack("256s", interface.encode()[:15]))
-            except OSError:
-                continue
-            yield socket.inet_ntoa(answer[20:24])
+                yield socket.inet_ntoa(answer[20:24])
     with suppress(OSError):
         for line in Path("/proc/net/if_inet6").read_text("ascii").splitlines():
             yield str(ip_address(bytes.fromhex(line.split()[0])))
