@@ -347,7 +347,14 @@ FAKED = Setup(
 )
 
 
-@case("T93", "the clock is set an hour forward, two back, and to 1970: nobody is dropped, and order is kept", "O", setup=FAKED)
+# The shim reads a file at each look at the clock: the canary is slow with it, steps or not.
+@case(
+    "T93",
+    "the clock is set an hour forward, two back, and to 1970: nobody is dropped, and order is kept",
+    "O",
+    setup=FAKED,
+    worst=5.0,
+)
 def clock_steps(arena: Arena, door: Door) -> str:
     person, nameless = arena.enter(door), arena.connect(door)
     nameless.send(door.opening[:1])

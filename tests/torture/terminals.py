@@ -34,6 +34,8 @@ REPORTS = (
     f"{ESC}P$q\x22p{ESC}\\",
     f"{ESC}[6n",
 )
+# What a row that goes on where the last one ended begins with: nothing that anybody types stands at the left.
+GUTTER = "  | "
 INVISIBLE = "\u200b\u200c\u200d\u2060\ufeff\xad\u180e\u034f\u115f\u1160\u3164\uffa0\u2800"
 
 
@@ -141,8 +143,9 @@ def imitations(arena: Arena, door: Door) -> str:
             lines = [text for text in witness.door.texts(bytes(witness.received)) if fake in text and not text.startswith("{")]
             for line in lines:
                 if witness.door.name == "line":
-                    expect(f"<{person.name}> " in line.split(fake)[0], f"this line does not begin with its author: {line!r}")
-                expect(" " * 20 not in line, f"blanks may push the end of a line to where a line begins: {line!r}")
+                    begins = line.startswith(GUTTER) or f"<{person.name}> " in line.split(fake)[0]
+                    expect(begins, f"this row begins neither with its author nor with the gutter: {line!r}")
+                    expect(" " * 20 not in line, f"blanks may push the end of a line to where a line begins: {line!r}")
         return outcome
 
     return arena.each(fakes, "KO", attack)
