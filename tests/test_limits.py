@@ -10,17 +10,19 @@ import pytest
 from daemons import OPEN, Daemon, Talker
 from hypothesis import given
 from hypothesis import strategies as st
-from twisted.internet.protocol import Protocol
+from twisted.internet.error import ConnectionDone
+from twisted.internet.protocol import Factory, Protocol
 from twisted.internet.task import Clock
-from twisted.internet.tcp import Connection
+from twisted.internet.tcp import Connection, Port
 from twisted.internet.testing import MemoryReactorClock, StringTransport
+from twisted.python.failure import Failure
 
 from twisted_chat.config import Config, Limits
 from twisted_chat.core.gate import Full, Gate, Numbers
 from twisted_chat.core.limits import Often, Rate
-from twisted_chat.protocols.connection import CONGESTED_SECONDS
+from twisted_chat.protocols.connection import CONGESTED_SECONDS, unsent_bytes
 from twisted_chat.resources import most_connections
-from twisted_chat.sockets import tune
+from twisted_chat.sockets import ACCEPTS_A_TURN, serve, tune
 from twisted_chat.tap import Options
 from twisted_chat.testing import Chat
 from twisted_chat.ticker import TICK_SECONDS, Ticker
@@ -322,3 +324,30 @@ def test_the_kernel_watches_over_silent_peers() -> None:
         for name in ("KEEPALIVE", "OOBINLINE"):
             assert handle.getsockopt(socket.SOL_SOCKET, getattr(socket, f"SO_{name}"))
     tune(StringTransport(), 60.0)
+
+
+def test_few_are_accepted_in_a_turn() -> None:
+    """However many wait to be accepted, whoever is here is served between every ten of them."""
+    port = Port(0, Factory(), reactor=MemoryReactorClock())
+    accepted: list[int] = []
+    port.doRead = lambda: accepted.append(port.numberAccepts)
+    serve(port)
+    for number in (500, 3):
+        port.numberAccepts = number
+        port.doRead()
+    assert accepted == [ACCEPTS_A_TURN, 3]
+
+
+def test_what_was_not_sent_goes_with_the_connection() -> None:
+    """Whoever still holds a connection that has ended does not hold what it had to send."""
+    ours, theirs = socket.socketpair()
+    port = Port(0, Factory(), reactor=MemoryReactorClock())
+    serve(port)
+    connection = port.transport(ours, Protocol(), ("127.0.0.1", 1), port, 1, MemoryReactorClock())
+    ours.setblocking(False)
+    connection.write(b"x" * 4_000_000)
+    connection.write(b"y" * 1000)
+    assert unsent_bytes(connection) > 1000
+    theirs.close()
+    connection.connectionLost(Failure(ConnectionDone()))
+    assert unsent_bytes(connection) == 0

@@ -42,7 +42,7 @@ from twisted_chat.logs import LogWriter
 from twisted_chat.metrics import Metrics
 from twisted_chat.protocols.spoken import Frame, chosen, port_factory, ways_in
 from twisted_chat.protocols.tls import Credentials
-from twisted_chat.sockets import accepted
+from twisted_chat.sockets import serve
 from twisted_chat.storage.accounts import PortalAccounts
 from twisted_chat.storage.database import Database
 from twisted_chat.storage.folder import StateError
@@ -247,7 +247,7 @@ class ChatService(Service):
 
     def _listening(self, port: IListeningPort) -> None:
         if isinstance(port, Port):
-            port.transport = accepted(port.transport)
+            serve(port)
         self._ports.append(port)
         self.log.info("[LISTENING] Server is listening on {address}", address=address_text(port.getHost()))
 

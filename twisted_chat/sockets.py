@@ -10,6 +10,9 @@ from twisted.python.failure import Failure
 # A peer that is silent is asked after a minute whether it is there still, and is gone after three questions, in seconds.
 KEEP_ALIVE = ((socket.TCP_KEEPIDLE, 60), (socket.TCP_KEEPINTVL, 10), (socket.TCP_KEEPCNT, 3))
 
+# How many connections are accepted in a reactor turn: the others wait in the kernel's queue, for some milliseconds.
+ACCEPTS_A_TURN = 10
+
 
 def tune(transport: Any, patience: float) -> None:
     """Tell the kernel how to treat a connection. What is not a TCP socket stays as it is.
@@ -27,6 +30,19 @@ def tune(transport: Any, patience: float) -> None:
     handle.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, int(patience * 1000))
     # Telnet's Synch sends half a command as urgent data (RFC 854): out of its place, it would spoil a line.
     handle.setsockopt(socket.SOL_SOCKET, socket.SO_OOBINLINE, 1)
+
+
+def serve(port: tcp.Port) -> None:
+    """Let a port accept connections of our kind, and not so many at once that others wait."""
+    port.transport = accepted(port.transport)
+    accept = port.doRead
+
+    def accept_some() -> None:
+        """Called by the reactor. Twisted's own number grows as long as there are more, to hundreds in one turn."""
+        port.numberAccepts = min(port.numberAccepts, ACCEPTS_A_TURN)
+        accept()
+
+    port.doRead = accept_some
 
 
 def accepted(kind: type[tcp.Server]) -> type[tcp.Server]:
@@ -58,8 +74,10 @@ def accepted(kind: type[tcp.Server]) -> type[tcp.Server]:
             super().write(data)
 
         def connectionLost(self, reason: Failure = connectionDone) -> None:
-            """Called by the reactor."""
+            """Called by the reactor. What was not sent is given up at once, whoever still holds this connection."""
             super().connectionLost(reason)
+            self.dataBuffer, self._tempDataLen = b"", 0
+            self._tempDataBuffer.clear()
             if self._slot is not None:
                 self._slot.release()
 

@@ -64,6 +64,7 @@ class Batch:
         "_words",
         "events",
         "fate",
+        "keeps",
         "keys",
         "origins",
         "rendered",
@@ -83,6 +84,7 @@ class Batch:
         self.size = 0  # bytes of memory its events take, roughly
         self.shown = 0  # bytes a reader is sent of it, roughly
         self.fate = Fate.PENDING
+        self.keeps = False  # whether it has a message for the disk
         self._words: frozenset[str] | None = None
         self._authors: frozenset[str] | None = None
 
@@ -92,6 +94,7 @@ class Batch:
         self.events.append(event)
         self.size += EVENT_COST + text_size
         self.shown += FRAME_BYTES + text_size
+        self.keeps = self.keeps or isinstance(event, KEPT)
 
     @property
     def first(self) -> int:
@@ -107,11 +110,6 @@ class Batch:
     def memory(self) -> int:
         """Bytes of memory it takes by now, with what it was rendered to, roughly."""
         return self.size + sum(map(len, self.rendered.values()))
-
-    @property
-    def keeps(self) -> bool:
-        """Whether it has a message for the disk."""
-        return any(isinstance(event, KEPT) for event in self.events)
 
     def delivered(self) -> None:
         """Its turn is over: few will ask for it any more, so that only what everybody has in common is still held."""

@@ -212,7 +212,7 @@ class Hub:
         elif account is None:
             name = self.registry.guest(name)
         self.admission.check_ban(session, None, key, account)
-        old = session.name
+        old, old_key = session.name, session.key
         position = session.position(session.inbox) if session.inbox else 0
         self.remember(session)
         self._vacate(session)
@@ -229,6 +229,7 @@ class Hub:
             self.people.setdefault(session.key, []).append(session)
             self.registry.occupy(session.name)
         for room in session.rooms.values():
+            room.renamed(session, old_key)
             self.log.append(Renamed(self.log.number(), self.now(), room.key, old, session.name, session.id))
         self.read_on(session)
 
@@ -303,14 +304,14 @@ class Hub:
         """Someone goes from one room."""
         self._go_out(session, room)
         if not room.has(session.key):
-            here = len(room.people())
+            here = room.size
             self.log.append(Left(self.log.number(), self.now(), room.key, session.name, here, reason, session.id))
 
     def kick(self, operator: Session, room: Room, key: str, reason: str) -> None:
         """Someone is sent out of a room, on all their connections."""
         gone = [session for session in room.readers.values() if session.key == key]
         if gone:
-            here = len(room.people()) - 1
+            here = room.size - 1
             now, name = self.now(), gone[0].name
             for session in gone:
                 self.read_on(session)
@@ -335,13 +336,14 @@ class Hub:
         seq = self.log.number()
         position = self.log.newest if already else seq - 1
         session.hold(room, position if since is None else since)
-        room.readers[session.id] = session
+        room.add(session)
         if not already:
-            here = len(room.people())
+            here = room.size
             self.log.append(Joined(seq, self.now(), room.key, session.name, here, session.id))
 
     def _go_out(self, session: Session, room: Room) -> None:
-        del session.rooms[room.key], room.readers[session.id]
+        del session.rooms[room.key]
+        room.remove(session)
         session.positions.pop(room.key, None)
         session.release(room.key)
         if session.current is room:

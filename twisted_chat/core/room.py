@@ -1,5 +1,6 @@
 """Rooms and inboxes: what is read, by whom, and how a batch reaches them."""
 
+from collections import Counter
 from dataclasses import replace
 from typing import Any
 
@@ -38,11 +39,12 @@ class Stream:
 class Room(Stream):
     """A room: its readers are its members."""
 
-    __slots__ = ("record", "spoken")
+    __slots__ = ("_here", "record", "spoken")
 
     def __init__(self, record: RoomRecord, delivered: int) -> None:
         super().__init__(record.key, delivered)
         self.record = record
+        self._here: Counter[str] = Counter()  # by key: on how many connections
         self.spoken: dict[str, float] = {}  # when each person spoke last, while the room is slow
 
     @property
@@ -64,6 +66,26 @@ class Room(Stream):
         """Change its policy."""
         self.record = replace(self.record, policy=replace(self.policy, **changes))
 
+    def add(self, session: Session) -> None:
+        """Somebody comes in, on one of their connections."""
+        self.readers[session.id] = session
+        self._here[session.key] += 1
+
+    def remove(self, session: Session) -> None:
+        """One of somebody's connections goes out."""
+        del self.readers[session.id]
+        self._one_less(session.key)
+
+    def renamed(self, session: Session, old_key: str) -> None:
+        """One of somebody's connections is another's now."""
+        self._one_less(old_key)
+        self._here[session.key] += 1
+
+    @property
+    def size(self) -> int:
+        """How many people are here."""
+        return len(self._here)
+
     def people(self) -> dict[str, Session]:
         """Who is here, by key: of somebody with several connections, one."""
         return {session.key: session for session in self.readers.values()}
@@ -72,13 +94,15 @@ class Room(Stream):
         """Who is here, in alphabetical order."""
         return tuple(sorted((session.name for session in self.people().values()), key=str.casefold))
 
-    def is_alone(self, key: str) -> bool:
-        """Whether nobody but the person of this key is here. Asked for every message: the first reader mostly tells."""
-        for reader in self.readers.values():  # noqa: SIM110 (a generator costs more than what it does here)
-            if reader.key != key:
-                return False
-        return True
-
     def has(self, key: str) -> bool:
         """Whether somebody of this key is here, on any connection."""
-        return any(session.key == key for session in self.readers.values())
+        return key in self._here
+
+    def is_alone(self, key: str) -> bool:
+        """Whether nobody but the person of this key is here."""
+        return len(self._here) == 1 and key in self._here
+
+    def _one_less(self, key: str) -> None:
+        self._here[key] -= 1
+        if not self._here[key]:
+            del self._here[key]

@@ -39,8 +39,11 @@ FORMATTING = re.compile(
 def decode(data: bytes) -> str:
     """Bytes to text, strictly UTF-8 (RFC 3629).
 
-    Raises `BadText` naming the offset of the first wrong byte.
+    Raises `BadText` naming the offset of the first wrong byte. So is a zero: what has one is no text, or UTF-16.
     """
+    zero = data.find(0)
+    if zero >= 0:
+        raise BadText(f"That is not UTF-8: byte {zero} of the line is zero.")
     try:
         return data.decode("utf-8")
     except UnicodeDecodeError as error:

@@ -49,8 +49,10 @@ from twisted_chat.protocols.framing import LineSplitter, NoLineEnd, TooLong
 LINES_A_TURN = 64
 # How long nobody is listened to while the disk can't follow, in seconds: what it writes in some commits.
 CONGESTED_SECONDS = 0.02
-# Of a line so many bytes cost as much as a line by itself.
+# Of a line so many bytes cost as much as a line by itself. An empty one is nobody's burden: it costs next to nothing, so
+# that a flood of them is soon over, and it is soon seen that whoever sent it has gone.
 COSTLY = 1024
+EMPTY_COST = 1 / 2000
 # How much may wait to be worked off before no more is read, in bytes.
 READ_AHEAD = 64 * 1024
 
@@ -336,7 +338,8 @@ class LineConnection(LineReceiver):
                     return True
                 self.lineReceived(line)
             if self._rate is not None:
-                self._due = self._rate.spent(self._due, now, 1 + self._splitter.last // COSTLY)
+                size = self._splitter.last
+                self._due = self._rate.spent(self._due, now, 1 + size // COSTLY if size > 2 else EMPTY_COST)
             self._waits_since = None
         return False
 

@@ -2,8 +2,8 @@
 
 1. One commit at a time. What comes in meanwhile waits, and goes into the next: the busier, the larger.
 2. A commit that fails is over: its messages are not kept, their senders are told, and they are not tried again.
-3. While history has stopped, each turn's messages are tried at once, and every `PROBE_SECONDS` an empty commit, so that
-   it comes back by itself.
+3. While history has stopped, each turn's messages are tried at once, and every `PROBE_SECONDS` an empty commit. It is
+   back when nothing has failed for `STEADY_SECONDS`: a disk with little room takes one and refuses the next.
 4. What waits is bounded in bytes. What comes on top of that is not kept. While commits come to an end, it does not get so
    far: from half of the bound on nothing more is taken from those who talk. One that takes long is a disk in trouble,
    which must not hold up the conversation.
@@ -40,6 +40,8 @@ LOCK_WAIT_STOPPED_MS = 200
 RETENTION_SECONDS, SLICE_SECONDS = 60.0, 0.05
 # A commit that has taken so long is one of a disk in trouble, in seconds: one on a bad day takes half of it.
 IN_TROUBLE_SECONDS = 1.0
+# How long commits have to succeed until history is said to be back, in seconds.
+STEADY_SECONDS = 5.0
 # How often a stopped history is tried again while nobody says anything, in seconds.
 PROBE_SECONDS = 2.0
 
@@ -92,6 +94,7 @@ class SqliteLog(BatchingLog):
         self._committing = False
         self._committing_since = 0.0
         self._stopped = ""  # why, while history has stopped
+        self._failed_at = 0.0
         self._closing = False
         self._probe: IDelayedCall | None = None
         self._idle: list[Deferred[None]] = []
@@ -159,7 +162,10 @@ class SqliteLog(BatchingLog):
         self._prune(sum(len(batch.events) for batch in batches))
         if reserve is not None:
             self._reserved = reserve
-        if self._stopped:
+        if self._stopped and self._reactor.seconds() - self._failed_at < STEADY_SECONDS:
+            self._next(batches, duplicates)
+            self._probe_later()
+        elif self._stopped:
             self._stopped = ""
             self._thread.submit(self._database.wait_for_locks, LOCK_WAIT_MS)
             self._logger.info("History is back.")
@@ -170,6 +176,7 @@ class SqliteLog(BatchingLog):
 
     def _failed(self, failure: Failure, batches: list[Batch]) -> None:
         why = str(failure.value)
+        self._failed_at = self._reactor.seconds()
         self._next(batches, None)
         before, self._stopped = self._stopped, why
         if why != before:
@@ -178,6 +185,9 @@ class SqliteLog(BatchingLog):
         if not before:
             self._thread.submit(self._database.wait_for_locks, LOCK_WAIT_STOPPED_MS)
             self._reader.history_stopped(why)
+        self._probe_later()
+
+    def _probe_later(self) -> None:
         if not self._closing and (self._probe is None or not self._probe.active()):
             self._probe = self._reactor.callLater(PROBE_SECONDS, self._commit)
 

@@ -71,7 +71,7 @@ class Tail:
     def before(self, room: str, position: int) -> Iterator[KeptEvent]:
         """The messages of a room between ``remembered`` and ``position``, newest first, but for those that were lost."""
         for batch in reversed(self._rooms.get(room, ())):
-            if batch.fate is not Fate.LOST:
+            if batch.keeps and batch.fate is not Fate.LOST:
                 for event in reversed(batch.events):
                     if isinstance(event, KEPT) and self.remembered < event.seq < position:
                         yield event

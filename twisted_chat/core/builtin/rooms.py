@@ -38,7 +38,7 @@ def leave(call: Call, room: str | None = None) -> None:
 def rooms(call: Call) -> None:
     """List the rooms, with how many people are there and what they are about."""
     listed = [room for room in call.hub.rooms_seen_by(call.me) if room.readers or room.lasts]
-    summaries = (RoomSummary(room.key, len(room.people()), room.topic, room.key in call.me.rooms) for room in listed)
+    summaries = (RoomSummary(room.key, room.size, room.topic, room.key in call.me.rooms) for room in listed)
     call.reply(RoomList(tuple(summaries)))
 
 
