@@ -55,10 +55,11 @@ class PersonProtocol(LineConnection):
     def lineReceived(self, line: bytes) -> None:
         """Called for each line, without its end."""
         self._fit_window()
-        if self.telnet.hidden:
-            self.write(b"\r\n")  # the line's end was not shown, either
-        self._stop_waiting()
-        self.write(self.telnet.show_typing())
+        if self._agreeing is not None or not self.telnet.at_rest:
+            if self.telnet.hidden:
+                self.write(b"\r\n")  # the line's end was not shown, either
+            self._stop_waiting()
+            self.write(self.telnet.show_typing())
         if line.strip() or self.session.question is not None:
             self.perform(lambda: self.factory.table.run(self.call(), decode(line)), None, nothing)
 

@@ -9,8 +9,8 @@
 
 import re
 import zlib
-from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass, field, replace
 from functools import lru_cache
 from itertools import zip_longest
 from time import localtime, strftime
@@ -72,6 +72,11 @@ def day(time: float) -> str:
     return strftime("%A %-d %B %Y", localtime(time))
 
 
+def said_line(event: Said, at: str, author: str) -> str:
+    """What somebody has said, as one line. ``at`` is the room and a blank, or empty."""
+    return f"[{stamp(event.time)}] {at}<{author}> {event.text}"
+
+
 def lines(event: Event, *, marked: bool = False, paint: Callable[[str], str] = str) -> Iterator[str]:
     """An event as lines, without line ends. Most events are one; some are none, some several.
 
@@ -80,7 +85,7 @@ def lines(event: Event, *, marked: bool = False, paint: Callable[[str], str] = s
     at = f"{event.room} " if marked and isinstance(event, RoomEvent) else ""
     match event:
         case Said():
-            yield f"[{stamp(event.time)}] {at}<{paint(event.author)}> {event.text}"
+            yield said_line(event, at, paint(event.author))
         case Emoted():
             yield f"[{stamp(event.time)}] {at}* {paint(event.author)} {event.text}"
         case Whispered():
@@ -243,6 +248,10 @@ class Plain:
     numbers: bool = False
     bell: str = "off"
     named: bool = False  # the message names the reader
+    usual: bool = field(init=False, compare=False)  # nothing is set that a line of text would have to be changed for
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "usual", self.stamps and not (self.colour or self.numbers) and self.bell == "off")
 
     @property
     def alerts(self) -> bool:
@@ -275,9 +284,16 @@ class Plain:
         """The same for messages that don't name the reader."""
         return _shared(replace(self, named=False))
 
-    def render(self, events: Iterable[Event]) -> bytes:
+    def render(self, events: Sequence[Event]) -> bytes:
         """The events as UTF-8 lines that end in CR LF, as telnet has it (RFC 854)."""
+        if self.usual and len(events) == 1 and type(events[0]) is Said and (line := self._usual_line(events[0])):
+            return line.encode() + b"\r\n"
         return b"".join(self._line(event, line).encode() + b"\r\n" for event in events for line in self._lines(event))
+
+    def _usual_line(self, event: Said) -> str:
+        """Most of all that is rendered, by the shortest way: something said in ASCII, that stays one row. Else nothing."""
+        line = said_line(event, f"{event.room} " if self.marked else "", event.author)
+        return line.rstrip() if line.isascii() and line.isprintable() and fits(line, self.columns) else ""
 
     def echoes(self, event: RoomEvent) -> bool:
         """A terminal shows what is typed on it; that one came in is said by the greeting."""
