@@ -43,7 +43,8 @@ Row: TypeAlias = tuple[int, float, str, str, str, str, bytes | None]
 Stored: TypeAlias = tuple[int, float, str, str, str, str]  # seq, time, room, kind, author, text
 
 INSERT = (
-    "INSERT INTO messages (seq, time, room, kind, author, text, key) VALUES (?, ?, ?, ?, ?, ?, ?) ON CONFLICT (key) DO NOTHING"
+    "INSERT INTO messages (seq, time, room, kind, author, text, key) VALUES (?, ?, ?, ?, ?, ?, ?)"
+    " ON CONFLICT (key) WHERE key IS NOT NULL DO NOTHING"
 )
 
 # What a message takes in the word index, in bytes, roughly.
