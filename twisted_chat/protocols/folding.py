@@ -14,7 +14,7 @@
 
 import re
 from bisect import bisect_right
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from functools import lru_cache
 from unicodedata import bidirectional, category
 
@@ -50,6 +50,8 @@ _LOOK_ALIKE = re.compile(f"[{''.join(map(re.escape, LOOKS))}]")
 # What stands before a text: a number, a time and a room, then a name.
 _HEAD = re.compile(r"(?:\d+ |\[\S*\] |#\S+ )*(?:<(?P<said>[^>]+)>|\* (?P<did>\S+)) ")
 _PAINT = re.compile("(\x1b\\[[0-9]+m)")
+# Kinds of characters that have no place of their own.
+ATTACHED = frozenset(["Mn", "Mc", "Me", "Cf"])
 # Kinds of characters that decide the direction of those beside them (UAX #9, table 4).
 _DECIDING = frozenset(["L", "R", "AL", "AN", "EN"])
 _RIGHT_TO_LEFT = frozenset(["R", "AL"])
@@ -134,13 +136,25 @@ def _measured(line: str) -> tuple[Sequence[str], Sequence[int]]:
     ends: list[int] = []
     end = 0
     for at, piece in enumerate(_PAINT.split(line)):
-        for cluster in [piece] if at % 2 else iter_graphemes(piece):
-            width = 0 if at % 2 else sum(map(_columns, cluster))
-            for part in [cluster] if width <= LEAST - len(GUTTER) else cluster:
-                end += width if part is cluster else _columns(part)
-                parts.append(part)
-                ends.append(end)
+        if at % 2:
+            parts.append(piece)
+            ends.append(end)
+            continue
+        for part in _whole(piece):
+            end += sum(map(_columns, part))
+            parts.append(part)
+            ends.append(end)
     return parts, ends
+
+
+def _whole(piece: str) -> Iterator[str]:
+    """Characters with what belongs to them: joined ones too, unless they are wider than the narrowest row."""
+    for cluster in iter_graphemes(piece):
+        if sum(map(_columns, cluster)) <= LEAST - len(GUTTER):
+            yield cluster
+        else:
+            begins = [at for at, char in enumerate(cluster) if not at or category(char) not in ATTACHED]
+            yield from (cluster[at:end] for at, end in zip(begins, [*begins[1:], None], strict=True))
 
 
 @lru_cache(maxsize=4096)
