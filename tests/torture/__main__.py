@@ -1,6 +1,7 @@
 """One command: ``python tests/torture [--long] [--door DOOR,...] [CASE ...]``. Its status is not 0 if anything falls short."""
 
 import argparse
+import signal
 import sys
 import tempfile
 from pathlib import Path
@@ -49,6 +50,7 @@ def main() -> int:
     )
     parser.add_argument("--full-disks", type=int, default=0, metavar="N", help="instead: let its disk be full so many times")
     options = parser.parse_args()
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))  # so that all is tidied up
     if options.kills or options.full_disks:
         return many_rounds(options.kills, options.full_disks)
     wanted = {name.lower() for name in options.cases}
@@ -70,6 +72,9 @@ def main() -> int:
         runner.close()
     short = [row for row in rows if not row.passed]
     print(f"{len(rows)} run, {len(rows) - len(short)} ok, {len(short)} fell short; {left_out} cases are for --long")
+    for case in cases:
+        for door, why in case.not_on.items():
+            print(f"{case.number} is not on {door}: {why}")
     for numbers, why in WITHOUT.items():
         print(f"no case for {numbers}: {why}")
     for row in short:

@@ -53,10 +53,10 @@ class Measure:
 class CanaryProcess:
     """The canary, seen from here."""
 
-    def __init__(self, port: int) -> None:
+    def __init__(self, port: int, doors: list[str]) -> None:
         folder = str(Path(__file__).parent.parent)
         self._process = subprocess.Popen(
-            [sys.executable, "-m", "torture.canary", str(port)],
+            [sys.executable, "-m", "torture.canary", str(port), *doors],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             text=True,
@@ -88,8 +88,9 @@ class Arena:
         self.people: list[Person] = []  # of the case that is running
         self.connections = 0
         self.witnesses: list[Person] = []
-        self.witnesses = [self._witness(door) for door in DOORS.values()]
-        self.canary = CanaryProcess(self.victim.port) if canary else None
+        open_doors = [name for name in DOORS if name not in setup.closed_doors]
+        self.witnesses = [self._witness(DOORS[name]) for name in open_doors]
+        self.canary = CanaryProcess(self.victim.port, open_doors) if canary else None
         self.last_report: dict[str, float] = {}
         self.people.clear()
         self.begun = self.begin()

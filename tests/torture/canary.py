@@ -1,7 +1,7 @@
 """A few people who talk in a room of their own, in a process of its own, so that their clock is honest.
 
-A program says ten messages a second; somebody on every door reads along. ``python -m torture.canary PORT`` answers each
-line on its standard input with a JSON object: what was sent, what was lost, and how late the rest came, since the last.
+A program says ten messages a second; somebody on every door reads along. ``python -m torture.canary PORT DOOR ...`` answers
+each line on its standard input with a JSON object: what was sent, what was lost, and how late the rest came, since the last.
 """
 
 import json
@@ -24,13 +24,13 @@ LOST_AFTER = 5.0
 class Canary:
     """One who speaks, and those who listen."""
 
-    def __init__(self, port: int) -> None:
+    def __init__(self, port: int, doors: list[str]) -> None:
         self.speaker = self._enter("json", port, "Tweety")
-        self.readers = [self._enter(door, port, f"Bird-{door}") for door in DOORS]
+        self.readers = [self._enter(door, port, f"Bird-{door}") for door in doors]
         self.sent: dict[int, float] = {}
         self.came: dict[tuple[int, str], float] = {}
         self.reported = 0
-        self._positions = dict.fromkeys(DOORS, 0)
+        self._positions = dict.fromkeys(doors, 0)
         self._lock = threading.Lock()
 
     def _enter(self, door: str, port: int, name: str) -> Person:
@@ -71,7 +71,7 @@ class Canary:
             EARS.changed.wait_for(lambda: len(self.sent) >= self.reported + FEWEST, LOST_AFTER)
             numbers = [number for number in self.sent if number > self.reported]
             self.reported = max(numbers, default=self.reported)
-            wanted = [(number, door) for number in numbers for door in DOORS]
+            wanted = [(number, door) for number in numbers for door in self._positions]
             EARS.changed.wait_for(lambda: all(one in self.came for one in wanted), LOST_AFTER)
             late = sorted(self.came[one] - self.sent[one[0]] for one in wanted if one in self.came)
         lost = len(wanted) - len(late)
@@ -81,7 +81,7 @@ class Canary:
 
 def main() -> None:
     """Talk, and answer."""
-    canary = Canary(int(sys.argv[1]))
+    canary = Canary(int(sys.argv[1]), sys.argv[2:])
     for work in (canary.listen, canary.speak):
         threading.Thread(target=work, daemon=True).start()
     print("ready", flush=True)

@@ -31,6 +31,8 @@ class Door:
     """A protocol, as a client speaks it."""
 
     name: str
+    dialect: str  # the door whose words it has: its own name, but inside TLS
+    encrypted = False
     longest: int  # of a message, in bytes of text
     most: int  # without an end of line, in bytes
     opening: bytes = b""  # what an endless line begins with, so that this door is the one that is reached
@@ -68,7 +70,7 @@ class Door:
 class Line(Door):
     """Telnet, nc and the like."""
 
-    name = "line"
+    name = dialect = "line"
     longest = 4096
     most = 16 * 1024
     at_once = 80
@@ -112,10 +114,17 @@ class Line(Door):
         yield from TELNET.sub(b"", received).decode().split("\r\n")
 
 
+class LineInTls(Line):
+    """Telnet inside TLS, `openssl s_client` and the like."""
+
+    name = "tls"
+    encrypted = True
+
+
 class Json(Door):
     """Programs: one JSON object a line."""
 
-    name = "json"
+    name = dialect = "json"
     longest = 4096
     most = 32 * 1024
     opening = b'{"type":"say","text":"'
@@ -179,4 +188,4 @@ def strings(value: Any) -> Iterator[str]:
             yield from strings(one)
 
 
-DOORS: dict[str, Door] = {door.name: door for door in (Line(), Json())}
+DOORS: dict[str, Door] = {door.name: door for door in (Line(), Json(), LineInTls())}

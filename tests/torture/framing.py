@@ -3,7 +3,7 @@
 import time
 
 from torture.arena import Arena, megabytes
-from torture.case import DROPPED, DROPPED_SILENTLY, IGNORED, ORDINARY, USUAL, Setup, case, expect, sends
+from torture.case import DROPPED, DROPPED_SILENTLY, FIRST_WORDS, IGNORED, ORDINARY, USUAL, Setup, case, expect, sends
 from torture.doors import Door
 from torture.network import Person, fresh_name
 
@@ -20,7 +20,7 @@ FOREIGN = {
     "Redis": b"*1\r\n$4\r\nPING\r\n",
 }
 
-NO_TLS = Setup(options=(*USUAL.options, "--tls=off"))
+NO_TLS = Setup(options=(*USUAL.options, "--tls=off"), closed_doors=("tls",))
 
 
 def flood(person: Person, piece: bytes, total: int) -> int:
@@ -142,7 +142,13 @@ def many_lines(arena: Arena, door: Door) -> str:
     return DROPPED if person.closed else ORDINARY
 
 
-@case("T11a", "a paste of 100 lines gets through in less than a minute", "O", doors=("line",), long=True)
+@case(
+    "T11a",
+    "a paste of 100 lines gets through in less than a minute",
+    "O",
+    not_on={"json": "people paste, programs do not"},
+    long=True,
+)
 def paste(arena: Arena, door: Door) -> str:
     person = arena.enter(door)
     begun = time.monotonic()
@@ -167,14 +173,14 @@ def first_bytes(arena: Arena, door: Door, data: bytes) -> str:
     return DROPPED if reason else DROPPED_SILENTLY
 
 
-@case("T13", "HTTP requests, with chat commands as their body", "D", doors=("line",))
+@case("T13", "HTTP requests, with chat commands as their body", "D", not_on=FIRST_WORDS)
 def http_requests(arena: Arena, door: Door) -> str:
     body = b"Mallory\r\n/join #torture\r\nevil words\r\n"
     requests = [b"GET / HTTP/1.1\r\nHost: x\r\n\r\n", b"POST / HTTP/1.1\r\nContent-Length: 40\r\n\r\n" + body]
     return arena.each(requests, "D", lambda data: first_bytes(arena, door, data))
 
 
-@case("T14", "a TLS ClientHello where there is no TLS", "D", doors=("line",), setup=NO_TLS)
+@case("T14", "a TLS ClientHello where there is no TLS", "D", not_on=FIRST_WORDS | {"tls": "there is none"}, setup=NO_TLS)
 def tls_hello(arena: Arena, door: Door) -> str:
     outcome = first_bytes(arena, door, TLS_HELLO)
     before = arena.victim.cpu
@@ -183,7 +189,7 @@ def tls_hello(arena: Arena, door: Door) -> str:
     return outcome
 
 
-@case("T15", "SSH, PROXY, RDP, SMB and Redis", "D", doors=("line",))
+@case("T15", "SSH, PROXY, RDP, SMB and Redis", "D", not_on=FIRST_WORDS)
 def foreign_protocols(arena: Arena, door: Door) -> str:
     outcome = arena.each(FOREIGN.values(), "D", lambda data: first_bytes(arena, door, data))
     expect(b"192.0.2.66" not in arena.victim.output, "a PROXY header's address was believed")

@@ -62,7 +62,9 @@ def wrong_passwords(arena: Arena, door: Door) -> str:
     person = arena.connect(door)
     for number in range(30):
         person.send(
-            door.hello(name, f"wrong-{number}-password") if door.name != "line" or not number else door.say(f"wrong-{number}")
+            door.hello(name, f"wrong-{number}-password")
+            if door.dialect != "line" or not number
+            else door.say(f"wrong-{number}")
         )
     person.wait_for("Too many wrong passwords", "error", seconds=30)
     expect(not is_in(person), "one of them was let in")

@@ -10,6 +10,7 @@ from collections.abc import Callable
 
 from torture.case import FellShort
 from torture.doors import Door, Heard
+from torture.encryption import Encryption
 
 # How long anything may take before it counts as never, in seconds.
 PATIENCE = 15.0
@@ -87,15 +88,7 @@ class Ears:
                 self._forget(person)
 
     def _read(self, person: "Person") -> None:
-        try:
-            data = person.socket.recv(262144, socket.MSG_DONTWAIT)
-        except BlockingIOError:
-            return
-        except OSError:
-            data = b""
-        if data:
-            person.received += data
-        else:
+        if not person.take(262144, socket.MSG_DONTWAIT):
             person.closed = time.monotonic()
             self._forget(person)
 
@@ -123,13 +116,35 @@ class Person:
         self._understood = 0
         self._heard: list[Heard] = []
         self.socket = connected(port, self.address, receive_buffer=receive_buffer)
+        self._tls = Encryption(self.socket) if door.encrypted else None
+        if self._tls is not None:
+            try:
+                self._tls.shake_hands()
+            except OSError:  # who is turned away before a handshake is told why as everybody is: without encryption
+                self.received += self._tls.refusal
+                self.closed = time.monotonic()
+                return
         if listens:
             EARS.add(self)
+
+    def take(self, most: int, flags: int = 0) -> bool:
+        """Read so many bytes at the most, as they come over the wire, to `received`. False if the other end has closed."""
+        try:
+            data = self.socket.recv(most, flags)
+        except BlockingIOError:
+            return True
+        except OSError:
+            return False
+        if self._tls is None or not data:
+            self.received += data
+            return bool(data)
+        self.received += self._tls.decrypted(data)
+        return not self._tls.closed
 
     def send(self, data: bytes) -> bool:
         """Send bytes. False if the other end would not have them: it has closed, or takes nothing for `PATIENCE` seconds."""
         try:
-            self.socket.sendall(data)
+            self.socket.sendall(self._tls.encrypted(data) if self._tls is not None else data)
         except OSError:
             return False
         return True
@@ -186,8 +201,11 @@ class Person:
         EARS.add(self)
 
     def end_input(self) -> None:
-        """Half close: there is no more to say."""
-        self.socket.shutdown(socket.SHUT_WR)
+        """Half close: there is no more to say. Inside TLS, its own words for that."""
+        if self._tls is not None:
+            self.socket.sendall(self._tls.end())
+        else:
+            self.socket.shutdown(socket.SHUT_WR)
 
     def reset(self) -> None:
         """End the connection with an RST, as a process that is killed may."""

@@ -6,6 +6,9 @@ from torture.doors import Door
 from torture.framing import TLS_HELLO
 from torture.network import PATIENCE, fresh_address, fresh_name
 
+NO_HALF_CLOSE = {"tls": "there is no half close inside TLS: who ends it has ended both ways"}
+BEFORE_A_DOOR = dict.fromkeys(("json", "tls"), "nothing is known yet of who it is")
+
 
 @case("T64", "a message before a name", "K")
 def nameless(arena: Arena, door: Door) -> str:
@@ -18,24 +21,27 @@ def nameless(arena: Arena, door: Door) -> str:
         return KEPT
 
     lines = [door.command(line) for line in ("/say nameless", "/me nameless", f"/msg {arena.witnesses[0].name} nameless")]
-    outcome = arena.each(lines + ([door.say("nameless")] if door.name != "line" else []), "K", attack)
+    outcome = arena.each(lines + ([door.say("nameless")] if door.dialect != "line" else []), "K", attack)
     for witness in arena.witnesses:
         expect(b"nameless" not in witness.received, f"{witness.name} was shown a message of somebody without a name")
     return outcome
 
 
-@case("T66", "a last line without an end, and then the end of the input", "O")
+@case("T66", "a last line without an end, and then the end of the input", "OI")
 def unended_line(arena: Arena, door: Door) -> str:
     person = arena.enter(door)
     text = fresh_name("last")
     person.send(door.say(text)[:-1])
     person.end_input()
-    arena.shown(person.name, text)
     expect(person.until(lambda: person.closed), "it was not closed")
+    if door.encrypted:  # there is no half close inside TLS: what came after the last whole line is gone with its end
+        expect(text not in arena.shown(person.name), "it was shown")
+        return IGNORED
+    arena.shown(person.name, text)
     return ORDINARY
 
 
-@case("T67", "name, message and the end of the input at once: the receipt comes back", "O")
+@case("T67", "name, message and the end of the input at once: the receipt comes back", "O", not_on=NO_HALF_CLOSE)
 def all_at_once(arena: Arena, door: Door) -> str:
     person = arena.connect(door)
     person.name = fresh_name()
@@ -46,7 +52,7 @@ def all_at_once(arena: Arena, door: Door) -> str:
     return ORDINARY
 
 
-@case("T69", "100 connections that end within TLS's handshake, or before anything is known of them", "I", doors=("line",))
+@case("T69", "100 connections that end within TLS's handshake, or before anything is known of them", "I", not_on=BEFORE_A_DOOR)
 def gone_while_shaking_hands(arena: Arena, door: Door) -> str:
     for number in range(100):
         person = arena.connect(door, listens=False)
@@ -84,9 +90,7 @@ def gone_while_reading(arena: Arena, door: Door) -> str:
         reader = arena.connect(door, receive_buffer=4096, listens=False)
         reader.send(door.hello(fresh_name(), room=room) + door.command(f"/history {room} 250"))
         while len(reader.received) < 8192:
-            data = reader.socket.recv(4096)
-            expect(data, "it was closed")
-            reader.received += data
+            expect(reader.take(4096), "it was closed")
         reader.reset()
     for person in arena.people:
         person.received.clear()  # what was cut off is no whole line

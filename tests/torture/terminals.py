@@ -142,7 +142,7 @@ def imitations(arena: Arena, door: Door) -> str:
         for witness in arena.witnesses:
             lines = [text for text in witness.door.texts(bytes(witness.received)) if fake in text and not text.startswith("{")]
             for line in lines:
-                if witness.door.name == "line":
+                if witness.door.dialect == "line":
                     begins = line.startswith(GUTTER) or f"<{person.name}> " in line.split(fake)[0]
                     expect(begins, f"this row begins neither with its author nor with the gutter: {line!r}")
                     expect(" " * 20 not in line, f"blanks may push the end of a line to where a line begins: {line!r}")
@@ -174,7 +174,7 @@ def html(arena: Arena, door: Door) -> str:
 @case("T51", "lines of IRC in a text, and CTCP", "KO")
 def irc_in_text(arena: Arena, door: Door) -> str:
     texts = ["\x01DCC SEND x 1 2 3\x01", ":server 001 x :y", "@tag=x hi"] + (
-        ["hi\r\nPRIVMSG x :y"] if door.name != "line" else []
+        ["hi\r\nPRIVMSG x :y"] if door.dialect != "line" else []
     )
 
     def attack(text: str) -> str:

@@ -20,6 +20,9 @@ MIB = 1024 * 1024
 SAMPLING = 0.02
 
 
+# A daemon, and what it runs under, ends when whoever started it has: the harness may be killed at any time.
+UNTIL_WE_END = ("setpriv", "--pdeathsig=KILL")
+
 # All come from the loopback here, and are counted by address all the same.
 COUNTED = "--exempt=none"
 
@@ -33,7 +36,18 @@ class Victim:
         self.output = bytearray()
         self.peak = 0.0
         self._news = threading.Condition()
-        command = [*setup.before, *TWISTD, "-n", "--pidfile=", "chat", "--host=127.0.0.1", "--port=0", f"--state={state}"]
+        command = [
+            *UNTIL_WE_END,
+            *setup.before,
+            *UNTIL_WE_END,
+            *TWISTD,
+            "-n",
+            "--pidfile=",
+            "chat",
+            "--host=127.0.0.1",
+            "--port=0",
+            f"--state={state}",
+        ]
         self.process = subprocess.Popen(
             [*command, COUNTED, *setup.options],
             env=ENVIRONMENT | setup.environment,
