@@ -9,6 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from twisted_chat.core.errors import BadText
+from twisted_chat.core.masks import fold_mask, full_mask, matches
 from twisted_chat.protocols import irc_isupport
 from twisted_chat.protocols.irc_caps import Negotiation, Payload, SaslFailed, plain
 from twisted_chat.protocols.irc_codec import (
@@ -33,11 +34,8 @@ from twisted_chat.protocols.irc_codec import (
 from twisted_chat.protocols.irc_modes import (
     Change,
     Kinds,
-    fold_mask,
     format_modes,
-    full_mask,
     in_lines,
-    matches,
     parse_modes,
 )
 from twisted_chat.protocols.irc_numerics import Numeric

@@ -6,7 +6,7 @@ from collections.abc import Callable, Container, Mapping
 
 from twisted_chat.core import rights
 from twisted_chat.core.errors import Banned
-from twisted_chat.core.records import Account
+from twisted_chat.core.records import Account, Sanction
 from twisted_chat.core.registry import Registry
 from twisted_chat.core.room import Room
 from twisted_chat.core.sanctions import Sanctions
@@ -34,23 +34,34 @@ class Admission:
 
     def check_ban(self, session: Session, room: Room | None, key: str, account: Account | None) -> None:
         """Whether somebody may come in as ``key``: to a room, or, without one, at all. Operators of the server always may."""
-        if account is not None and key in self._operators:
+        if session.operator or (account is not None and key in self._operators):
             return
         if room is None and account is None and self._facts.get("lockdown") == "on":
             raise Banned("Only registered names may come in now.")
         where = room.key if room else ""
-        ban = self.sanctions.against("ban", where, key, session.way.address, self._now())
-        if ban is not None and not (room is not None and rights.role(session, room, self._operators) >= Role.OWNER):
+        ban = self._against("ban", where, session, key)
+        if ban is None or (room is not None and rights.role(session, room, self._operators) >= Role.OWNER):
+            return
+        if room is None or not rights.fits_any(session, room.policy.excepted, key):
             raise Banned(f"You are banned from {where or 'this chat'}" + (f": {ban.reason}" if ban.reason else "."))
 
-    def check_mute(self, session: Session, room: str) -> None:
-        """Whether somebody may speak in a room, or, if it is empty, privately."""
-        if not self.sanctions.all:
+    def check_mute(self, session: Session, room: Room | None) -> None:
+        """Whether somebody may speak in a room, or, without one, privately. Who is banned from a room is quiet there."""
+        if not self.sanctions.all or rights.is_operator(session, self._operators):
             return
-        mute = self.sanctions.against("mute", room, session.key, session.way.address, self._now())
-        if mute is not None and session.key not in self._operators:
+        mute = self._against("mute", room.key if room else "", session)
+        if mute is not None:
             why = f": {mute.reason}" if mute.reason else "."
             raise Banned(f"You can't speak {'in ' + mute.room if mute.room else 'here'} now{why}")
+        if room is not None and self._against("ban", room.key, session) is not None:
+            may = rights.standing(session, room) >= Role.MODERATOR or rights.has_voice(session, room)
+            if not may and not rights.fits_any(session, room.policy.excepted):
+                raise Banned(f"You are banned from {room.key}, and can't speak there.")
+
+    def _against(self, kind: str, room: str, session: Session, key: str = "") -> Sanction | None:
+        """What hits somebody, under a key that may not be theirs yet."""
+        key = key or session.key
+        return self.sanctions.against(kind, room, key, session.mask(key), session.way.address, self._now())
 
     def check_consent(self, session: Session, key: str, shown: str) -> None:
         """Whether somebody may write privately to ``key``, who is called ``shown``."""
@@ -62,5 +73,6 @@ class Admission:
             wants, known = from_kept(account.settings).msgs, frozenset(account.known)
         else:
             return
-        if session.key not in self._operators and (wants == "none" or (wants == "known" and session.key not in known)):
+        refused = wants == "none" or (wants == "known" and session.key not in known)
+        if refused and not rights.is_operator(session, self._operators):
             raise Banned(f"{shown} takes no private messages" + (" from people they don't know." if wants == "known" else "."))

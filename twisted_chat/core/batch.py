@@ -8,7 +8,7 @@ from enum import Enum
 from typing import Protocol
 
 from twisted_chat.core import names
-from twisted_chat.core.events import KEPT, Event, RoomEvent, Whispered
+from twisted_chat.core.events import KEPT, Event, Noticed, RoomEvent, Whispered
 from twisted_chat.core.settings import Settings
 
 # What an event costs in memory besides its text, in bytes: its object, its numbers, its place in the batch. Measured
@@ -18,7 +18,7 @@ EVENT_COST = 400
 FRAME_BYTES = 32
 
 
-BY_SOMEBODY = (*KEPT, Whispered)
+BY_SOMEBODY = (*KEPT, Whispered, Noticed)
 
 
 class Dialect(Protocol):

@@ -55,6 +55,19 @@ class Told(Whispered):
 
 
 @dataclass(frozen=True, slots=True)
+class Noticed:
+    """What a program remarks in a room, or to one person: nobody is to answer it, and it is not kept."""
+
+    seq: int
+    time: float
+    room: str
+    author: str
+    to: str  # the room, or who is told
+    text: str
+    by: int = 0
+
+
+@dataclass(frozen=True, slots=True)
 class Joined:
     """Somebody came in; ``here`` people are in the room now."""
 
@@ -68,7 +81,7 @@ class Joined:
 
 @dataclass(frozen=True, slots=True)
 class Left:
-    """Somebody went; ``here`` people are left. ``reason`` may be empty."""
+    """Somebody went; ``here`` people are left. ``reason`` may be empty. ``quit``: they have left the chat."""
 
     seq: int
     time: float
@@ -76,6 +89,7 @@ class Left:
     name: str
     here: int
     reason: str = ""
+    quit: bool = False
     by: int = 0
 
 
@@ -119,13 +133,34 @@ class TopicSet:
 
 @dataclass(frozen=True, slots=True)
 class Changed:
-    """An operator has changed what may be done in a room, or who is who there: ``name`` did ``what``."""
+    """An operator has changed what may be done in a room, or who is who there: ``name`` did ``what``.
+
+    ``changes`` says the same for programs: ``+`` or ``-``, a member of `records.Policy` (or ``bans``), and a value:
+    a name, a mask, a number, or nothing. A room's key is not told.
+    """
 
     seq: int
     time: float
     room: str
     name: str
     what: str
+    changes: tuple[tuple[str, str, str], ...] = ()
+    by: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Described:
+    """Somebody in a room is ``away`` (or, with None, back), has an ``account`` (or none), or is ``about`` something else.
+
+    ``what`` is one of these three words.
+    """
+
+    seq: int
+    time: float
+    room: str
+    name: str
+    what: str
+    value: str | None = None
     by: int = 0
 
 
@@ -237,7 +272,10 @@ class Help:
 
 @dataclass(frozen=True, slots=True)
 class Whois:
-    """Somebody who is here. ``idle`` is in seconds; ``address`` is for operators only; ``away`` is None if they are not."""
+    """Somebody who is here. ``idle`` is in seconds; ``address`` is for operators only; ``away`` is None if they are not.
+
+    ``about`` is what they say of themselves.
+    """
 
     name: str
     registered: bool
@@ -247,6 +285,16 @@ class Whois:
     encrypted: bool
     away: str | None = None
     address: str | None = None
+    about: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Invited:
+    """``name`` invites you, ``whom``, into a room."""
+
+    room: str
+    name: str
+    whom: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -289,10 +337,23 @@ class Pong:
 Spoken: TypeAlias = Said | Emoted
 KeptEvent: TypeAlias = Said | Emoted | Told
 RoomEvent: TypeAlias = (
-    Said | Emoted | Told | Whispered | Joined | Left | Kicked | Renamed | TopicSet | Changed | Deleted | Notice
+    Said
+    | Emoted
+    | Told
+    | Whispered
+    | Noticed
+    | Joined
+    | Left
+    | Kicked
+    | Renamed
+    | TopicSet
+    | Changed
+    | Described
+    | Deleted
+    | Notice
 )
 Answer: TypeAlias = (
-    Welcome | Receipt | People | RoomList | History | Found | Help | Whois | Listing | Remark | Refused | Done | Pong
+    Welcome | Receipt | People | RoomList | History | Found | Help | Whois | Invited | Listing | Remark | Refused | Done | Pong
 )
 Event: TypeAlias = RoomEvent | Answer
 

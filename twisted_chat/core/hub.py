@@ -8,8 +8,11 @@
 
 from __future__ import annotations
 
+import secrets
 from collections.abc import Callable, Coroutine, Iterable, Sequence
 from dataclasses import replace
+from functools import lru_cache
+from hashlib import blake2b
 from hmac import compare_digest
 
 from twisted_chat.core import names, rights
@@ -18,11 +21,13 @@ from twisted_chat.core.batch import Batch, Dialect
 from twisted_chat.core.errors import NameTaken, NoSuchPerson, NotInRoom, TooOften
 from twisted_chat.core.events import (
     KEPT,
+    Described,
     Joined,
     KeptEvent,
     Kicked,
     Left,
     Notice,
+    Noticed,
     People,
     Receipt,
     Renamed,
@@ -44,6 +49,15 @@ from twisted_chat.core.sanctions import Sanctions
 from twisted_chat.core.session import LOBBY, Question, Role, Session, Way
 from twisted_chat.core.settings import Settings, from_kept
 from twisted_chat.core.text import spoken
+
+
+@lru_cache(maxsize=1024)
+def _cloaked(address: str, key: str) -> str:
+    return blake2b(address.encode(), key=key.encode(), digest_size=5).hexdigest()
+
+
+class TooManyRooms(TooOften):
+    """Somebody is in as many rooms as one may be."""
 
 
 class Hub:
@@ -106,6 +120,7 @@ class Hub:
         self._sessions = 0
         self._deeds = 0
         self.receipts = Receipts(log)
+        self.watchers: list[Callable[[Session, str, str], None]] = []  # told of a session's old and new name: "" is none
         self._left: set[Room] = set()  # rooms that may be empty; they end with the turn, as their last events do
         log.attach(self)
 
@@ -147,7 +162,16 @@ class Hub:
     def connect(self, outlet: Outlet, dialect: Dialect, settings: Settings, way: Way, *, program: bool = False) -> Session:
         """A connection has opened. Nobody is told until it has a name."""
         self._sessions += 1
-        return Session(self._sessions, outlet, dialect, settings, way, self.now(), program=program)
+        session = Session(self._sessions, outlet, dialect, settings, way, self.now(), program=program)
+        session.host = self.cloak(way.address)
+        return session
+
+    def cloak(self, address: str) -> str:
+        """What stands for an address where everybody may see it: the same for the same one, and nobody can tell which."""
+        if "cloak" not in self.facts:
+            self.facts["cloak"] = secrets.token_hex(16)
+            self.save(Fact(key="cloak", value=self.facts["cloak"]))
+        return _cloaked(address, self.facts["cloak"])
 
     def enter(self, session: Session, name: str, account: Account | None = None) -> None:
         """Give a visitor a name and an inbox. Whose ``account`` it is has proven so; anybody else is a guest.
@@ -171,6 +195,7 @@ class Hub:
             before = []
         self.admission.check_ban(session, None, names.fold(name), account)
         self._identify(session, name, account)
+        self._watched(session, "", session.name)
         session.hold(self._inbox(session), self._inbox_position(session, account))
         if account is None or session.settings.devices == "one":
             for old in before:
@@ -189,8 +214,9 @@ class Hub:
             return
         self.remember(session)
         for room in tuple(session.rooms.values()):
-            self.part(session, room, reason)
+            self.part(session, room, reason, quits=True)
         self._vacate(session)
+        self._watched(session, session.name, "")
         if session.inbox is not None:
             session.inbox.readers.pop(session.id, None)
             if not session.registered:
@@ -212,7 +238,7 @@ class Hub:
         elif account is None:
             name = self.registry.guest(name)
         self.admission.check_ban(session, None, key, account)
-        old, old_key = session.name, session.key
+        old, old_key, was_registered = session.name, session.key, session.registered
         position = session.position(session.inbox) if session.inbox else 0
         self.remember(session)
         self._vacate(session)
@@ -230,8 +256,22 @@ class Hub:
             self.registry.occupy(session.name)
         for room in session.rooms.values():
             room.renamed(session, old_key)
+            if key != old_key and not room.has(old_key):
+                room.gone(old_key, key)
             self.log.append(Renamed(self.log.number(), self.now(), room.key, old, session.name, session.id))
+        if session.registered or was_registered:
+            self.describe(session, "account", session.name if session.registered else None)
+        self._watched(session, old, session.name)
         self.read_on(session)
+
+    def _watched(self, session: Session, old: str, new: str) -> None:
+        for watcher in self.watchers:
+            watcher(session, old, new)
+
+    def describe(self, session: Session, what: str, value: str | None) -> None:
+        """Tell the rooms of somebody what has changed about them: see `Described`."""
+        for room in session.rooms.values():
+            self.log.append(Described(self.log.number(), self.now(), room.key, session.name, what, value, session.id))
 
     def _is_here(self, session: Session) -> bool:
         return session in self.people.get(session.key, ())
@@ -287,7 +327,7 @@ class Hub:
         room = self.rooms.get(room_key)
         if room_key not in session.rooms:
             if len(session.rooms) >= self.bounds.rooms_a_person:
-                raise TooOften(f"You are in {len(session.rooms)} rooms. Leave one first.")
+                raise TooManyRooms(f"You are in {len(session.rooms)} rooms. Leave one first.")
             if room is not None:
                 self.admission.check_ban(session, room, session.key, self.registry.accounts.get(session.key))
                 rights.admit(session, room, key, self.operators)
@@ -300,12 +340,12 @@ class Hub:
         session.current = room
         return room
 
-    def part(self, session: Session, room: Room, reason: str = "") -> None:
-        """Someone goes from one room."""
+    def part(self, session: Session, room: Room, reason: str = "", *, quits: bool = False) -> None:
+        """Someone goes from one room; with ``quits``, from the chat."""
         self._go_out(session, room)
         if not room.has(session.key):
             here = room.size
-            self.log.append(Left(self.log.number(), self.now(), room.key, session.name, here, reason, session.id))
+            self.log.append(Left(self.log.number(), self.now(), room.key, session.name, here, reason, quits, session.id))
 
     def kick(self, operator: Session, room: Room, key: str, reason: str) -> None:
         """Someone is sent out of a room, on all their connections."""
@@ -328,6 +368,8 @@ class Hub:
         self._streams[key] = room
         if owner:
             self.save(room.record)
+        else:
+            room.granted[session.key] = Role.OWNER
         return room
 
     def _come_in(self, session: Session, room: Room, since: int | None) -> None:
@@ -348,6 +390,8 @@ class Hub:
         session.release(room.key)
         if session.current is room:
             session.current = next(iter(session.rooms.values()), None)
+        if not room.has(session.key):
+            room.gone(session.key)
         self._left.add(room)
 
     def keep_room(self, room: Room) -> None:
@@ -362,21 +406,51 @@ class Hub:
 
         A message whose id the log knows is not said again; its receipt is. Raises `BadText`, `NotInRoom` or `Banned`.
         """
-        if room.key not in session.rooms:
-            raise NotInRoom(f"You are not in {room.key}.")
+        self._check_place(session, room)
         text = spoken(text, self.bounds.message_bytes)
         key = session.message_key(message_id)
         if key is not None and self.receipts.again(session, room, key, message_id):
             return
-        self.admission.check_mute(session, room.key)
-        rights.may_speak(session, room, self.operators, self.clock())
-        session.spoke = self.now()
+        self._check_voice(session, room)
         policy = "always" if session.program else session.settings.receipts
         answered = policy == "always" or (policy == "alone" and room.is_alone(session.key))
         event = kind(
             self.receipts.expect(session, message_id, answered), session.spoke, room.key, session.name, text, session.id
         )
         self.log.append(event, len(text), key)
+
+    def _check_place(self, session: Session, room: Room) -> None:
+        """Whether somebody is where they may speak at all: in the room, or outside of one that listens to outsiders."""
+        if room.key not in session.rooms and not (room.policy.outsiders and rights.may_see(session, room, self.operators)):
+            raise NotInRoom(f"You are not in {room.key}.")
+
+    def _check_voice(self, session: Session, room: Room) -> None:
+        self.admission.check_mute(session, room)
+        rights.may_speak(session, room, self.operators, self.clock())
+        session.spoke = self.now()
+
+    def remark(self, session: Session, room: Room, text: str) -> None:
+        """Remark something in a room: see `Noticed`. Raises as `say` does."""
+        self._check_place(session, room)
+        text = spoken(text, self.bounds.message_bytes)
+        self._check_voice(session, room)
+        self.log.append(
+            Noticed(self.log.number(), session.spoke, room.key, session.name, room.key, text, session.id), len(text)
+        )
+
+    def remark_to(self, session: Session, name: str, text: str) -> None:
+        """Remark something to one person who is here. Raises as `tell` does."""
+        text = spoken(text, self.bounds.message_bytes)
+        other = self.person(name)
+        self.admission.check_mute(session, None)
+        if other.key != session.key:
+            self.admission.check_consent(session, other.key, other.name)
+        session.spoke = self.now()
+        inbox = self._inbox(other)
+        noticed = Noticed(self.log.number(), session.spoke, inbox.key, session.name, other.name, text, session.id)
+        self.log.append(noticed, len(text))
+        if session.inbox is not inbox:
+            session.tell(noticed)
 
     def tell(self, session: Session, name: str, text: str, message_id: str | None = None) -> None:
         """Say something to one person. Between registered names it is kept; else the receipt says that it is not.
@@ -391,7 +465,7 @@ class Hub:
         if not others and not (account is not None and session.registered):
             raise NoSuchPerson(f"Nobody here is called {names.shown(name)}.")
         shown = others[0].name if others else account.name if account else name
-        self.admission.check_mute(session, "")
+        self.admission.check_mute(session, None)
         if key != session.key:
             self.admission.check_consent(session, key, shown)
         session.known |= {key}
@@ -421,9 +495,10 @@ class Hub:
         return session.inbox
 
     def set_topic(self, session: Session, room: Room, topic: str) -> None:
-        """Say what a room is about. Raises `BadText` or `Banned`."""
-        self.admission.check_mute(session, room.key)
-        topic = spoken(topic, self.bounds.message_bytes)
+        """Say what a room is about; empty, nothing any more. Raises `BadText` or `Banned`."""
+        self.admission.check_mute(session, room)
+        topic = spoken(topic, self.bounds.message_bytes) if topic else ""
+        room.topic_by, room.topic_at = session.name, self.now()
         room.record = replace(room.record, topic=topic)
         self.log.append(TopicSet(self.log.number(), self.now(), room.key, session.name, topic, session.id), len(topic))
         self.keep_room(room)
@@ -456,6 +531,7 @@ class Hub:
             session.inbox.readers.pop(session.id, None)
             del self._streams[session.inbox.key]
         session.registered = True
+        self.describe(session, "account", session.name)
         session.inbox = self._streams[f"@{account.key}"]
         session.inbox.readers[session.id] = session
         session.pause()
@@ -468,6 +544,7 @@ class Hub:
             session.pause()
             session.positions.pop(f"@{account.key}", None)
             session.registered = False
+            self.describe(session, "account", None)
             session.inbox = self._streams[f"@{session.id}"] = Stream(f"@{session.id}", self.log.newest)
             session.inbox.readers[session.id] = session
             session.positions[session.inbox.key] = session.inbox.delivered
@@ -476,12 +553,13 @@ class Hub:
         self.registry.drop(account.key)
         for room in self.rooms.values():
             policy = room.policy
-            if account.key in (room.record.owner, *policy.operators, *policy.invited):
+            if account.key in (room.record.owner, *policy.operators, *policy.invited, *policy.voices):
                 owner = "" if room.record.owner == account.key else room.record.owner
                 gone, room.record = room.record, replace(room.record, owner=owner)
                 room.change(
                     operators=tuple(key for key in policy.operators if key != account.key),
                     invited=tuple(key for key in policy.invited if key != account.key),
+                    voices=tuple(key for key in policy.voices if key != account.key),
                 )
                 if room.lasts:
                     self.save(room.record)
@@ -567,6 +645,7 @@ class Hub:
         for room in left:
             if not room.readers and not room.lasts and self.rooms.get(room.key) is room:
                 del self.rooms[room.key], self._streams[room.key]
+                self.start(self.records.remove(*self.admission.sanctions.forget(room.key)))
         self._readers.delivered()
 
     def kept(self, batches: Sequence[Batch], duplicates: dict[int, int]) -> None:

@@ -1,11 +1,11 @@
 """What the core needs others to be."""
 
-from collections.abc import Awaitable, Collection, Iterable, Sequence
+from collections.abc import Awaitable, Callable, Collection, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
 from twisted_chat.core.batch import Batch
-from twisted_chat.core.events import KeptEvent, RoomEvent
+from twisted_chat.core.events import Answer, KeptEvent, RoomEvent
 from twisted_chat.core.records import Deed, Record
 
 
@@ -17,6 +17,9 @@ class Outlet(Protocol):
 
     def write(self, data: bytes) -> None:
         """Hand over bytes. Never raises and never blocks; after `close` it does nothing."""
+
+    def tell(self, answers: Sequence[Answer | RoomEvent]) -> None:
+        """Say something to the person alone, in the session's dialect. Never raises and never blocks."""
 
     def close(self, last_words: str = "") -> None:
         """Say why, let what was written go out, then end the connection. May be called twice."""
@@ -103,6 +106,12 @@ class MessageLog(Protocol):
 
     def append(self, event: RoomEvent, text_size: int = 0, key: bytes | None = None) -> None:
         """Add an event that carries `number()`. ``key`` is the message's own id: the disk keeps one message a key."""
+
+    def fresh(self, after: int) -> Sequence[RoomEvent]:
+        """The events that were added after this number and are not delivered yet, room by room."""
+
+    def when_delivered(self, call: Callable[[], None]) -> None:
+        """Call once everything that was added is delivered; at once if that is so now."""
 
     def sent(self, key: bytes) -> Sent | None:
         """The message of this key, if memory still knows it."""

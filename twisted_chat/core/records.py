@@ -37,6 +37,13 @@ class Policy:
     slow: float = 0.0  # seconds between two messages of one person
     operators: tuple[str, ...] = ()
     invited: tuple[str, ...] = ()
+    voices: tuple[str, ...] = ()  # registered names that may speak while the room is moderated
+    moderated: bool = False  # only operators and those with a voice may speak
+    outsiders: bool = False  # who is not in the room may speak there too
+    topic_locked: bool = False  # only operators say what it is about
+    limit: int = 0  # so many people at the most; 0 is no limit
+    excepted: tuple[str, ...] = ()  # masks of whom bans don't hit
+    welcome: tuple[str, ...] = ()  # masks of who needs no invitation
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -57,7 +64,7 @@ class Sanction:
     id: int
     kind: str
     room: str  # empty: anywhere
-    target: str  # a folded name, an address, or a network as 192.0.2.0/24
+    target: str  # a folded name, an address, a network as 192.0.2.0/24, or a folded mask as ann!*@*
     by: str
     at: float
     until: float | None

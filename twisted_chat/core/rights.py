@@ -2,34 +2,53 @@
 
 from __future__ import annotations
 
-from collections.abc import Container
+from collections.abc import Container, Iterable
 
 from twisted_chat.core.errors import Banned, ChatError
+from twisted_chat.core.masks import matches
 from twisted_chat.core.room import Room
 from twisted_chat.core.session import Role, Session
 from twisted_chat.core.text import as_key
 
 
 class ClosedRoom(ChatError):
-    """The room is not open to this person."""
+    """The room is not open to this person. ``why`` is invite-only, registered, key or limit."""
 
     code = "not-invited"
+
+    def __init__(self, text: str, why: str) -> None:
+        super().__init__(text)
+        self.why = why
+
+
+def is_operator(session: Session, operators: Container[str]) -> bool:
+    """Whether somebody is an operator of the server, by name or by password. ``operators`` holds the names' keys."""
+    return session.operator or (session.registered and session.key in operators)
+
+
+def standing(session: Session, room: Room) -> Role:
+    """What a person is in a room by the room's own word: OWNER, MODERATOR or MEMBER."""
+    role = room.granted.get(session.key, Role.MEMBER)
+    if session.registered and room.record.owner == session.key:
+        return Role.OWNER
+    if session.registered and session.key in room.policy.operators:
+        return max(role, Role.MODERATOR)
+    return role
+
+
+def has_voice(session: Session, room: Room) -> bool:
+    """Whether a person may speak while the room is moderated, without being its operator."""
+    return session.key in room.voiced or (session.registered and session.key in room.policy.voices)
 
 
 def role(session: Session, room: Room | None, operators: Container[str]) -> Role:
     """What a person may do in a room. ``operators`` holds the keys of the server's operators."""
     if not session.name:
         return Role.VISITOR
-    if not session.registered:
-        return Role.MEMBER
-    if session.key in operators:
+    if is_operator(session, operators):
         return Role.OPERATOR
-    if room is not None:
-        if room.record.owner == session.key:
-            return Role.OWNER
-        if session.key in room.policy.operators:
-            return Role.MODERATOR
-    return Role.REGISTERED
+    here = standing(session, room) if room is not None else Role.MEMBER
+    return max(here, Role.REGISTERED if session.registered else Role.MEMBER)
 
 
 def exposed(session: Session, room: Room) -> bool:
@@ -44,27 +63,40 @@ def admit(session: Session, room: Room, key: str, operators: Container[str]) -> 
     """
     policy = room.policy
     if exposed(session, room):
-        raise ClosedRoom(f"{room.key} is open only to encrypted connections.")
+        raise ClosedRoom(f"{room.key} is open only to encrypted connections.", "encrypted")
     invited = room.key in session.invited or (session.registered and session.key in policy.invited)
     if invited or role(session, room, operators) >= Role.MODERATOR:
         return
-    if policy.invite_only:
-        raise ClosedRoom(f"{room.key} is open only to those who were invited.")
+    if policy.invite_only and not fits_any(session, policy.welcome):
+        raise ClosedRoom(f"{room.key} is open only to those who were invited.", "invite-only")
     if policy.registered and not session.registered:
-        raise ClosedRoom(f"{room.key} is open only to registered names. See /help register")
+        raise ClosedRoom(f"{room.key} is open only to registered names. See /help register", "registered")
     if policy.key and as_key(key) != policy.key:
-        raise ClosedRoom(f"{room.key} needs its key: /join {room.key} KEY")
+        raise ClosedRoom(f"{room.key} needs its key: /join {room.key} KEY", "key")
+    if policy.limit and not room.has(session.key) and room.size >= policy.limit:
+        raise ClosedRoom(f"{room.key} is full: it takes {policy.limit}.", "limit")
+
+
+def fits_any(session: Session, masks: Iterable[str], key: str = "") -> bool:
+    """Whether one of these masks means a person, under a key that may not be theirs yet."""
+    mask = session.mask(key)
+    return any(matches(one, mask) for one in masks)
 
 
 def may_see(session: Session, room: Room, operators: Container[str]) -> bool:
     """Whether a person may be told that a room is there, and what is in it."""
-    return not room.policy.private or room.key in session.rooms or session.key in operators
+    return not room.policy.private or room.key in session.rooms or is_operator(session, operators)
 
 
 def may_speak(session: Session, room: Room, operators: Container[str], clock: float) -> None:
-    """Raises `Banned` if the room is slow and this person has just spoken. ``clock`` is in monotonic seconds."""
-    slow = room.policy.slow
-    if slow and role(session, room, operators) < Role.MODERATOR:
+    """Raises `Banned` if the room's policy keeps this person quiet now. ``clock`` is in monotonic seconds."""
+    policy = room.policy
+    if not (policy.slow or policy.moderated) or role(session, room, operators) >= Role.MODERATOR:
+        return
+    if policy.moderated and not has_voice(session, room):
+        raise Banned(f"{room.key} is moderated: only operators and those with a voice speak there.")
+    slow = policy.slow
+    if slow:
         last = room.spoken.get(session.key)
         if last is not None and clock < last + slow:
             raise Banned(f"{room.key} is slow: you can speak again in {last + slow - clock:.0f} seconds.")

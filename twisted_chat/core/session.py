@@ -42,6 +42,7 @@ class Way:
     address: str = ""  # an IP address; empty where there is none
     encrypted: bool = False
     reached: str = ""  # the address of ours they connected to: HOST:PORT
+    user: str = ""  # what they say they are called where they come from, if the protocol asks
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,6 +67,7 @@ class Session:
     __slots__ = (
         "_dialect",
         "_settled",
+        "about",
         "aside",
         "awaiting",
         "away",
@@ -75,6 +77,7 @@ class Session:
         "dialect",
         "gone",
         "held",
+        "host",
         "id",
         "ignores",
         "inbox",
@@ -82,17 +85,21 @@ class Session:
         "key",
         "known",
         "landing",
+        "lands",
         "live",
         "name",
+        "operator",
         "outlet",
         "particular",
         "positions",
         "program",
+        "proven",
         "question",
         "reading",
         "registered",
         "rooms",
         "settings",
+        "shows_past",
         "since",
         "spoke",
         "way",
@@ -110,9 +117,15 @@ class Session:
         self.name = ""
         self.key = ""
         self.registered = False
+        self.operator = False  # of the server, by the password of one
+        self.proven = ""  # the key of an account whose password was proven before a name was given
+        self.about = ""  # who they are, in their own words
+        self.host = ""  # stands for their address: see `Hub.cloak`
         self.gone = False
         self.client = b""  # a secret of whoever is at the other end, by which they are known when they come back
         self.landing: Mapping[str, int | None] = NOWHERE  # rooms to enter, and where to read on
+        self.lands = True  # is put into rooms on coming in, without having asked for any
+        self.shows_past = True  # is shown the end of a room's past on coming there
         self.question: Question | None = None
         self.rooms: dict[str, Room] = {}
         self.inbox: Stream | None = None
@@ -173,7 +186,11 @@ class Session:
 
     def tell(self, *answers: Answer | RoomEvent) -> None:
         """Say something to this person alone, at once."""
-        self.outlet.write(self.dialect.render(answers))
+        self.outlet.tell(answers)
+
+    def mask(self, key: str = "") -> str:
+        """This person as a folded ``name!user@host``, under a key that may not be theirs yet."""
+        return f"{key or self.key}!{self.way.user.casefold()}@{self.host}"
 
     def dialect_in(self, stream: Stream) -> Dialect:
         """How this person is shown what happens in a room."""

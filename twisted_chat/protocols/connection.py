@@ -11,7 +11,7 @@
 """
 
 import secrets
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import ClassVar
 
 from twisted.internet.abstract import FileDescriptor
@@ -38,6 +38,7 @@ from twisted_chat.config import Config
 from twisted_chat.core.batch import Dialect
 from twisted_chat.core.commands import Answering, Call, Table
 from twisted_chat.core.errors import ChatError
+from twisted_chat.core.events import Answer, RoomEvent
 from twisted_chat.core.hub import Hub
 from twisted_chat.core.limits import Rate
 from twisted_chat.core.room import Room
@@ -210,6 +211,10 @@ class LineConnection(LineReceiver):
         """Hand bytes to the transport."""
         if data and not self._hung_up:
             self.transport.write(data)
+
+    def tell(self, answers: Sequence[Answer | RoomEvent]) -> None:
+        """Say something to this person alone."""
+        self.write(self.session.dialect.render(answers))
 
     def close(self, last_words: str = "") -> None:
         """End the connection in good order; see `core.ports.Outlet`."""

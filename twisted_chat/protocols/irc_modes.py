@@ -1,18 +1,12 @@
-"""Mode strings and masks, sans-I/O: modern.ircdocs.horse, ``mode-message``, and RFC 2812, section 2.5.
+"""Mode strings, sans-I/O: modern.ircdocs.horse, ``mode-message``.
 
 1. A letter is of one of the kinds of ISUPPORT CHANMODES, or a member's prefix; unknown letters are reported, not refused.
 2. The words after the mode string are taken in turn by the letters that need one. A further word that begins with
    ``+`` or ``-`` where none is needed is another mode string (RFC 2812, section 3.2.3).
-3. A mask is ``nick!user@host``. Masks are compared folded, in at most len(mask) * len(text) steps, whatever is in them.
 """
 
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
-
-from twisted_chat.core.names import fold
-
-# Longer masks are cut: a nick, a user and a host of the lengths that ISUPPORT tells have fewer characters.
-LONGEST_MASK = 200
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,52 +116,3 @@ def in_lines(changes: Iterable[Change], most: int, size: int) -> Iterator[tuple[
         group = longer
     if group:
         yield tuple(group)
-
-
-# Masks
-
-
-def full_mask(text: str) -> str:
-    """What somebody typed as ``nick!user@host``, fit to be a parameter: ``ann`` is ``ann!*@*``, ``u@h`` is ``*!u@h``."""
-    nick, bang, rest = "".join(text.split()).lstrip(":")[:LONGEST_MASK].partition("!")
-    if not bang and "@" in nick:
-        nick, rest = "", nick
-    user, _, host = rest.partition("@")
-    return f"{_few_stars(nick) or '*'}!{_few_stars(user) or '*'}@{_few_stars(host) or '*'}"
-
-
-def _few_stars(text: str) -> str:
-    while "**" in text:
-        text = text.replace("**", "*")
-    return text
-
-
-def fold_mask(mask: str) -> str:
-    """The form that equal masks share, and that a folded ``nick!user@host`` is compared with."""
-    nick, bang, rest = mask.partition("!")
-    return f"{fold(nick).casefold()}{bang}{rest.casefold()}"
-
-
-def matches(mask: str, text: str) -> bool:
-    """Whether a text is what a mask says: ``*`` is any number of characters, ``?`` is one. Both are folded already."""
-    first, *parts = mask.split("*")
-    if not parts:
-        return len(mask) == len(text) and _fits(mask, text, 0)
-    last = parts.pop()
-    end = len(text) - len(last)
-    if len(first) > end or not _fits(first, text, 0) or not _fits(last, text, end):
-        return False
-    at = len(first)
-    for part in parts:  # each as early as it can be: if that leaves no place for the others, nothing does
-        while at + len(part) <= end and not _fits(part, text, at):
-            at += 1
-        at += len(part)
-        if at > end:
-            return False
-    return True
-
-
-def _fits(part: str, text: str, at: int) -> bool:
-    if "?" not in part:
-        return text.startswith(part, at)
-    return all(char in ("?", text[at + index]) for index, char in enumerate(part))

@@ -13,8 +13,8 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta, timezone
 
 from twisted_chat.core.errors import BadText
+from twisted_chat.core.masks import matches
 from twisted_chat.core.names import fold
-from twisted_chat.protocols.irc_modes import matches
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=timezone.utc)
 _TIME = re.compile(r"(\d{4})-(\d\d)-(\d\d)T(\d\d):(\d\d):(\d\d)(?:\.(\d{1,9}))?Z", re.ASCII)

@@ -20,18 +20,21 @@ from twisted_chat.core.durations import words
 from twisted_chat.core.events import (
     Changed,
     Deleted,
+    Described,
     Done,
     Emoted,
     Event,
     Found,
     Help,
     History,
+    Invited,
     Joined,
     KeptEvent,
     Kicked,
     Left,
     Listing,
     Notice,
+    Noticed,
     People,
     Pong,
     Receipt,
@@ -52,7 +55,7 @@ from twisted_chat.protocols.folding import ENDLESS, GUTTER, UNKNOWN, fits, rows
 
 # What people say; what a person's own terminal shows them already; and what is ours from beginning to end. In tuples, as
 # `isinstance` takes several times as long to make a union of types as to look into one.
-MESSAGES, SHOWN, OURS = (Said, Emoted, Whispered), (Said, Emoted, Joined), (Help, Refused)
+MESSAGES, SHOWN, OURS = (Said, Emoted, Whispered, Noticed), (Said, Emoted, Noticed, Joined), (Help, Refused)
 
 GREETING = "Welcome to the chat server! What's your name?"
 
@@ -90,6 +93,11 @@ def lines(event: Event, *, marked: bool = False, paint: Callable[[str], str] = s
             yield f"[{stamp(event.time)}] {at}* {paint(event.author)} {event.text}"
         case Whispered():
             yield f"[{stamp(event.time)}] <{paint(event.author)} -> {paint(event.to)}> {event.text}"
+        case Noticed():
+            if event.to.startswith("#"):
+                yield f"[{stamp(event.time)}] {at}-{paint(event.author)}- {event.text}"
+            else:
+                yield f"[{stamp(event.time)}] -{paint(event.author)} -> {paint(event.to)}- {event.text}"
         case Joined():
             yield f"* {at}{paint(event.name)} joined ({event.here} here)"
         case Left():
@@ -132,6 +140,8 @@ def lines(event: Event, *, marked: bool = False, paint: Callable[[str], str] = s
             yield from _found(event)
         case Whois():
             yield from _whois(event)
+        case Invited():
+            yield f"-> {event.name} invites you to {event.room}: /join {event.room}"
         case Listing():
             yield from _table(event)
         case Help():
@@ -139,7 +149,7 @@ def lines(event: Event, *, marked: bool = False, paint: Callable[[str], str] = s
             yield from (f"-> {usage:{width}}  {explanation}" for usage, explanation in event.entries)
         case Remark() | Refused():
             yield f"-> {event.text}"
-        case Done() | Pong():
+        case Described() | Done() | Pong():
             pass
 
 
@@ -183,6 +193,8 @@ def _whois(event: Whois) -> Iterator[str]:
     yield f"-> {event.name}, {'a registered name' if event.registered else 'a guest'}"
     yield f"-> in {', '.join(event.rooms) or 'no room you can see'}"
     yield f"-> by {event.protocol}, {'encrypted' if event.encrypted else 'not encrypted'}, silent for {words(event.idle)}"
+    if event.about:
+        yield f"-> about themselves: {event.about}"
     if event.address is not None:
         yield f"-> from {event.address}"
     if event.away is not None:

@@ -38,6 +38,7 @@ class BatchingLog(MessageLog):
         self._turn: list[Batch] = []  # the batches of this turn, in order
         self._open: dict[str, Batch] = {}  # the last of them for each room
         self._due = False
+        self._when_delivered: list[Callable[[], None]] = []
         self._reader: Reader
 
     @property
@@ -103,6 +104,20 @@ class BatchingLog(MessageLog):
             batch.delivered()
         self._tail.weigh(batches)
         self._tail.trim()
+        calls, self._when_delivered = self._when_delivered, []
+        for call in calls:
+            call()
+
+    def fresh(self, after: int) -> list[RoomEvent]:
+        """The events after a number that are not delivered yet."""
+        return [event for batch in self._turn for event in batch.events if event.seq > after]
+
+    def when_delivered(self, call: Callable[[], None]) -> None:
+        """Call once everything is delivered."""
+        if self._due:
+            self._when_delivered.append(call)
+        else:
+            call()
 
     def sent(self, key: bytes) -> Sent | None:
         """The message of this key, if memory still knows it."""

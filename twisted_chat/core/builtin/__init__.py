@@ -3,7 +3,30 @@
 Each module declares its own in the one ``table``.
 """
 
-from twisted_chat.core.builtin import accounts, invitations, looking, moderation, people, reading, rooms, server, talking
+from twisted_chat.core.builtin import (
+    accounts,
+    invitations,
+    looking,
+    moderation,
+    people,
+    policies,
+    reading,
+    rooms,
+    server,
+    talking,
+)
 from twisted_chat.core.builtin.table import table
 
-__all__ = ["accounts", "invitations", "looking", "moderation", "people", "reading", "rooms", "server", "table", "talking"]
+__all__ = [
+    "accounts",
+    "invitations",
+    "looking",
+    "moderation",
+    "people",
+    "policies",
+    "reading",
+    "rooms",
+    "server",
+    "table",
+    "talking",
+]

@@ -23,6 +23,8 @@ async def identified(call: Call, command: str, name: str, password: str | None) 
     hub, key = call.hub, names.fold(name)
     if password is None:
         account = hub.registry.accounts.get(key)
+        if account is not None and call.me.proven == key:
+            return account
         if account is not None:
             hub.ask(call.me, command, account.name)
             raise PasswordNeeded(f"{account.name} is a registered name. Password:")
@@ -48,6 +50,46 @@ async def proven(call: Call, key: str, password: str) -> None:
     if not await hub.accounts.check(key, password):
         hub.logins.failed(source, hub.clock())
         raise WrongPassword("That is not the password of this name.")
+
+
+@table.command("login", "NAME PASSWORD...", role=Role.VISITOR)
+async def login(call: Call, name: str, password: str) -> None:
+    """Prove that a registered name is yours, before you give it: for programs."""
+    key = names.fold(name)
+    await proven(call, key, password)
+    call.me.proven = key
+    call.reply(Remark(f"You may be {names.shown(name)} now."))
+
+
+@table.command("oper", "NAME PASSWORD...")
+async def oper(call: Call, name: str, password: str) -> None:
+    """Be an operator of the server on this connection, whatever you are called, with the password of a name that is one."""
+    key = names.fold(name)
+    await proven(call, key, password)
+    if key not in call.hub.operators:
+        raise NotAllowed(f"{names.shown(name)} is no operator of the server.")
+    call.me.operator = True
+    await call.hub.records.save(call.hub.note(call.me.key, "", f"became an operator as {key}"))
+    call.reply(Remark("You are an operator of the server now. /deoper ends it."))
+
+
+@table.command("deoper")
+def deoper(call: Call) -> None:
+    """Be no operator of the server any more, if a password had made you one."""
+    call.me.operator = False
+    call.reply(
+        Remark("You are an operator of the server no longer." if call.role < Role.OPERATOR else "Your name is one still.")
+    )
+
+
+@table.command("about", "[TEXT...]")
+def about(call: Call, text: str = "") -> None:
+    """Say in a few words who you are, for /whois; without a text, nothing any more."""
+    shown = as_reason(text)
+    for session in call.hub.people[call.me.key]:
+        session.about = shown
+    call.hub.describe(call.me, "about", shown)
+    call.reply(Remark("Done." if shown else "Nothing is said about you any more."))
 
 
 @table.command("register", "[PASSWORD...]")
@@ -177,4 +219,5 @@ def away(call: Call, text: str | None = None) -> None:
     shown = None if text is None else as_reason(text)
     for session in call.hub.people[call.me.key]:
         session.away = shown
+    call.hub.describe(call.me, "away", shown)
     call.reply(Remark("You are back." if shown is None else f"You are away: {shown}"))

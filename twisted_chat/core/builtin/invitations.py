@@ -7,7 +7,7 @@ from twisted_chat.core.builtin.rooms import mine
 from twisted_chat.core.builtin.table import table
 from twisted_chat.core.commands import Call
 from twisted_chat.core.errors import NotAllowed, NotUnderstood
-from twisted_chat.core.events import Listing, Remark
+from twisted_chat.core.events import Invited, Listing, Remark
 from twisted_chat.core.records import Invitation
 from twisted_chat.core.session import Role
 
@@ -40,7 +40,7 @@ async def invite(call: Call, name: str | None = None) -> None:
             call.hub.keep_room(room)
         for session in call.hub.people[other.key]:
             session.invited |= {room.key}
-            session.tell(Remark(f"{call.me.name} invites you to {room.key}: /join {room.key}"))
+            session.tell(Invited(room.key, call.me.name, other.name))
         call.reply(Remark(f"{other.name} is invited."))
         return
     await _print_invitation(call, room.key)

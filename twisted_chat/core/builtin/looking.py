@@ -48,6 +48,7 @@ def whois(call: Call, name: str) -> None:
             other.way.encrypted,
             other.away,
             (other.way.address or "local") if hub.role(call.me) is Role.OPERATOR else None,
+            other.about,
         )
     )
 

@@ -5,18 +5,23 @@ An operator of the server acts on the whole server, unless a room is named; anyb
 
 from __future__ import annotations
 
-from twisted_chat.core import durations, names
+from twisted_chat.core import durations, names, rights
+from twisted_chat.core.builtin.policies import note
 from twisted_chat.core.builtin.reading import number
-from twisted_chat.core.builtin.rooms import change, mine
+from twisted_chat.core.builtin.rooms import mine
 from twisted_chat.core.builtin.table import table
 from twisted_chat.core.commands import Call
 from twisted_chat.core.errors import ChatError, NoSuchPerson, NotAllowed, NotUnderstood
-from twisted_chat.core.events import Deleted, Listing, Remark
+from twisted_chat.core.events import Changed, Deleted, Listing, Remark
+from twisted_chat.core.masks import is_mask
 from twisted_chat.core.records import Sanction
 from twisted_chat.core.room import Room
-from twisted_chat.core.sanctions import hits, named, target
+from twisted_chat.core.sanctions import hits, is_address, named, target
 from twisted_chat.core.session import Role, Session
 from twisted_chat.core.text import as_reason
+
+# How many bans and mutes a room has at the most.
+MOST_SANCTIONS = 100
 
 
 @table.command("kick", "NAME [REASON...]", role=Role.MODERATOR)
@@ -30,28 +35,40 @@ def kick(call: Call, name: str, reason: str = "") -> None:
     _outrank(call, room, call.hub.person(name))
     reason = as_reason(reason)
     call.hub.kick(call.me, room, key, reason)
-    _note(call, room.key, f"kicked {key}" + (f": {reason}" if reason else ""))
+    note(call, room, f"kicked {key}" + (f": {reason}" if reason else ""))
 
 
-@table.command("ban", "[ROOM] NAME|ADDRESS|CIDR [DURATION] [REASON...]", role=Role.MODERATOR)
+@table.command("disconnect", "NAME [REASON...]", role=Role.OPERATOR)
+def disconnect(call: Call, name: str, reason: str = "") -> None:
+    """End all connections of somebody. They may come back."""
+    hub, other = call.hub, call.hub.person(name)
+    reason = as_reason(reason)
+    hub.save(hub.note(call.me.key, "", f"disconnected {other.key}" + (f": {reason}" if reason else "")))
+    for session in tuple(hub.people[other.key]):
+        session.outlet.close(f"{call.me.name} has ended this connection" + (f": {reason}" if reason else "."))
+        hub.leave(session, f"disconnected by {call.me.name}" + (f": {reason}" if reason else ""))
+
+
+@table.command("ban", "[ROOM] NAME|MASK|ADDRESS|CIDR [DURATION] [REASON...]", role=Role.MODERATOR)
 def ban(call: Call, *words: str) -> None:
-    """Let somebody come in no more: a name, an address or a network; for a while (10m, 2h, 3d), or for good."""
+    """Let somebody come in no more: a name, an address or a network; for a while (10m, 2h, 3d), or for good.
+    Whom a mask as ann!*@* bans from a room, and who is there, stays, but can't speak."""
     _sanction(call, "ban", list(words))
 
 
-@table.command("mute", "[ROOM] NAME|ADDRESS|CIDR [DURATION] [REASON...]", role=Role.MODERATOR)
+@table.command("mute", "[ROOM] NAME|MASK|ADDRESS|CIDR [DURATION] [REASON...]", role=Role.MODERATOR)
 def mute(call: Call, *words: str) -> None:
     """Let somebody read but not speak, for a while or for good. They are told why."""
     _sanction(call, "mute", list(words))
 
 
-@table.command("unban", "[ROOM] NAME|ADDRESS|CIDR", role=Role.MODERATOR)
+@table.command("unban", "[ROOM] NAME|MASK|ADDRESS|CIDR", role=Role.MODERATOR)
 async def unban(call: Call, *words: str) -> None:
     """End a ban."""
     await _lift(call, "ban", list(words))
 
 
-@table.command("unmute", "[ROOM] NAME|ADDRESS|CIDR", role=Role.MODERATOR)
+@table.command("unmute", "[ROOM] NAME|MASK|ADDRESS|CIDR", role=Role.MODERATOR)
 async def unmute(call: Call, *words: str) -> None:
     """Let somebody speak again."""
     await _lift(call, "mute", list(words))
@@ -80,28 +97,6 @@ def bans(call: Call, room: str | None = None) -> None:
     call.reply(Listing("bans", ("what", "whom", "where", "by", "since", "until", "why"), rows))
 
 
-@table.command("op", "NAME", role=Role.OWNER)
-def op(call: Call, name: str) -> None:
-    """Make a registered person an operator of this room."""
-    room, key = mine(call), names.fold(name)
-    account = call.hub.registry.accounts.get(key)
-    if account is None:
-        raise NoSuchPerson(f"{names.shown(name)} is not a registered name.")
-    if key not in room.policy.operators:
-        room.change(operators=(*room.policy.operators, key))
-        change(call, room, f"made {account.name} an operator")
-
-
-@table.command("deop", "NAME", role=Role.OWNER)
-def deop(call: Call, name: str) -> None:
-    """Take the operator's rights of this room from somebody."""
-    room, key = mine(call), names.fold(name)
-    if key not in room.policy.operators:
-        raise NoSuchPerson(f"{names.shown(name)} is no operator of {room.key}.")
-    room.change(operators=tuple(one for one in room.policy.operators if one != key))
-    change(call, room, f"took the operator's rights from {names.shown(name)}")
-
-
 @table.command("delete", "NUMBER", role=Role.MODERATOR)
 async def delete(call: Call, seq: str) -> None:
     """Take the text of a message out of the history. /set numbers on shows the numbers."""
@@ -111,7 +106,7 @@ async def delete(call: Call, seq: str) -> None:
     if event is None:
         raise NoSuchMessage(f"There is no message {names.shown(seq)} in {', '.join(rooms[:3])}.")
     hub.show(lambda new, time: Deleted(new, time, event.room, me.name, event.seq, me.id))
-    _note(call, event.room, f"deleted message {event.seq} of {event.author}")
+    note(call, hub.rooms.get(event.room), f"deleted message {event.seq} of {event.author}")
 
 
 class NoSuchMessage(ChatError):
@@ -130,12 +125,15 @@ def _sanction(call: Call, kind: str, words: list[str]) -> None:
     if length is not None:
         words.pop(0)
     where = room.key if room else ""
-    for session in _hit(call, whom):
+    hit = [] if room is not None and is_mask(whom) else _hit(call, whom)
+    for session in hit:
         _not_oneself(call, session.key)
-        if session.key in hub.operators or (room is not None and hub.role(session, room) >= call.role):
+        if rights.is_operator(session, hub.operators) or (room is not None and hub.role(session, room) >= call.role):
             raise NotAllowed(f"{session.name} can't be kept out by you.")
     if whom in hub.operators or (room is not None and whom == room.record.owner and call.role < Role.OPERATOR):
         raise NotAllowed(f"{whom} can't be kept out by you.")
+    if room is not None and sum(one.room == where for one in hub.admission.sanctions.all.values()) >= MOST_SANCTIONS:
+        raise NotAllowed(f"There are {MOST_SANCTIONS} bans and mutes in {where} already.")
     reason = as_reason(" ".join(words))
     sanction = Sanction(
         id=hub.admission.sanctions.next_id(),
@@ -154,10 +152,21 @@ def _sanction(call: Call, kind: str, words: list[str]) -> None:
     hub.admission.sanctions.all[sanction.id] = sanction
     for_how_long = f" for {durations.words(length)}" if length is not None else ""
     what = f"{'banned' if kind == 'ban' else 'muted'} {whom}{for_how_long}" + (f": {reason}" if reason else "")
-    hub.save(sanction, hub.note(call.me.key, where, what))
-    for session in _hit(call, whom):
+    if room is None or room.lasts:
+        hub.save(sanction)
+    if room is not None and kind == "ban":
+        _show(call, room, what, "+", whom)
+    note(call, room, what)
+    for session in hit:
         _carry_out(call, kind, room, session, reason)
     call.reply(Remark(f"Done: {what} ({where or 'the whole server'}).{_advice(call, kind, whom)}"))
+
+
+def _show(call: Call, room: Room, what: str, sign: str, whom: str) -> None:
+    """Tell a room of a ban, unless that would tell an address."""
+    hub, me = call.hub, call.me
+    if "!" in whom or not is_address(whom):
+        hub.show(lambda seq, time: Changed(seq, time, room.key, me.name, what, ((sign, "bans", whom),), me.id))
 
 
 def _carry_out(call: Call, kind: str, room: Room | None, session: Session, reason: str) -> None:
@@ -191,7 +200,10 @@ async def _lift(call: Call, kind: str, words: list[str]) -> None:
     for one in lifted:
         del hub.admission.sanctions.all[one.id]
     await hub.records.remove(*lifted)
-    _note(call, where, f"ended the {kind} of {whom}")
+    done = f"ended the {kind} of {whom}"
+    if room is not None and kind == "ban":
+        _show(call, room, done, "-", whom)
+    note(call, room, done)
     call.reply(Remark(f"Done: the {kind} of {whom} is ended."))
 
 
@@ -207,7 +219,7 @@ def _place(call: Call, words: list[str]) -> tuple[Room | None, list[str]]:
 
 def _hit(call: Call, whom: str) -> list[Session]:
     everybody = [session for sessions in call.hub.people.values() for session in sessions]
-    return [one for one in everybody if hits(whom, one.key, one.way.address)]
+    return [one for one in everybody if hits(whom, one.key, one.mask(), one.way.address)]
 
 
 def _not_oneself(call: Call, key: str) -> None:
@@ -218,7 +230,3 @@ def _not_oneself(call: Call, key: str) -> None:
 def _outrank(call: Call, room: Room, other: Session) -> None:
     if call.role < Role.OPERATOR and call.hub.role(other, room) >= call.role:
         raise NotAllowed(f"{other.name} is an operator here, too.")
-
-
-def _note(call: Call, room: str, what: str) -> None:
-    call.hub.save(call.hub.note(call.me.key, room, what))

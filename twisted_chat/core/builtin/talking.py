@@ -37,7 +37,7 @@ async def _come_in(call: Call, name: str, password: str | None) -> None:
     if me.rooms:
         call.reply(Remark("You are already connected, switching to this session."))
     read = dict(account.read) if account else {}
-    await _land(call, asked, tuple(account.rooms) if account else (), read)
+    await _land(call, asked, tuple(account.rooms) if account and me.lands else (), read)
     await _show_inbox(call)
 
 
@@ -45,8 +45,10 @@ async def _land(call: Call, asked: dict[str, int | None], earlier: tuple[str, ..
     """Come into the rooms that were asked for, else those one was in, else the lobby."""
     me = call.me
     marks = read | {key: position for key, position in me.positions.items() if key in me.rooms}
-    rooms = asked or dict.fromkeys(me.rooms or earlier or (LOBBY,))
+    rooms = asked or dict.fromkeys(me.rooms or earlier or ((LOBBY,) if me.lands else ()))
     rooms |= {room: None for room in me.rooms if room not in rooms}
+    if not rooms:
+        return
     first = me.current.key if me.current else next(iter(rooms))
     for room, since in rooms.items():
         if not me.gone and me.inbox is not None:  # still here: reading a room's past takes time
@@ -108,6 +110,15 @@ def message(call: Call, name: str, text: str) -> None:
     """Say something to one person alone. Between registered names it is kept, and waits for the absent."""
     call.hub.tell(call.me, name, text, call.id)
     _tell_of_absence(call, name)
+
+
+@table.command("notice", "NAME|#ROOM TEXT...")
+def notice(call: Call, whom: str, text: str) -> None:
+    """Remark something to a person or a room, for programs: nobody is to answer it, and it is not kept."""
+    if whom.startswith("#"):
+        call.hub.remark(call.me, call.hub.room(whom, call.me), text)
+    else:
+        call.hub.remark_to(call.me, whom, text)
 
 
 @table.command("reply", "TEXT...", receipted=True)
