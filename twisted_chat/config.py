@@ -53,6 +53,8 @@ class Config:
     exit_stops_server: bool = option(False, "Stop the daemon when anyone types exit.")
     log_messages: bool = option(False, "Write what is said to the daemon's log, too.")
     operator: tuple[str, ...] = option((), "A registered name that is an operator of the server. Repeatable.")
+    server_name: str = option("", "What IRC clients are told the server is called. Default: the machine's name.")
+    irc_password: str = option("", "Password that IRC clients have to give, with PASS, to come in.")
     motd: str = option("", "File of UTF-8 text to show to everyone who comes in.")
 
     metrics: str = option("", "Twisted endpoint for Prometheus, as tcp:9555:interface=127.0.0.1. Default: none.")

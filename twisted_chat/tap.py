@@ -163,6 +163,13 @@ def size(text: str) -> int:
     return bytes_
 
 
+def server_name(text: str) -> str:
+    """A name of a server, as IRC has it."""
+    if not re.fullmatch(r"[A-Za-z0-9.-]{1,63}", text):
+        raise ValueError(f"--server-name takes letters, digits, - and ., not {text!r}")
+    return text
+
+
 PARSERS: dict[str, Callable[[str], Any]] = {
     "port": port,
     "host": host,
@@ -176,6 +183,7 @@ PARSERS: dict[str, Callable[[str], Any]] = {
     "operator": operators,
     "keep": length_of_time,
     "keep_size": size,
+    "server_name": server_name,
 }
 
 

@@ -25,6 +25,7 @@ from twisted_chat.core.gate import Gate
 from twisted_chat.core.hub import Hub
 from twisted_chat.core.ports import MessageLog, Records
 from twisted_chat.protocols.connection import LineConnection
+from twisted_chat.protocols.irc import IrcFactory
 from twisted_chat.protocols.jsonl import ProgramFactory
 from twisted_chat.protocols.line import PersonFactory
 from twisted_chat.protocols.spoken import PROTOCOLS, Frame, port_factory, ways_in
@@ -194,6 +195,7 @@ class Chat:
         self.connections: set[LineConnection] = self.frame.connections
         self.people = self.frame.chat(PersonFactory)
         self.programs = self.frame.chat(ProgramFactory)
+        self.irc = self.frame.chat(IrcFactory)
         self.detector = port_factory(self.frame, frozenset(protocols))
         self.ticker = Ticker(self.clock, self._tick)
         self.ticker.start()
@@ -212,7 +214,7 @@ class Chat:
 
     def connect(self, kind: str = "detect", address: str = "192.0.2.1") -> Client:
         """A client: ``line``, ``json``, or ``detect`` for one whose protocol is to be found out."""
-        factories: dict[str, Any] = {"line": self.people, "json": self.programs, "detect": self.detector}
+        factories: dict[str, Any] = {"line": self.people, "json": self.programs, "irc": self.irc, "detect": self.detector}
         protocol = factories[kind].buildProtocol(IPv4Address("TCP", address, 54321))
         return Client(self, protocol, address)
 

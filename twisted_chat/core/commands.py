@@ -122,8 +122,8 @@ class Table:
 
     @property
     def words(self) -> frozenset[str]:
-        """The names of all commands: nobody may be called so."""
-        return frozenset(self.commands)
+        """What is a command where a name is asked for: nobody may be called so."""
+        return frozenset(name for name, command in self.commands.items() if command.role is Role.VISITOR)
 
     def for_role(self, role: Role) -> list[Command]:
         """What somebody of this role may do, in alphabetical order."""

@@ -144,6 +144,11 @@ class Session:
         self._dialect = dialect
         self.set(settings)
 
+    def speak(self, dialect: Dialect) -> None:
+        """Be shown things in another dialect from now on."""
+        self._dialect = dialect
+        self.set(self.settings)
+
     def set(self, settings: Settings) -> None:
         """Be shown things according to these settings from now on."""
         self.settings = settings

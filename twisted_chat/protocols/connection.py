@@ -119,7 +119,7 @@ class Flow:
 class LineConnection(LineReceiver):
     """A LineReceiver that hands its lines to the command table, and is its session's outlet."""
 
-    dialect: ClassVar[Dialect]
+    dialect: Dialect
     kind: ClassVar[str]  # what people are told one has come in by
     program: ClassVar[bool] = False
     longest: ClassVar[int]  # of a line, in bytes

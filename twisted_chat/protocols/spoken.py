@@ -22,6 +22,7 @@ from twisted_chat.protocols import first_bytes, refusals
 from twisted_chat.protocols.connection import ChatFactory, LineConnection
 from twisted_chat.protocols.detect import Choice, Detector, DetectorFactory
 from twisted_chat.protocols.first_bytes import Fits
+from twisted_chat.protocols.irc import IrcFactory
 from twisted_chat.protocols.jsonl import ProgramFactory
 from twisted_chat.protocols.line import PersonFactory
 from twisted_chat.protocols.refusals import NOT_SPOKEN, ONLY_ENCRYPTED, RefusalFactory, Words
@@ -67,7 +68,7 @@ ROWS = (
     Row("JSON", first_bytes.json, refusals.in_json, "json", lambda frame: frame.chat(ProgramFactory), survives=True),
     Row("HTTP", first_bytes.http, refusals.in_http),
     Row("SSH", first_bytes.ssh, refusals.in_ssh, survives=True),
-    Row("IRC", first_bytes.irc, refusals.in_irc, survives=True),
+    Row("IRC", first_bytes.irc, refusals.in_irc, "irc", lambda frame: frame.chat(IrcFactory), survives=True),
     Row("The PROXY protocol", first_bytes.proxy, refusals.in_text),
     Row("Redis", first_bytes.redis, refusals.in_redis),
     Row("What is not text", first_bytes.binary, refusals.in_text),

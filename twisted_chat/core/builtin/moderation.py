@@ -199,11 +199,11 @@ async def _lift(call: Call, kind: str, words: list[str]) -> None:
         raise NoSuchPerson(f"There is no {kind} of {names.shown(words[0])} {'in ' + where if where else 'on the server'}.")
     for one in lifted:
         del hub.admission.sanctions.all[one.id]
-    await hub.records.remove(*lifted)
     done = f"ended the {kind} of {whom}"
     if room is not None and kind == "ban":
         _show(call, room, done, "-", whom)
     note(call, room, done)
+    await hub.records.remove(*lifted)
     call.reply(Remark(f"Done: the {kind} of {whom} is ended."))
 
 

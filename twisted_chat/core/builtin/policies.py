@@ -25,6 +25,9 @@ FLAGS = {
     "topic-locked": ("topic_locked", "let only operators say what it is about", "let everybody say what it is about"),
 }
 
+# What keeps people from coming in.
+ENTRY = ("key", "limit", "invite_only", "registered", "encrypted")
+
 Done = tuple[str, tuple[tuple[str, str, str], ...]]
 
 
@@ -60,7 +63,7 @@ def _set(room: Room, what: str, value: str | None) -> Done:
             member, on, off = FLAGS[flag]
             room.change(**{member: value != "off"})
             return (off, (("-", member, ""),)) if value == "off" else (on, (("+", member, ""),))
-        case "key", None | "off":
+        case "key", None:
             room.change(key="")
             return "took the room's key away", (("-", "key", ""),)
         case "key", str(key) if as_key(key):
@@ -73,11 +76,9 @@ def _set(room: Room, what: str, value: str | None) -> Done:
             room.change(limit=int(number))
             return f"limited the room to {int(number)}", (("+", "limit", str(int(number))),)
         case "open", None:
-            members = [
-                member for member in ("key", "limit", "invite_only", "registered", "encrypted") if getattr(room.policy, member)
-            ]
+            closed = [member for member in ENTRY if getattr(room.policy, member)]
             room.change(key="", limit=0, invite_only=False, registered=False, encrypted=False)
-            return "opened the room to everybody", tuple(("-", member, "") for member in members)
+            return "opened the room to everybody", tuple(("-", member, "") for member in closed)
     raise NotUnderstood(f"/room takes {', '.join(FLAGS)} (each on or off), public, key KEY, limit N, or open.")
 
 

@@ -1,0 +1,143 @@
+"""Reading the log by IRC: CHATHISTORY, and MARKREAD for how far one has read (IRCv3 ``chathistory``, ``read-marker``).
+
+1. What is in the log is what was said in rooms. Only who is in a room may read there.
+2. A place given as a time is first made a number: the log's order is that of its numbers.
+3. The marker is one's own: it lasts as long as the connection, or, of a registered name, as long as anybody is on it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from twisted_chat.core.errors import NotKept
+from twisted_chat.core.events import KEPT, KeptEvent
+from twisted_chat.core.names import fold
+from twisted_chat.core.ports import MessageLog
+from twisted_chat.core.room import Room
+from twisted_chat.protocols.irc_codec import format_body
+from twisted_chat.protocols.irc_connection import IrcConnection
+from twisted_chat.protocols.irc_dialect import Line
+from twisted_chat.protocols.irc_joining import find
+from twisted_chat.protocols.irc_queries import (
+    BadQuery,
+    HistoryQuery,
+    Selector,
+    format_time,
+    milliseconds,
+    parse_history,
+    parse_marker,
+)
+from twisted_chat.protocols.irc_verbs import verb
+from twisted_chat.protocols.irc_welcome import MOST_HISTORY, read_marker
+
+
+@verb("CHATHISTORY")
+async def history(irc: IrcConnection, params: Sequence[str]) -> None:
+    """Show what was said."""
+    try:
+        query = parse_history(params)
+    except BadQuery as error:
+        irc.fail("CHATHISTORY", *error.fail, text=str(error))
+        return
+    irc.look("history")
+    if query.kind == "TARGETS":
+        await _targets(irc, query)
+        return
+    room = find(irc, query.target)
+    if room is None or room.key not in irc.session.rooms:
+        irc.fail("CHATHISTORY", "INVALID_TARGET", query.kind, query.target, text="There is nothing that you could read there.")
+        return
+    try:
+        events = await _select(irc.factory.hub.log, room, query)
+    except NotKept as error:
+        irc.fail("CHATHISTORY", "MESSAGE_ERROR", query.kind, query.target, text=str(error))
+        return
+    ignored = irc.session.ignores
+    shown = [event for event in events if fold(event.author) not in ignored]
+    irc.batch("chathistory", [line for event in shown for line in irc.irc.lines(event)], room.key)
+
+
+async def _select(log: MessageLog, room: Room, query: HistoryQuery) -> list[KeptEvent]:
+    """The messages that are asked for, oldest first."""
+    limit = min(query.limit, MOST_HISTORY)
+    end = log.newest + 1
+    before, after = await _bounds(log, room, query.start)
+    if not limit:
+        return []
+    match query.kind:
+        case "LATEST":
+            found = await log.read_before(room.key, end, limit)
+            return [event for event in found if query.start == Selector() or event.seq > after]
+        case "BEFORE":
+            return await log.read_before(room.key, before, limit)
+        case "AFTER":
+            return await _first(log, room, after, end, limit)
+        case "AROUND":
+            earlier = await log.read_before(room.key, before, limit // 2)
+            return earlier + await _first(log, room, before - 1, end, limit - len(earlier) if limit > 1 else 1)
+    other_before, other_after = await _bounds(log, room, query.end or Selector())
+    if before <= other_before:
+        return await _first(log, room, after, other_before, limit)
+    return [event for event in await log.read_before(room.key, before, limit) if event.seq > other_after]
+
+
+async def _bounds(log: MessageLog, room: Room, place: Selector) -> tuple[int, int]:
+    """A place as two numbers: messages below the one are before it, those above the other after it."""
+    if place.seq is not None:
+        return place.seq, place.seq
+    if place.time is None:
+        return log.newest + 1, log.newest
+    return await _number_at(log, room, place.time), await _number_at(log, room, place.time + 1) - 1
+
+
+async def _number_at(log: MessageLog, room: Room, time: int) -> int:
+    """The number of the first message of a room at a time, in milliseconds, or later; one above all if there is none."""
+    found = await log.read_since(room.key, (time - 0.5) / 1000, 1)
+    return found[0].seq if found else log.newest + 1
+
+
+async def _first(log: MessageLog, room: Room, after: int, before: int, limit: int) -> list[KeptEvent]:
+    """The first messages of a room with numbers between two."""
+    found: list[KeptEvent] = []
+    while len(found) < limit:
+        page = await log.read_after(room.key, after, limit - len(found))
+        found += [event for event in page.events if isinstance(event, KEPT) and event.seq < before]
+        if page.position <= after or page.position >= min(before - 1, log.newest):
+            break
+        after = page.position
+    return found
+
+
+async def _targets(irc: IrcConnection, query: HistoryQuery) -> None:
+    """The rooms one is in where something was said between two times, by when that was last."""
+    log = irc.factory.hub.log
+    times = sorted(place.time for place in (query.start, query.end) if place is not None and place.time is not None)
+    latest: list[tuple[int, str]] = []
+    for room in list(irc.session.rooms.values()):
+        newest = await log.read_before(room.key, log.newest + 1, 1)
+        if newest and times[0] < milliseconds(newest[0].time) < times[-1]:
+            latest.append((milliseconds(newest[0].time), room.key))
+    lines: list[Line] = [
+        ({}, format_body(irc.people.server, "CHATHISTORY", ("TARGETS", key, format_time(time))))
+        for time, key in sorted(latest)[: query.limit]
+    ]
+    irc.batch("draft/chathistory-targets", lines)
+
+
+@verb("MARKREAD")
+def mark_read(irc: IrcConnection, params: Sequence[str]) -> None:
+    """Say how far one has read, or ask."""
+    if not params:
+        irc.fail("MARKREAD", "NEED_MORE_PARAMS", text="Missing parameters")
+        return
+    target = fold(params[0]) if not params[0].startswith("#") else "#" + fold(params[0][1:])
+    if len(params) > 1:
+        try:
+            time = parse_marker(params[1])
+        except BadQuery as error:
+            irc.fail("MARKREAD", *error.fail, text=str(error))
+            return
+        before = irc.reads.get(target)
+        if before is None or time > before:
+            irc.mark(target, time)
+    read_marker(irc, target)

@@ -1,0 +1,105 @@
+"""What IRC tells of people besides their names, whatever they have come in by: user, host, account, and who was here before.
+
+1. Somebody's source is ``nick!user@host``. The host stands for their address (`Hub.cloak`), and is the same for all
+   their names. Who has given no user, as at a terminal, has `NO_USER`.
+2. An account is a registered name: who has one is called by it.
+3. Who has left is remembered for WHOWAS, the last `MOST_GONE` of them.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from twisted_chat.core.hub import Hub
+from twisted_chat.core.names import fold
+from twisted_chat.core.session import Session
+
+NO_USER = "chat"
+MOST_GONE = 1000
+
+
+@dataclass(frozen=True, slots=True)
+class Gone:
+    """Somebody who was here under a name until ``at``, in seconds since 1970."""
+
+    name: str
+    user: str
+    host: str
+    about: str
+    at: float
+
+
+class People:
+    """Everybody, as IRC knows them."""
+
+    def __init__(self, hub: Hub, server: str) -> None:
+        """``server`` is its name, which is the host of whom nothing more is known."""
+        self.server = server
+        self.modes: dict[int, str] = {}  # by session: the letters of the modes people have set for themselves
+        self.watched: dict[str, set[Callable[[str, str], None]]] = {}  # by key: told of the name and "on" or "off" (MONITOR)
+        self.reads: dict[str, dict[str, int]] = {}  # by account: how far they have read, see `irc_past`
+        self.started = hub.now()
+        self.most = 0  # people at once
+        self._hub = hub
+        self._gone: deque[Gone] = deque(maxlen=MOST_GONE)
+        hub.watchers.append(self._moved)
+
+    def user(self, session: Session) -> str:
+        """What somebody says they are called where they come from."""
+        return session.way.user or NO_USER
+
+    def about(self, session: Session) -> str:
+        """Who somebody says they are."""
+        return session.about or session.name
+
+    def here(self, name: str) -> Session | None:
+        """Somebody who is here."""
+        sessions = self._hub.people.get(fold(name))
+        return sessions[0] if sessions else None
+
+    def source(self, name: str) -> str:
+        """Somebody's ``nick!user@host``, also of one who has just left."""
+        session = self.here(name)
+        if session is not None:
+            return f"{name}!{self.user(session)}@{session.host}"
+        gone = next(iter(self.gone(name)), None)
+        return f"{name}!{gone.user}@{gone.host}" if gone else f"{name}!{NO_USER}@{self.server}"
+
+    def account(self, name: str) -> str:
+        """The account of a name; empty if it is not registered."""
+        account = self._hub.registry.account(name)
+        return account.name if account else ""
+
+    def is_bot(self, name: str) -> bool:
+        """Whether somebody says they are a program."""
+        session = self.here(name)
+        return session is not None and self.has_mode(session, "B")
+
+    def has_mode(self, session: Session, letter: str) -> bool:
+        """Whether somebody has set a mode for themselves."""
+        return letter in self.modes.get(session.id, "")
+
+    def gone(self, name: str) -> list[Gone]:
+        """Who has had a name before, the latest first."""
+        key = fold(name)
+        return [one for one in reversed(self._gone) if fold(one.name) == key]
+
+    def _moved(self, session: Session, old: str, new: str) -> None:
+        """Called by the hub when a session has taken or given up a name."""
+        if old and old != new:
+            self._gone.append(Gone(old, self.user(session), session.host, self.about(session), self._hub.now()))
+        if not new:
+            self.modes.pop(session.id, None)
+        self.most = max(self.most, self._hub.named)
+        if fold(old) == fold(new):
+            return
+        if old and not self.here(old):
+            self._tell(old, "off")
+        if new and len(self._hub.people[fold(new)]) == 1:
+            self._tell(new, "on")
+
+    def _tell(self, name: str, how: str) -> None:
+        for watcher in tuple(self.watched.get(fold(name), ())):
+            watcher(name, how)

@@ -1,0 +1,175 @@
+"""What an IRC client is told by itself: the welcome, and who is in a room it has come into."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from twisted_chat import __version__
+from twisted_chat.core import rights
+from twisted_chat.core.events import Emoted, History, People
+from twisted_chat.core.names import LONGEST as LONGEST_NAME
+from twisted_chat.core.room import Room
+from twisted_chat.core.session import Session
+from twisted_chat.core.text import LONGEST_SENTENCE
+from twisted_chat.protocols import irc_isupport
+from twisted_chat.protocols.irc_codec import LONGEST, action, format_body
+from twisted_chat.protocols.irc_connection import IrcConnection
+from twisted_chat.protocols.irc_dialect import MODES_AT_ONCE, Line
+from twisted_chat.protocols.irc_numerics import Numeric
+from twisted_chat.protocols.irc_queries import format_time, milliseconds
+from twisted_chat.protocols.irc_rooms import KINDS, prefixes
+from twisted_chat.protocols.text import stamp
+
+NETWORK = "TwistedChat"
+VERSION = f"twisted-chat-{__version__}"
+USER_MODES = "Biow"
+# The most messages CHATHISTORY gives at once, the most nicks MONITOR takes, and the most targets of a message.
+MOST_HISTORY, MOST_MONITORED, MOST_TARGETS = 500, 100, 4
+LONGEST_USER = 16
+
+
+def tokens(irc: IrcConnection) -> dict[str, str | None]:
+    """What this server supports, for RPL_ISUPPORT."""
+    config = irc.factory.config
+    return {
+        **irc_isupport.CASEMAPPING,
+        "UTF8ONLY": None,
+        "NETWORK": NETWORK,
+        "CHANTYPES": "#",
+        "CHANNELLEN": str(1 + LONGEST_NAME),
+        "NICKLEN": str(LONGEST_NAME),
+        "USERLEN": str(LONGEST_USER),
+        "CHANLIMIT": f"#:{config.rooms_a_person}",
+        "PREFIX": KINDS.prefix,
+        "CHANMODES": KINDS.chanmodes,
+        "EXCEPTS": "e",
+        "INVEX": "I",
+        "MODES": str(MODES_AT_ONCE),
+        "ELIST": "CMNTU",
+        "WHOX": None,
+        "BOT": "B",
+        "MONITOR": str(MOST_MONITORED),
+        "TARGMAX": f"JOIN:,PART:,KICK:,PRIVMSG:{MOST_TARGETS},NOTICE:{MOST_TARGETS},NAMES:1,WHOIS:1,WHOWAS:1,LIST:",
+        "CHATHISTORY": str(MOST_HISTORY),
+        "MSGREFTYPES": "msgid,timestamp",
+        "CLIENTTAGDENY": "*",
+        "AWAYLEN": str(LONGEST_SENTENCE),
+        "KICKLEN": str(LONGEST_SENTENCE),
+        "NAMELEN": str(LONGEST_SENTENCE),
+        "TOPICLEN": "390",
+    }
+
+
+def welcome(irc: IrcConnection) -> None:
+    """Numerics 001 to 005, then LUSERS and MOTD, which clients take for the end of registration."""
+    server = irc.people.server
+    irc.registering = False
+    irc.reply(Numeric.RPL_WELCOME, NETWORK, irc.session.name)
+    irc.reply(Numeric.RPL_YOURHOST, server, VERSION)
+    irc.reply(Numeric.RPL_CREATED, format_time(milliseconds(irc.people.started)))
+    letters = "".join(sorted(KINDS.lists + KINDS.always + KINDS.setting + KINDS.flags + KINDS.members))
+    with_word = "".join(sorted(KINDS.lists + KINDS.always + KINDS.setting + KINDS.members))
+    irc.reply(Numeric.RPL_MYINFO, server, VERSION, USER_MODES, letters, with_word)
+    for line in irc_isupport.lines(tokens(irc), server, irc.client):
+        irc.reply(Numeric.RPL_ISUPPORT, *line)
+    lusers(irc)
+    motd(irc)
+
+
+def lusers(irc: IrcConnection) -> None:
+    """How many are here."""
+    hub = irc.factory.hub
+    sessions = [session for here in hub.people.values() for session in here]
+    invisible = sum(irc.people.has_mode(session, "i") for session in sessions)
+    total = len(sessions)
+    irc.reply(Numeric.RPL_LUSERCLIENT, total - invisible, invisible, 1)
+    irc.reply(Numeric.RPL_LUSEROP, sum(rights.is_operator(session, hub.operators) for session in sessions))
+    irc.reply(Numeric.RPL_LUSERCHANNELS, sum(bool(room.readers) for room in hub.rooms.values()))
+    irc.reply(Numeric.RPL_LUSERME, total, 0)
+    irc.reply(Numeric.RPL_LOCALUSERS, total, irc.people.most)
+    irc.reply(Numeric.RPL_GLOBALUSERS, total, irc.people.most)
+
+
+def motd(irc: IrcConnection) -> None:
+    """The message of the day."""
+    lines = irc.factory.hub.motd
+    if not lines:
+        irc.reply(Numeric.ERR_NOMOTD)
+        return
+    irc.reply(Numeric.RPL_MOTDSTART, irc.people.server)
+    for line in lines:
+        irc.reply(Numeric.RPL_MOTD, line)
+    irc.reply(Numeric.RPL_ENDOFMOTD)
+
+
+def arrive(irc: IrcConnection, people: People, past: History | None) -> None:
+    """JOIN, topic and names; then what was said before, to who does not ask for it with CHATHISTORY."""
+    room = irc.session.rooms.get(people.room)
+    if room is None:
+        return
+    if people.arriving and room.key not in irc.shown_rooms:
+        irc.shown_rooms.add(room.key)
+        name = irc.session.name
+        extended = [irc.people.account(name) or "*", irc.people.about(irc.session)]
+        params = (room.key, *(extended if "extended-join" in irc.caps.enabled else []))
+        irc.emit([(irc.irc.tags(name, irc.factory.hub.now()), format_body(irc.people.source(name), "JOIN", params))])
+        if "draft/read-marker" in irc.caps.enabled:
+            read_marker(irc, room.key)
+    topic(irc, room)
+    names(irc, room)
+    if past is not None and past.events:
+        irc.batch("chathistory", list(_past(irc, past)), room.key)
+
+
+def read_marker(irc: IrcConnection, target: str) -> None:
+    """How far one has read."""
+    time = irc.reads.get(target)
+    irc.send("MARKREAD", target, f"timestamp={format_time(time)}" if time is not None else "*")
+
+
+def topic(irc: IrcConnection, room: Room) -> None:
+    """What a room is about, if anything, and who has said so."""
+    if room.topic:
+        irc.reply(Numeric.RPL_TOPIC, room.key, room.topic)
+        by = room.topic_by or room.record.owner or irc.people.server
+        irc.reply(Numeric.RPL_TOPICWHOTIME, room.key, by, int(room.topic_at or room.record.created))
+
+
+def names(irc: IrcConnection, room: Room) -> None:
+    """Who is in a room, as far as one may know."""
+    symbol = "@" if room.policy.private else "="
+    space = LONGEST - len(f":{irc.people.server} 353 {irc.client} {symbol} {room.key} :".encode())
+    line = ""
+    for name in _members(irc, room):
+        if line and len(f"{line} {name}".encode()) > space:
+            irc.reply(Numeric.RPL_NAMREPLY, symbol, room.key, line)
+            line = ""
+        line = f"{line} {name}".lstrip()
+    if line:
+        irc.reply(Numeric.RPL_NAMREPLY, symbol, room.key, line)
+    irc.reply(Numeric.RPL_ENDOFNAMES, room.key)
+
+
+def _members(irc: IrcConnection, room: Room) -> Iterator[str]:
+    several, hosts = "multi-prefix" in irc.caps.enabled, "userhost-in-names" in irc.caps.enabled
+    inside = room.key in irc.session.rooms
+    for _, session in sorted(room.people().items()):
+        if inside or not irc.people.has_mode(session, "i"):
+            who = irc.people.source(session.name) if hosts else session.name
+            yield prefixes(session, room, several=several) + who
+
+
+def _past(irc: IrcConnection, past: History) -> Iterator[Line]:
+    """Messages of before, with their time: as a tag, or else in the text."""
+    for event in past.events:
+        if "server-time" in irc.caps.enabled:
+            yield from irc.irc.lines(event)
+        else:
+            said = f"[{stamp(event.time)}] {event.text}"
+            body = action(said) if isinstance(event, Emoted) else said
+            yield {}, format_body(irc.people.source(event.author), "PRIVMSG", (event.room, body))
+
+
+def shares_room(one: Session, other: Session) -> bool:
+    """Whether two are in a room together."""
+    return not one.rooms.keys().isdisjoint(other.rooms)
