@@ -24,7 +24,6 @@ from twisted_chat.protocols.irc_codec import (
     clipped,
     ctcp,
     format_body,
-    format_line,
     format_tags,
     parse,
     pieces,
@@ -52,6 +51,13 @@ from twisted_chat.protocols.irc_queries import (
 )
 
 SERVER = "irc.example.org"
+
+
+def format_line(message: Message) -> bytes:
+    """A message as a line with its CR LF."""
+    return format_tags(message.tags) + format_body(message.source, message.command, message.params)
+
+
 PLACEABLE = st.characters(exclude_categories=["Cs"], exclude_characters="\0\r\n")
 TEXT = st.text(PLACEABLE, max_size=60)
 MIDDLE = st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\0\r\n "), min_size=1, max_size=20).filter(

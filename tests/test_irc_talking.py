@@ -1,4 +1,4 @@
-"""Messages by IRC, their order, receipts, labels, history. Each test quotes its rule: modern.ircdocs.horse ("modern"), IRCv3."""
+"""Messages by IRC: order, receipts, labels, history. Each test quotes its rule: modern.ircdocs.horse ("modern"), or IRCv3."""
 
 import pytest
 from ircclients import SERVER, IrcClient, commands, plainly

@@ -5,7 +5,23 @@ The pieces: `irc_codec` (lines), `irc_connection` (one client), `irc_dialect` (e
 
 from __future__ import annotations
 
-from twisted_chat.core.events import History, People
+from collections.abc import Sequence
+
+from twisted_chat.core.errors import ChatError, TooOften
+from twisted_chat.core.events import (
+    Answer,
+    History,
+    Invited,
+    Kicked,
+    Noticed,
+    People,
+    Receipt,
+    Refused,
+    Remark,
+    RoomEvent,
+    Welcome,
+    Whispered,
+)
 from twisted_chat.protocols import (
     irc_asking,
     irc_joining,
@@ -15,8 +31,12 @@ from twisted_chat.protocols import (
     irc_talking,
     irc_watching,
     irc_welcome,
+    text,
 )
+from twisted_chat.protocols.framing import TooLong
+from twisted_chat.protocols.irc_codec import LineTooLong, NotUtf8, format_body
 from twisted_chat.protocols.irc_connection import IrcConnection, PeopleFactory
+from twisted_chat.protocols.irc_numerics import Numeric
 
 # Where the verbs are declared.
 VERBS_IN = (irc_asking, irc_joining, irc_modesetting, irc_past, irc_registration, irc_talking, irc_watching)
@@ -46,17 +66,69 @@ OFFERED = {
 
 
 class IrcProtocol(IrcConnection):
-    """One IRC client."""
-
-    def welcome(self) -> None:
-        """One has registered."""
-        irc_welcome.welcome(self)
-
-    def arrive(self, people: People, past: History | None) -> None:
-        """One has come into a room."""
-        irc_welcome.arrive(self, people, past)
+    """One IRC client, and what the core says to it."""
 
     offered = OFFERED
+
+    def tell(self, answers: Sequence[Answer | RoomEvent]) -> None:
+        """Called by the session."""
+        for answer in answers:
+            self._tell(answer)
+
+    def _tell(self, answer: Answer | RoomEvent) -> None:
+        match answer:
+            case Welcome():
+                irc_welcome.welcome(self)
+            case Receipt():
+                said = self._said.pop(answer.seq, None)
+                if said is not None:
+                    self.show(said)
+                if not answer.kept and not isinstance(said, Whispered):
+                    self.fail("PRIVMSG", "NOT_KEPT", text="Your message was shown, but not kept.", kind="WARN")
+            case History():
+                self._pasts[answer.room] = answer
+            case People():
+                irc_welcome.arrive(self, answer, self._pasts.pop(answer.room, None))
+            case Kicked():
+                self.shown_rooms.discard(answer.room)
+                self.show(answer)
+            case Whispered() | Noticed():
+                pass  # their author is shown them as what they have done
+            case Invited():
+                source = self.people.source(answer.name)
+                tags = self.irc.tags(answer.name, self.factory.hub.now())
+                self.emit([(tags, format_body(source, "INVITE", (answer.whom, answer.room)))])
+            case Refused():
+                self.notice(answer.text)
+            case _:
+                self._left_behind()
+                if not (self._quiet and isinstance(answer, Remark)):
+                    for line in text.lines(answer):
+                        self.notice(line.removeprefix("-> "))
+
+    def _left_behind(self) -> None:
+        """Say of rooms that one was taken out of that one is not there any more."""
+        for room in sorted(self.shown_rooms - self.session.rooms.keys()):
+            self.shown_rooms.discard(room)
+            self.send("PART", room, source=self.people.source(self.session.name))
+
+    def refuse(self, error: ChatError, request: str | None = None) -> None:
+        """Tell the client what can't be done."""
+        match error:
+            case TooLong() | LineTooLong():
+                self.reply(Numeric.ERR_INPUTTOOLONG)
+            case NotUtf8():
+                self.fail(error.command, "INVALID_UTF8", text=str(error))
+            case TooOften():
+                self.reply(Numeric.RPL_TRYAGAIN, self._command, text=str(error))
+            case _ if "standard-replies" in self.caps.enabled:
+                self.fail(self._command, error.code.upper().replace("-", "_"), text=str(error))
+            case _:
+                self.reply(Numeric.ERR_UNKNOWNERROR, self._command, str(error))
+
+    def say_last(self, sentence: str) -> None:
+        """Say why this is the end."""
+        super().write(format_body("", "ERROR", (f"Closing link: {sentence}",)))
 
 
 class IrcFactory(PeopleFactory):

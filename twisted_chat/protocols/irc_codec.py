@@ -117,11 +117,6 @@ def _unescaped(match: re.Match[str]) -> str:
 # Going out
 
 
-def format_line(message: Message) -> bytes:
-    """A message as a line with its CR LF."""
-    return format_tags(message.tags) + format_body(message.source, message.command, message.params)
-
-
 def format_tags(tags: Mapping[str, str]) -> bytes:
     """Tags with the ``@`` before and the space after them; nothing if there are none."""
     if not tags:

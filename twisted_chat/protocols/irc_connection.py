@@ -3,14 +3,12 @@
 1. Each reply to a command comes before any to the next. A command waits until what its connection said before is on
    disk and all that was said is delivered; messages need not, so that a client can talk without waiting.
 2. What one does oneself is shown at once, as a reply: `own` finds it in the log. Others are shown it by the dialect.
-3. While a labeled command is worked off its replies are collected, and all else that comes waits (IRCv3
-   ``labeled-response``): none is ACK, one carries the label, several are a batch.
+3. While a labeled command is worked off its replies are collected: see `irc_replies`.
 4. With ``echo-message`` a message comes back when it is kept. That is its receipt.
 """
 
 from __future__ import annotations
 
-import secrets
 import socket
 from collections.abc import Callable, Iterable, Mapping, Sequence
 
@@ -21,51 +19,39 @@ from twisted.python.failure import Failure
 
 from twisted_chat.config import Config
 from twisted_chat.core.commands import Answering, Table
-from twisted_chat.core.errors import ChatError, TooOften
+from twisted_chat.core.errors import ChatError
 from twisted_chat.core.events import (
-    Answer,
     Changed,
     Described,
     Emoted,
     Event,
     History,
-    Invited,
     Joined,
-    Kicked,
     Left,
     Noticed,
-    People,
-    Receipt,
-    Refused,
-    Remark,
     Renamed,
     RoomEvent,
     Said,
     Told,
-    Welcome,
     Whispered,
 )
 from twisted_chat.core.hub import Hub
-from twisted_chat.core.names import fold
 from twisted_chat.core.room import Room
-from twisted_chat.protocols import text
 from twisted_chat.protocols.connection import ChatFactory, LineConnection
-from twisted_chat.protocols.framing import TooLong
 from twisted_chat.protocols.irc_caps import Negotiation, Payload
 from twisted_chat.protocols.irc_codec import (
     LONGEST_WITH_TAGS,
     BadLine,
-    LineTooLong,
     Message,
-    NotUtf8,
     format_body,
-    format_tags,
     parse,
 )
 from twisted_chat.protocols.irc_dialect import SHARED, Irc, Line
 from twisted_chat.protocols.irc_numerics import Numeric
 from twisted_chat.protocols.irc_people import People as Everybody
+from twisted_chat.protocols.irc_people import Watchlist
 from twisted_chat.protocols.irc_queries import format_time, milliseconds
+from twisted_chat.protocols.irc_replies import Replies
 from twisted_chat.protocols.irc_verbs import VERBS, Verb
 
 
@@ -88,18 +74,14 @@ class IrcConnection(LineConnection):
         self.user_given = False
         self.given_password = ""
         self.payload: Payload | None = None  # of SASL, while it comes
-        self.monitored: dict[str, str] = {}  # by key: how the nick was written
+        self.watchlist = Watchlist(self.people, self._moved)
         self.shown_rooms: set[str] = set()  # the rooms that the client knows it is in
-        self.registering = False
         self._pasts: dict[str, History] = {}  # what to show of rooms once their names are shown
         self._said: dict[int, RoomEvent] = {}  # messages that are not kept yet
-        self._asked: list[Answer | RoomEvent] | None = None  # collects answers that are not for showing
         self._quiet = False  # remarks are not shown: the client is told in its own words
         self._command = "*"
-        self._label: str | None = None
-        self._collected: list[Line] = []
+        self._out = Replies(self.people.server, super().write)
         self._reads: dict[str, int] = {}
-        self._waiting: list[bytes] = []
         self.dialect = Irc(self.people)
         super().connectionMade()
         self.session.lands = False
@@ -111,12 +93,17 @@ class IrcConnection(LineConnection):
         try:
             message = parse(line)
         except BadLine as error:
-            self._begin(error.command, error.tags)
-            self.refuse(error)
-            self._end()
-            return
-        if message is not None:
-            self.perform(lambda: self._obey(message), None, _nothing)
+            misread = error
+            self.perform(lambda: self._refuse_line(misread), None, _nothing)
+        else:
+            if message is not None:
+                self.perform(lambda: self._obey(message), None, _nothing)
+
+    async def _refuse_line(self, error: BadLine) -> None:
+        await self.settled()
+        self._begin(error.command, error.tags)
+        self.refuse(error)
+        self._out.end()
 
     def _obey(self, message: Message) -> Answering | None:
         verb = VERBS.get(message.command)
@@ -140,7 +127,7 @@ class IrcConnection(LineConnection):
             self.refuse(error)
         finally:
             if answering is None:
-                self._end()
+                self._out.end()
         return None if answering is None else self._finish(answering)
 
     async def _finish(self, answering: Answering) -> None:
@@ -149,7 +136,7 @@ class IrcConnection(LineConnection):
         except ChatError as error:
             self.refuse(error)
         finally:
-            self._end()
+            self._out.end()
 
     def _may(self, message: Message, verb: Verb | None) -> bool:
         if not self.session.name and (verb is None or not verb.early):
@@ -194,16 +181,6 @@ class IrcConnection(LineConnection):
             return events + self._mine(before)
         finally:
             self._quiet = False
-
-    def ask(self, name: str, *arguments: str, room: Room | None = None) -> list[Answer | RoomEvent]:
-        """Run a command that answers at once, and return what it answers."""
-        answers: list[Answer | RoomEvent] = []
-        self._asked = answers
-        try:
-            self.factory.table.invoke(self.call(in_room=room), name, arguments)
-        finally:
-            self._asked = None
-        return answers
 
     def look(self, what: str) -> None:
         """Count one more look at something. Raises `TooOften`."""
@@ -275,27 +252,15 @@ class IrcConnection(LineConnection):
 
     def emit(self, lines: Iterable[Line]) -> None:
         """Send lines: at once, or, while there is a label, when the command is done."""
-        if self._label is not None:
-            self._collected += lines
-        else:
-            super().write(b"".join(format_tags(tags) + body for tags, body in lines))
+        self._out.emit(lines)
 
     def batch(self, kind: str, lines: Sequence[Line], *params: str) -> None:
         """Send lines as a batch, to who knows of batches."""
-        if "batch" in self.caps.enabled:
-            name = secrets.token_hex(4)
-            begin = format_body(self.people.server, "BATCH", (f"+{name}", kind, *params))
-            end = format_body(self.people.server, "BATCH", (f"-{name}",))
-            tagged = [({"batch": name} | dict(tags) if "batch" not in tags else tags, body) for tags, body in lines]
-            lines = [(self._time(), begin), *tagged, ({}, end)]
-        self.emit(lines)
+        self.emit(self._out.batch(kind, lines, params, self._time()) if "batch" in self.caps.enabled else lines)
 
     def write(self, data: bytes) -> None:
         """Hand over what happens elsewhere: in its place."""
-        if self._label is not None:
-            self._waiting.append(data)
-        else:
-            super().write(data)
+        self._out.write(data)
 
     def _time(self) -> Mapping[str, str]:
         if "server-time" not in self.caps.enabled:
@@ -304,82 +269,12 @@ class IrcConnection(LineConnection):
 
     def _begin(self, command: str, tags: Mapping[str, str]) -> None:
         self._command = command
-        if "labeled-response" in self.caps.enabled and 0 < len(tags.get("label", "")) <= 64:
-            self._label = tags["label"]
-
-    def _end(self) -> None:
-        label, self._label = self._label, None
-        if label is None:
-            return
-        lines, self._collected = self._collected, []
-        match lines:
-            case []:
-                self.emit([({"label": label}, format_body(self.people.server, "ACK", ()))])
-            case [(tags, body)]:
-                self.emit([({"label": label} | dict(tags), body)])
-            case _:
-                name = secrets.token_hex(4)
-                begin = format_body(self.people.server, "BATCH", (f"+{name}", "labeled-response"))
-                end = format_body(self.people.server, "BATCH", (f"-{name}",))
-                self.emit([({"label": label}, begin)])
-                self.emit([({"batch": name} | dict(tags), body) for tags, body in lines])
-                self.emit([({}, end)])
-        waiting, self._waiting = self._waiting, []
-        super().write(b"".join(waiting))
+        self._out.begin(tags.get("label", "") if "labeled-response" in self.caps.enabled else "")
 
     @property
     def labeled(self) -> bool:
         """Whether the command that is worked off has a label."""
-        return self._label is not None
-
-    # What the core says
-
-    def tell(self, answers: Sequence[Answer | RoomEvent]) -> None:
-        """Called by the session."""
-        if self._asked is not None:
-            self._asked += answers
-            return
-        for answer in answers:
-            self._tell(answer)
-
-    def _tell(self, answer: Answer | RoomEvent) -> None:
-        match answer:
-            case Welcome():
-                self.welcome()
-            case Receipt():
-                said = self._said.pop(answer.seq, None)
-                if said is not None:
-                    self.show(said)
-                if not answer.kept and not isinstance(said, Whispered):
-                    self.fail("PRIVMSG", "NOT_KEPT", text="Your message was shown, but not kept.", kind="WARN")
-            case History():
-                self._pasts[answer.room] = answer
-            case People():
-                self.arrive(answer, self._pasts.pop(answer.room, None))
-            case Kicked():
-                self.shown_rooms.discard(answer.room)
-                self.show(answer)
-            case Whispered() | Noticed():
-                pass  # their author is shown them as what they have done
-            case Invited():
-                source = self.people.source(answer.name)
-                tags = self.irc.tags(answer.name, self.factory.hub.now())
-                self.emit([(tags, format_body(source, "INVITE", (answer.whom, answer.room)))])
-            case Refused():
-                self.notice(answer.text)
-            case _:
-                self._left_behind()
-                if not (self._quiet and isinstance(answer, Remark)):
-                    for line in text.lines(answer):
-                        self.notice(line.removeprefix("-> "))
-
-    def welcome(self) -> None:
-        """One has registered."""
-        raise NotImplementedError
-
-    def arrive(self, people: People, past: History | None) -> None:
-        """One has come into a room, and may be shown the end of its past; or has to be told anew who is there."""
-        raise NotImplementedError
+        return self._out.labeled
 
     @property
     def reads(self) -> dict[str, int]:
@@ -393,20 +288,6 @@ class IrcConnection(LineConnection):
             if other is not self and isinstance(other, IrcConnection) and other.reads is self.reads:
                 other.send("MARKREAD", target, f"timestamp={format_time(time)}")
 
-    def watch(self, name: str) -> None:
-        """Be told when somebody of this name comes or goes."""
-        self.monitored[fold(name)] = name
-        self.people.watched.setdefault(fold(name), set()).add(self._moved)
-
-    def unwatch(self, *keys: str) -> None:
-        """Be told of them no more."""
-        for key in keys:
-            if self.monitored.pop(key, None) is not None:
-                watchers = self.people.watched[key]
-                watchers.discard(self._moved)
-                if not watchers:
-                    del self.people.watched[key]
-
     def _moved(self, name: str, how: str) -> None:
         if how == "on":
             self.reply(Numeric.RPL_MONONLINE, self.people.source(name))
@@ -415,32 +296,8 @@ class IrcConnection(LineConnection):
 
     def connectionLost(self, reason: Failure = connectionDone) -> None:
         """Called by the transport."""
-        self.unwatch(*self.monitored)
+        self.watchlist.clear()
         super().connectionLost(reason)
-
-    def _left_behind(self) -> None:
-        """Say of rooms that one was taken out of that one is not there any more."""
-        for room in sorted(self.shown_rooms - self.session.rooms.keys()):
-            self.shown_rooms.discard(room)
-            self.send("PART", room, source=self.people.source(self.session.name))
-
-    def refuse(self, error: ChatError, request: str | None = None) -> None:
-        """Tell the client what can't be done."""
-        match error:
-            case TooLong() | LineTooLong():
-                self.reply(Numeric.ERR_INPUTTOOLONG)
-            case NotUtf8():
-                self.fail(error.command, "INVALID_UTF8", text=str(error))
-            case TooOften():
-                self.reply(Numeric.RPL_TRYAGAIN, self._command, text=str(error))
-            case _ if "standard-replies" in self.caps.enabled:
-                self.fail(self._command, error.code.upper().replace("-", "_"), text=str(error))
-            case _:
-                self.reply(Numeric.ERR_UNKNOWNERROR, self._command, str(error))
-
-    def say_last(self, sentence: str) -> None:
-        """Say why this is the end."""
-        super().write(format_body("", "ERROR", (f"Closing link: {sentence}",)))
 
 
 class PeopleFactory(ChatFactory):

@@ -103,3 +103,32 @@ class People:
     def _tell(self, name: str, how: str) -> None:
         for watcher in tuple(self.watched.get(fold(name), ())):
             watcher(name, how)
+
+
+class Watchlist:
+    """Whom one client is told of when they come or go."""
+
+    def __init__(self, people: People, told: Callable[[str, str], None]) -> None:
+        """``told`` is called with a name, and "on" or "off"."""
+        self.names: dict[str, str] = {}  # by key: how the client has written the nick
+        self._people = people
+        self._told = told
+
+    def add(self, name: str) -> None:
+        """Be told of somebody."""
+        self.names[fold(name)] = name
+        self._people.watched.setdefault(fold(name), set()).add(self._told)
+
+    def remove(self, name: str) -> None:
+        """Be told of them no more."""
+        key = fold(name)
+        if self.names.pop(key, None) is not None:
+            watchers = self._people.watched[key]
+            watchers.discard(self._told)
+            if not watchers:
+                del self._people.watched[key]
+
+    def clear(self) -> None:
+        """Be told of nobody."""
+        for name in tuple(self.names):
+            self.remove(name)

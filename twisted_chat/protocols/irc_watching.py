@@ -24,15 +24,15 @@ def monitor(irc: IrcConnection, params: Sequence[str]) -> None:
             _add(irc, names)
         case "-":
             for name in names:
-                irc.unwatch(fold(name))
+                irc.watchlist.remove(name)
         case "C":
-            irc.unwatch(*irc.monitored)
+            irc.watchlist.clear()
         case "L":
-            for line in _lines(irc.monitored.values()):
+            for line in _lines(irc.watchlist.names.values()):
                 irc.reply(Numeric.RPL_MONLIST, line)
             irc.reply(Numeric.RPL_ENDOFMONLIST)
         case "S":
-            _status(irc, list(irc.monitored.values()))
+            _status(irc, list(irc.watchlist.names.values()))
 
 
 def _add(irc: IrcConnection, names: Sequence[str]) -> None:
@@ -40,13 +40,13 @@ def _add(irc: IrcConnection, names: Sequence[str]) -> None:
     for at, name in enumerate(names):
         if len(name) > LONGEST_NAME or any(char in name for char in "!@*? "):
             irc.reply(Numeric.ERR_ERRONEUSNICKNAME, name[:64])
-        elif fold(name) in irc.monitored:
+        elif fold(name) in irc.watchlist.names:
             added.append(name)
-        elif len(irc.monitored) >= MOST_MONITORED:
+        elif len(irc.watchlist.names) >= MOST_MONITORED:
             irc.reply(Numeric.ERR_MONLISTFULL, MOST_MONITORED, ",".join(names[at:])[:IN_A_LINE])
             break
         else:
-            irc.watch(name)
+            irc.watchlist.add(name)
             added.append(name)
     _status(irc, added)
 

@@ -63,7 +63,6 @@ def tokens(irc: IrcConnection) -> dict[str, str | None]:
 def welcome(irc: IrcConnection) -> None:
     """Numerics 001 to 005, then LUSERS and MOTD, which clients take for the end of registration."""
     server = irc.people.server
-    irc.registering = False
     irc.reply(Numeric.RPL_WELCOME, NETWORK, irc.session.name)
     irc.reply(Numeric.RPL_YOURHOST, server, VERSION)
     irc.reply(Numeric.RPL_CREATED, format_time(milliseconds(irc.people.started)))

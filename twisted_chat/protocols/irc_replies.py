@@ -1,0 +1,73 @@
+"""What goes out to one IRC client, under the label of the command that it answers (IRCv3 ``labeled-response``).
+
+1. Without a label every line goes out at once.
+2. With one, replies are collected until the command is done, and all else that is written meanwhile waits behind them.
+3. No reply is ACK, one carries the label, several are a batch with it.
+"""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Callable, Iterable, Mapping, Sequence
+
+from twisted_chat.protocols.irc_codec import format_body, format_tags
+from twisted_chat.protocols.irc_dialect import Line
+
+LONGEST_LABEL = 64  # bytes, as the specification has it
+
+
+class Replies:
+    """Lines on their way out."""
+
+    def __init__(self, server: str, write: Callable[[bytes], None]) -> None:
+        self._server = server
+        self._write = write
+        self._label = ""
+        self._collected: list[Line] = []
+        self._waiting: list[bytes] = []
+
+    @property
+    def labeled(self) -> bool:
+        """Whether a command with a label is worked off."""
+        return bool(self._label)
+
+    def begin(self, label: str) -> None:
+        """A command is worked off; its label may be empty."""
+        self._label = label if len(label.encode()) <= LONGEST_LABEL else ""
+
+    def emit(self, lines: Iterable[Line]) -> None:
+        """Reply."""
+        if self._label:
+            self._collected += lines
+        else:
+            self._write(b"".join(format_tags(tags) + body for tags, body in lines))
+
+    def write(self, data: bytes) -> None:
+        """Hand over what is no reply."""
+        if self._label:
+            self._waiting.append(data)
+        else:
+            self._write(data)
+
+    def end(self) -> None:
+        """The command is done."""
+        label, self._label = self._label, ""
+        if not label:
+            return
+        lines, self._collected = self._collected, []
+        match lines:
+            case []:
+                self.emit([({"label": label}, format_body(self._server, "ACK", ()))])
+            case [(tags, body)]:
+                self.emit([({"label": label} | dict(tags), body)])
+            case _:
+                self.emit(self.batch("labeled-response", lines, (), {"label": label}))
+        waiting, self._waiting = self._waiting, []
+        self._write(b"".join(waiting))
+
+    def batch(self, kind: str, lines: Sequence[Line], params: Sequence[str], tags: Mapping[str, str]) -> list[Line]:
+        """Lines as a batch, whose beginning has these tags. Lines that are in another batch stay there."""
+        name = secrets.token_hex(4)
+        begin = format_body(self._server, "BATCH", (f"+{name}", kind, *params))
+        end = format_body(self._server, "BATCH", (f"-{name}",))
+        return [(tags, begin), *(({"batch": name} | dict(own), body) for own, body in lines), ({}, end)]
