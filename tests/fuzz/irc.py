@@ -3,12 +3,13 @@
 from contextlib import suppress
 
 from twisted_chat.core.errors import BadText, ChatError
+from twisted_chat.core.masks import fold_mask, full_mask, matches
 from twisted_chat.protocols.irc_caps import Negotiation, Payload, plain
-from twisted_chat.protocols.irc_codec import ctcp, format_body, format_line, parse, pieces, unformatted
-from twisted_chat.protocols.irc_modes import Kinds, fold_mask, format_modes, full_mask, in_lines, matches, parse_modes
+from twisted_chat.protocols.irc_codec import ctcp, format_body, format_tags, parse, pieces, unformatted
+from twisted_chat.protocols.irc_modes import format_modes, in_lines, parse_modes
 from twisted_chat.protocols.irc_queries import parse_history, parse_list, parse_marker, parse_whox
+from twisted_chat.protocols.irc_rooms import KINDS
 
-KINDS = Kinds(lists="beI", always="k", setting="l", flags="imnst", prefixes=(("o", "@"), ("v", "+")))
 OFFERED = {"sasl": "PLAIN", "echo-message": "", "cap-notify": ""}
 
 
@@ -23,14 +24,14 @@ def check(data: bytes) -> None:
             continue
         if message is None:
             continue
-        out = format_line(message)
-        assert out.endswith(b"\r\n") and not set(out[:-2]) & set(b"\0\r\n")
         body = format_body(message.source, message.command, message.params)
+        out = format_tags(message.tags) + body
+        assert out.endswith(b"\r\n") and not set(out[:-2]) & set(b"\0\r\n")
         assert len(body) <= 512
         body.decode()
         _questions(message.params)
         for answer in negotiation.answer("*", False, message.params):
-            assert format_line(answer).count(b"\n") == 1
+            assert format_body(answer.source, answer.command, answer.params).count(b"\n") == 1
         with suppress(ChatError):
             for word in message.params:
                 whole = payload.feed(word)

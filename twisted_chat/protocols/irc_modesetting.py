@@ -9,6 +9,7 @@ from twisted_chat.core.events import RoomEvent
 from twisted_chat.core.masks import fold_mask, full_mask
 from twisted_chat.core.room import Room
 from twisted_chat.core.sanctions import is_address
+from twisted_chat.core.text import LONGEST_KEY
 from twisted_chat.protocols.irc_connection import IrcConnection
 from twisted_chat.protocols.irc_joining import find, rules
 from twisted_chat.protocols.irc_modes import Change, format_modes, parse_modes
@@ -22,8 +23,6 @@ LISTS = {"b": ("ban", "unban"), "e": ("except", "unexcept"), "I": ("welcome", "u
 MEMBERS = {"o": ("op", "deop"), "v": ("voice", "devoice")}
 # What people may set for themselves: a bot, invisible, told of WALLOPS. Operators may only end being one.
 OWN = "Biw"
-# The longest key a client can be sent and give back.
-LONGEST_KEY = 64
 
 
 @verb("MODE", 1, orders=True)

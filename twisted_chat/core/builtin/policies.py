@@ -10,10 +10,10 @@ from twisted_chat.core.errors import NoSuchPerson, NotAllowed, NotUnderstood
 from twisted_chat.core.events import Changed, Listing, Remark
 from twisted_chat.core.room import Room
 from twisted_chat.core.session import Role
-from twisted_chat.core.text import clean
+from twisted_chat.core.text import as_key, clean
 
-# The longest key of a room, in characters; the largest limit; and how many masks each of its lists has.
-LONGEST_KEY, HIGHEST_LIMIT, MOST_MASKS = 64, 9999, 100
+# The largest limit of a room, and how many masks each of its lists has.
+HIGHEST_LIMIT, MOST_MASKS = 9999, 100
 # What is on or off: its member of `records.Policy`, and what its operator has done who sets it, or ends it.
 FLAGS = {
     "private": ("private", "made the room private", "made the room public"),
