@@ -53,7 +53,6 @@ OFFERED = {
     "draft/read-marker": "",
     "echo-message": "",
     "extended-join": "",
-    "extended-monitor": "",
     "labeled-response": "",
     "message-tags": "",
     "multi-prefix": "",
