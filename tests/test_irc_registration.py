@@ -213,6 +213,7 @@ def test_a_registered_nick_needs_its_password(chat: Chat) -> None:
 
 def test_accounts_are_made(chat: Chat) -> None:
     """“REGISTER <account> {<email> | "*"} <password>”, “REGISTER SUCCESS <account> <message>” (IRCv3 account-registration)."""
+    assert IrcClient(chat).told("REGISTER * * sesame")[0][:3] == ("FAIL", "REGISTER", "COMPLETE_CONNECTION_REQUIRED")
     foo = IrcClient(chat, "foo")
     assert foo.told("REGISTER bar * sesame")[0][:3] == ("FAIL", "REGISTER", "ACCOUNT_NAME_MUST_BE_NICK")
     found = foo.told("REGISTER * * sesame")

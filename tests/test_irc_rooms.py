@@ -108,6 +108,10 @@ def test_kick(join: Join, chat: Chat) -> None:
     bar.send("JOIN #chan")
     foo.messages()
     assert foo.told("KICK #chan bar") == [("KICK", "#chan", "bar", "foo")]
+    baz.send("JOIN #chan")
+    foo.send("MODE #chan +o baz")
+    foo.messages()
+    assert baz.told("KICK #chan foo :you, too")[-1] == ("KICK", "#chan", "foo", "you, too")
     assert bar.told("PRIVMSG #chan :x")[-1][:2] == ("404", "#chan")
 
 

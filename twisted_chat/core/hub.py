@@ -369,7 +369,7 @@ class Hub:
         if owner:
             self.save(room.record)
         else:
-            room.granted[session.key] = Role.OWNER
+            room.granted.add(session.key)
         return room
 
     def _come_in(self, session: Session, room: Room, since: int | None) -> None:

@@ -27,13 +27,15 @@ def is_operator(session: Session, operators: Container[str]) -> bool:
 
 
 def standing(session: Session, room: Room) -> Role:
-    """What a person is in a room by the room's own word: OWNER, MODERATOR or MEMBER."""
-    role = room.granted.get(session.key, Role.MEMBER)
+    """What a person is in a room by the room's own word: OWNER, MODERATOR or MEMBER.
+
+    In a room that nobody owns all operators are alike: each may do there what an owner may.
+    """
     if session.registered and room.record.owner == session.key:
         return Role.OWNER
-    if session.registered and session.key in room.policy.operators:
-        return max(role, Role.MODERATOR)
-    return role
+    if session.key in room.granted or (session.registered and session.key in room.policy.operators):
+        return Role.MODERATOR if room.lasts else Role.OWNER
+    return Role.MEMBER
 
 
 def has_voice(session: Session, room: Room) -> bool:

@@ -6,7 +6,7 @@ from typing import Any
 
 from twisted_chat.core.batch import Batch, Dialect
 from twisted_chat.core.records import Policy, RoomRecord
-from twisted_chat.core.session import LOBBY, Role, Session
+from twisted_chat.core.session import LOBBY, Session
 
 
 class Stream:
@@ -46,7 +46,7 @@ class Room(Stream):
         self.record = record
         self._here: Counter[str] = Counter()  # by key: on how many connections
         self.spoken: dict[str, float] = {}  # when each person spoke last, while the room is slow
-        self.granted: dict[str, Role] = {}  # what guests, by key, may do as long as they are here
+        self.granted: set[str] = set()  # the keys of guests who are its operators as long as they are here
         self.voiced: set[str] = set()  # the keys of guests who have a voice as long as they are here
         self.topic_by = ""  # who has said what it is about, and when, if that was since the start
         self.topic_at = 0.0
@@ -113,10 +113,8 @@ class Room(Stream):
 
     def gone(self, key: str, new: str = "") -> None:
         """Somebody is no longer here under this key: with ``new``, they are called so now and keep what they were given."""
-        role = self.granted.pop(key, None)
-        if role is not None and new:
-            self.granted[new] = role
-        if key in self.voiced:
-            self.voiced.discard(key)
-            if new:
-                self.voiced.add(new)
+        for keys in (self.granted, self.voiced):
+            if key in keys:
+                keys.discard(key)
+                if new:
+                    keys.add(new)

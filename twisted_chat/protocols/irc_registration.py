@@ -190,11 +190,13 @@ async def _prove(irc: IrcConnection, piece: str) -> None:
         irc.reply(Numeric.RPL_SASLSUCCESS)
 
 
-@verb("REGISTER", 3)
+@verb("REGISTER", 3, early=True)
 async def register(irc: IrcConnection, params: Sequence[str]) -> None:
     """Make one's nick an account (IRCv3 ``draft/account-registration``)."""
     me, account = irc.session, params[0]
-    if account not in ("*", me.name):
+    if not me.name:
+        irc.fail("REGISTER", "COMPLETE_CONNECTION_REQUIRED", account, text="Come in first.")
+    elif account not in ("*", me.name):
         irc.fail("REGISTER", "ACCOUNT_NAME_MUST_BE_NICK", account, text="An account is called as you are.")
     elif me.registered:
         irc.fail("REGISTER", "ALREADY_AUTHENTICATED", me.name, text="Your nick is registered already.")

@@ -39,7 +39,7 @@ def _add(irc: IrcConnection, names: Sequence[str]) -> None:
     added: list[str] = []
     for at, name in enumerate(names):
         if len(name) > LONGEST_NAME or any(char in name for char in "!@*? "):
-            irc.reply(Numeric.ERR_ERRONEUSNICKNAME, name[:64])
+            irc.reply(Numeric.RPL_MONOFFLINE, name[:64])  # nobody is called so, nor ever will be
         elif fold(name) in irc.watchlist.names:
             added.append(name)
         elif len(irc.watchlist.names) >= MOST_MONITORED:

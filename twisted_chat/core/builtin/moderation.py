@@ -228,5 +228,6 @@ def _not_oneself(call: Call, key: str) -> None:
 
 
 def _outrank(call: Call, room: Room, other: Session) -> None:
-    if call.role < Role.OPERATOR and call.hub.role(other, room) >= call.role:
+    theirs = call.hub.role(other, room)
+    if call.role < Role.OPERATOR and theirs >= call.role and (room.lasts or theirs is Role.OPERATOR):
         raise NotAllowed(f"{other.name} is an operator here, too.")

@@ -103,10 +103,10 @@ def op(call: Call, name: str) -> None:
         if key in room.policy.operators:
             return
         room.change(operators=(*room.policy.operators, key))
-    elif room.granted.setdefault(key, Role.MEMBER) < Role.MODERATOR:
-        room.granted[key] = Role.MODERATOR
-    else:
+    elif key in room.granted:
         return
+    else:
+        room.granted.add(key)
     change(call, room, f"made {shown} an operator", ("+", "operators", shown))
 
 
@@ -119,7 +119,7 @@ def deop(call: Call, name: str) -> None:
     if key not in room.policy.operators and key not in room.granted:
         raise NoSuchPerson(f"{names.shown(name)} is no operator of {room.key}.")
     shown = _shown(call, key)
-    room.granted.pop(key, None)
+    room.granted.discard(key)
     room.change(operators=tuple(one for one in room.policy.operators if one != key))
     change(call, room, f"took the operator's rights from {shown}", ("-", "operators", shown))
 
