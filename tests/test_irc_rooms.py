@@ -339,3 +339,16 @@ def test_everybody_is_in_one_room(join: Join, chat: Chat) -> None:
         ("NICK", "Telly"),
         ("KICK", "#chan", "foo", "loud"),
     ]
+
+
+def test_whatever_can_be_typed_can_be_asked_for(join: Join) -> None:
+    """CHAT runs any command of the one table; what it does is shown as IRC has it, and what it answers as notices."""
+    foo = join("foo")
+    assert foo.told("CHAT /slow 5")[0] == ("NOTICE", "foo", "Done: you made the room slow: one message in 5 s.")
+    assert foo.told("CHAT /room")[0][-1].split() == ["owner", "nobody"]
+    assert foo.told("CHAT /nick fox")[-1] == ("NICK", "fox")
+    assert foo.told("CHAT /join #tea")[0] == ("JOIN", "#tea")
+    assert foo.told("CHAT /leave #tea")[0] == ("PART", "#tea")
+    assert foo.told("CHAT /zap")[0][:2] == ("400", "CHAT")
+    assert "A password for fox:" in foo.told("CHAT /register")[0][-1]
+    assert "fox is yours now" in foo.told("CHAT sesame")[0][-1]

@@ -100,7 +100,8 @@ class IrcProtocol(IrcConnection):
             case Refused():
                 self.notice(answer.text)
             case _:
-                self._left_behind()
+                if not self._quiet:
+                    self._left_behind()
                 if not (self._quiet and isinstance(answer, Remark)):
                     for line in text.lines(answer):
                         self.notice(line.removeprefix("-> "))

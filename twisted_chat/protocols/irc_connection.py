@@ -166,10 +166,10 @@ class IrcConnection(LineConnection):
             self._quiet = False
         self.own(self._mine(before))
 
-    async def do(self, name: str, *arguments: str, room: Room | None = None) -> list[RoomEvent]:
-        """Run a command. What it has added to the log comes back: `own` shows it. Remarks are not shown."""
+    async def do(self, name: str, *arguments: str, room: Room | None = None, quiet: bool = True) -> list[RoomEvent]:
+        """Run a command. What it has added to the log comes back: `own` shows it. If ``quiet``, remarks are not shown."""
         before = self.factory.hub.log.newest
-        self._quiet = True
+        self._quiet = quiet
         try:
             answering = self.factory.table.invoke(self.call(in_room=room), name, arguments)
             if answering is None:
@@ -206,6 +206,10 @@ class IrcConnection(LineConnection):
                     changed.append(event)
                 case Joined() | Renamed() | Described() | Left(quit=True):
                     pass  # those who cause them show them, in their place
+                case Left():
+                    if event.room in self.shown_rooms:
+                        self.shown_rooms.discard(event.room)
+                        self.show(event)
                 case _:
                     self.show(event)
         if changed:

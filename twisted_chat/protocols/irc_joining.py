@@ -86,12 +86,10 @@ async def part(irc: IrcConnection, params: Sequence[str]) -> None:
 
 
 async def _part(irc: IrcConnection, room: Room, reason: str) -> None:
-    source = irc.people.source(irc.session.name)
-    irc.shown_rooms.discard(room.key)
-    events = await irc.do("leave", room.key, *([reason] if reason.strip() else []), room=room)
-    irc.own(events)
-    if not events:  # another connection of the same person is there still
-        irc.send("PART", room.key, source=source)
+    irc.own(await irc.do("leave", room.key, *([reason] if reason.strip() else []), room=room))
+    if room.key in irc.shown_rooms:  # another connection of the same person is there still
+        irc.shown_rooms.discard(room.key)
+        irc.send("PART", room.key, source=irc.people.source(irc.session.name))
 
 
 @verb("NAMES")

@@ -217,6 +217,17 @@ async def use_code(irc: IrcConnection, params: Sequence[str]) -> None:
     irc.notice(f"You are invited to {', '.join(sorted(irc.session.invited))}.")
 
 
+@verb("CHAT", 1)
+async def chat(irc: IrcConnection, params: Sequence[str]) -> None:
+    """Do what somebody at a terminal does who types this, in the room that was joined last: /quote CHAT /search tea"""
+    me, old = irc.session, irc.session.name
+    source = irc.people.source(old)
+    command, arguments = irc.factory.table.parse(me, " ".join(params))
+    irc.own(await irc.do(command.name, *arguments, quiet=False))
+    if me.name != old and not me.gone:
+        irc.send("NICK", me.name, source=source)
+
+
 @verb("NS")
 async def nickserv_verb(irc: IrcConnection, params: Sequence[str]) -> None:
     """What clients say to NickServ."""
