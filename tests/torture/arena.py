@@ -131,7 +131,7 @@ class Arena:
         before, after = hello.split(b"\x01")
         as_sent = door.hello(name, room=ROOM) if isinstance(name, str) else before + name + after
         # A person's first line is the name; what follows would be a message, were the name refused.
-        person.send(as_sent.split(b"\n")[0] + b"\n")
+        person.send(b"\n".join(as_sent.split(b"\n")[: door.naming]) + b"\n")
         person.until(lambda: person.closed or any(one.kind in ("welcome", "error") for one in person.heard))
         kinds = [one.kind for one in person.heard]
         if "welcome" in kinds:

@@ -35,6 +35,7 @@ class Door:
     encrypted = False
     longest: int  # of a message, in bytes of text
     most: int  # without an end of line, in bytes
+    naming = 1  # how many lines of `hello` give the name
     opening: bytes = b""  # what an endless line begins with, so that this door is the one that is reached
     at_once: int  # messages that may be through within three seconds, if flood control works
 
@@ -175,6 +176,65 @@ class Json(Door):
         return json.dumps(request).encode() + b"\n"
 
 
+CAPS = "CAP REQ :batch draft/chathistory echo-message labeled-response message-tags server-time"
+
+
+class Irc(Door):
+    """IRC clients, who have asked for their own messages back: that is their receipt, and is told by its label."""
+
+    name = "irc"
+    longest = 380  # what surely fits a line for others, with anybody's source before it
+    most = 16 * 1024
+    opening = b"PRIVMSG #torture :"
+    at_once = 80
+    naming = 2
+
+    line = re.compile(r"(?:@\S+ )?:(\S+) (\S+) ?(.*)", re.DOTALL)
+
+    def __init__(self) -> None:
+        self.room = "#lobby"
+
+    def hello(self, name: str, password: str | None = None, room: str | None = None, client: str = "") -> bytes:
+        self.room = room or "#lobby"
+        lines = [f"NICK {name}", "USER user 0 * :Somebody", CAPS, f"JOIN {self.room}"]
+        return "".join(f"{line}\r\n" for line in ([f"PASS :{password}"] if password else []) + lines).encode()
+
+    def say(self, text: str, message_id: str = "") -> bytes:
+        return self.say_bytes(text.encode("utf-8", "surrogatepass"))
+
+    def say_bytes(self, text: bytes) -> bytes:
+        return f"@label=said PRIVMSG {self.room} :".encode() + text + b"\r\n"
+
+    def command(self, line: str) -> bytes:
+        if line.startswith("/join #"):
+            self.room = line.removeprefix("/join ")  # what is said next is said there
+        return f"CHAT :{line}\r\n".encode("utf-8", "surrogatepass")
+
+    def hear(self, line: bytes) -> Heard:
+        text = line.removesuffix(b"\r").decode("utf-8", "replace")
+        found = self.line.fullmatch(text)
+        if found is None:
+            return Heard("error", text) if text.startswith("ERROR ") else DOORS["line"].hear(line)
+        source, command, rest = found.groups()
+        author = source.partition("!")[0]
+        to, _, said = rest.partition(" :")
+        if command == "PRIVMSG":
+            tags = text.partition(" ")[0]
+            seq = re.search(r"[@;]msgid=(\d+)", tags)
+            acted = said.startswith("\x01ACTION ")
+            said = said.removeprefix("\x01ACTION ").removesuffix("\x01")
+            kind = ("emoted" if acted else "said") if to.startswith("#") else "told"
+            return Heard("receipt" if "label=" in tags else kind, said, author, to, int(seq[1]) if seq else 0)
+        if command == "001":
+            return Heard("welcome", text)
+        refused = command in ("FAIL", "ERROR") or (command.isdigit() and command >= "400" and command != "422")
+        return Heard("error" if refused else "other", text)
+
+    def texts(self, received: bytes) -> Iterator[str]:
+        for line in received.decode().split("\r\n"):
+            yield line.replace("\x01", "")  # /me, as IRC has it
+
+
 def strings(value: Any) -> Iterator[str]:
     """All strings in a JSON value."""
     if isinstance(value, str):
@@ -188,4 +248,4 @@ def strings(value: Any) -> Iterator[str]:
             yield from strings(one)
 
 
-DOORS: dict[str, Door] = {door.name: door for door in (Line(), Json(), LineInTls())}
+DOORS: dict[str, Door] = {door.name: door for door in (Line(), Json(), Irc(), LineInTls())}

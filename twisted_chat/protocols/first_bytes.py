@@ -54,7 +54,10 @@ IRC_WORDS = begins_with(b"CAP ", b"NICK ", b"USER ", b"PASS ", b"PING ", b"QUIT 
 
 
 def irc(data: bytes) -> bool | None:
-    """Fits IRC, also behind tags or a source (RFC 1459, 2.3.1): ``:old NICK new``."""
+    """Fits IRC, also behind a byte order mark, and tags or a source (RFC 1459, 2.3.1): ``:old NICK new``."""
+    if BYTE_ORDER_MARK.startswith(data):
+        return None
+    data = data.removeprefix(BYTE_ORDER_MARK)
     if data[:1] in (b":", b"@"):
         prefix, blank, data = data.partition(b" ")
         if not blank:

@@ -64,7 +64,8 @@ class Message:
 
 def parse(line: bytes) -> Message | None:
     """A line without its end, as a message; None if it is empty. Raises `BadLine`."""
-    if not line.translate(None, b"\0\r "):
+    line = line.lstrip(b"\0\r ")
+    if not line:
         return None
     tags: dict[str, str] = {}
     if line.startswith(b"@"):
