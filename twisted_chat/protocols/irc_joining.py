@@ -188,7 +188,7 @@ def list_rooms(irc: IrcConnection, params: Sequence[str]) -> None:
     conditions = parse_list(params)
     irc.reply(Numeric.RPL_LISTSTART)
     for room in hub.rooms_seen_by(irc.session):
-        people = len(room.people())
+        people = room.size
         topic_age = now - (room.topic_at or room.record.created) if room.topic else None
         if people and conditions.match(room.key, people, now - room.record.created, topic_age):
             irc.reply(Numeric.RPL_LIST, room.key, people, room.topic)
