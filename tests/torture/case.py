@@ -77,9 +77,15 @@ CASES: list[Case] = []
 
 # Why a case is not on a door, where it is so for several.
 NOWHERE: Mapping[str, str] = {}
-NO_TELNET = {"json": "programs speak no telnet"}
-FIRST_WORDS = {"json": "what is said first decides which door it is"}
-ABOUT_THE_DISK = dict.fromkeys(("line", "tls"), "the disk does not know through which door it came: programs can tell most")
+NO_TELNET = dict.fromkeys(("json", "irc"), "programs speak no telnet")
+NOT_IRC = {
+    "irc": "its lines have 512 bytes, whose spaces and colons part words, and it says in numbers what others say in a sentence:"
+    " see tests/test_irc_talking.py"
+}
+FIRST_WORDS = dict.fromkeys(("json", "irc"), "what is said first decides which door it is")
+ABOUT_THE_DISK = dict.fromkeys(
+    ("line", "tls", "irc"), "the disk does not know through which door it came: programs can tell most"
+)
 
 
 def case(

@@ -182,7 +182,7 @@ CAPS = "CAP REQ :batch draft/chathistory echo-message labeled-response message-t
 class Irc(Door):
     """IRC clients, who have asked for their own messages back: that is their receipt, and is told by its label."""
 
-    name = "irc"
+    name = dialect = "irc"
     longest = 380  # what surely fits a line for others, with anybody's source before it
     most = 16 * 1024
     opening = b"PRIVMSG #torture :"
@@ -208,7 +208,7 @@ class Irc(Door):
     def command(self, line: str) -> bytes:
         if line.startswith("/join #"):
             self.room = line.removeprefix("/join ")  # what is said next is said there
-        return f"CHAT :{line}\r\n".encode("utf-8", "surrogatepass")
+        return f"CHAT :{line[:120]}\r\n".encode("utf-8", "surrogatepass")  # what fits, also where a character has four bytes
 
     def hear(self, line: bytes) -> Heard:
         text = line.removesuffix(b"\r").decode("utf-8", "replace")
@@ -227,7 +227,9 @@ class Irc(Door):
             return Heard("receipt" if "label=" in tags else kind, said, author, to, int(seq[1]) if seq else 0)
         if command == "001":
             return Heard("welcome", text)
-        refused = command in ("FAIL", "ERROR") or (command.isdigit() and command >= "400" and command != "422")
+        refused = command in ("FAIL", "ERROR") or (
+            command.isdigit() and (command >= "400" or command == "263") and command != "422"
+        )
         return Heard("error" if refused else "other", text)
 
     def texts(self, received: bytes) -> Iterator[str]:

@@ -113,7 +113,7 @@ def flushed_before(arena: Arena, door: Door) -> str:
         subprocess.run(["pkill", "-TERM", "-P", str(victim.pid)], check=False)
         victim.process.wait(PATIENCE)
     lines = trace.read_text(errors="replace").splitlines()
-    marks = ("I received your message - 'traced'", r"\"kept\":true")
+    marks = ("I received your message - 'traced'", r"\"kept\":true", "@label=said;")
     sent = next(number for number, line in enumerate(lines) if "send" in line and any(mark in line for mark in marks))
     written = max(number for number, line in enumerate(lines[:sent]) if "pwrite64" in line and "chat.db-wal" in line)
     between = lines[written:sent]

@@ -3,7 +3,7 @@
 import time
 
 from torture.arena import Arena
-from torture.case import DROPPED, KEPT, ORDINARY, Setup, case, expect
+from torture.case import DROPPED, KEPT, NOT_IRC, ORDINARY, Setup, case, expect
 from torture.checker import Life, check
 from torture.doors import DOORS, Door
 from torture.network import Person, fresh_address, fresh_name
@@ -70,7 +70,9 @@ def idle(arena: Arena, door: Door) -> str:
     return ORDINARY
 
 
-@case("T76", "a reader that takes nothing, in a busy room: nobody notices, and it reads on from where it was", "O")
+@case(
+    "T76", "a reader that takes nothing, in a busy room: nobody notices, and it reads on from where it was", "O", not_on=NOT_IRC
+)
 def stalled_reader(arena: Arena, door: Door) -> str:
     room = fresh_name("#busy")
     reader = arena.enter(door, room=room)

@@ -1,7 +1,7 @@
 """Names that are not free, that look like others, or that are no names."""
 
 from torture.arena import Arena
-from torture.case import IGNORED, case, expect
+from torture.case import IGNORED, NOT_IRC, case, expect
 from torture.doors import DOORS, Door
 from torture.network import fresh_name
 
@@ -61,7 +61,7 @@ def other_forms(arena: Arena, door: Door) -> str:
     return refused(arena, door, FORMS)
 
 
-@case("T55", "what is no name", "K")
+@case("T55", "what is no name", "K", not_on=NOT_IRC)
 def no_names(arena: Arena, door: Door) -> str:
     return arena.each(NO_NAMES, "K", lambda name: arena.outcome_of_naming(door, name))
 

@@ -1,7 +1,7 @@
 """Things said at the wrong time: before a name, at the end of the input, to a room one has left."""
 
 from torture.arena import ROOM, Arena
-from torture.case import DROPPED, IGNORED, KEPT, ORDINARY, case, expect
+from torture.case import DROPPED, IGNORED, KEPT, NOT_IRC, ORDINARY, case, expect
 from torture.doors import Door
 from torture.framing import TLS_HELLO
 from torture.network import PATIENCE, fresh_address, fresh_name
@@ -77,7 +77,7 @@ def silent_connections(arena: Arena, door: Door) -> str:
     return DROPPED
 
 
-@case("T71", "clients that are gone while they are sent a history of 1 MiB", "I")
+@case("T71", "clients that are gone while they are sent a history of 1 MiB", "I", not_on=NOT_IRC)
 def gone_while_reading(arena: Arena, door: Door) -> str:
     room, program = fresh_name("#long"), next(iter(arena.witnesses[1:]), arena.witnesses[0]).door
     for _ in range(10):
@@ -97,7 +97,7 @@ def gone_while_reading(arena: Arena, door: Door) -> str:
     return IGNORED
 
 
-@case("T73", "a message to a room one has just left", "K")
+@case("T73", "a message to a room one has just left", "K", not_on=NOT_IRC)
 def left_room(arena: Arena, door: Door) -> str:
     person = arena.enter(door)
     before = len(arena.shown(person.name))
@@ -110,7 +110,7 @@ def left_room(arena: Arena, door: Door) -> str:
     return KEPT
 
 
-@case("T73a", "a hundred rooms, and no more", "K")
+@case("T73a", "a hundred rooms, and no more", "K", not_on=NOT_IRC)
 def many_rooms(arena: Arena, door: Door) -> str:
     person = arena.connect(door, fresh_address())
     stem = fresh_name("#many")

@@ -10,7 +10,7 @@ from collections.abc import Callable
 from unicodedata import category
 
 from torture.arena import ROOM, Arena
-from torture.case import KEPT, ORDINARY, Setup, case, expect
+from torture.case import KEPT, NOT_IRC, ORDINARY, Setup, case, expect
 from torture.doors import Door
 from torture.network import Person, fresh_name
 
@@ -122,7 +122,7 @@ def joiners(arena: Arena, door: Door) -> str:
     return ORDINARY
 
 
-@case("T45", "one letter with 2,000 marks on it", "O")
+@case("T45", "one letter with 2,000 marks on it", "O", not_on=NOT_IRC)
 def marks(arena: Arena, door: Door) -> str:
     person = arena.enter(door)
     outcome = arena.outcome(person, door.say("z" + "\u0335" * 2000))
@@ -171,7 +171,7 @@ def html(arena: Arena, door: Door) -> str:
     return outcome
 
 
-@case("T51", "lines of IRC in a text, and CTCP", "KO")
+@case("T51", "lines of IRC in a text, and CTCP", "KO", not_on=NOT_IRC)
 def irc_in_text(arena: Arena, door: Door) -> str:
     texts = ["\x01DCC SEND x 1 2 3\x01", ":server 001 x :y", "@tag=x hi"] + (
         ["hi\r\nPRIVMSG x :y"] if door.dialect != "line" else []

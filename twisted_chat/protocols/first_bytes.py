@@ -50,7 +50,9 @@ proxy = begins_with(b"PROXY TCP", b"PROXY UNKNOWN", b"\r\n\r\n\x00\r\nQUIT\n")
 redis = begins_with(*(b"*%d\r\n$" % words for words in range(1, 10)))
 
 # IRC: how a client registers, or tries to. In capitals, as all programs send them: ``nick`` may be typed by a person.
-IRC_WORDS = begins_with(b"CAP ", b"NICK ", b"USER ", b"PASS ", b"PING ", b"QUIT :", b"JOIN #", b"AUTHENTICATE ")
+IRC_WORDS = begins_with(
+    b"CAP ", b"NICK ", b"USER ", b"PASS ", b"PING ", b"QUIT :", b"JOIN #", b"AUTHENTICATE ", b"PRIVMSG ", b"NOTICE ", b"CHAT :"
+)
 
 
 def irc(data: bytes) -> bool | None:
