@@ -17,11 +17,11 @@ from twisted.python.log import addObserver, removeObserver
 
 from twisted_chat.config import Config, Limits
 from twisted_chat.protocols import first_bytes
-from twisted_chat.protocols.connection import unsent_bytes
 from twisted_chat.protocols.detect import HANDSHAKE_SECONDS
 from twisted_chat.protocols.refusals import in_ssh
 from twisted_chat.protocols.spoken import PROTOCOLS, ROWS
 from twisted_chat.protocols.tls import TlsFactory
+from twisted_chat.sockets import unsent_bytes
 from twisted_chat.testing import Chat, Client
 
 GREETING = "Welcome to the chat server! What's your name?"

@@ -20,9 +20,9 @@ from twisted.python.failure import Failure
 from twisted_chat.config import Config, Limits
 from twisted_chat.core.gate import Full, Gate, Numbers
 from twisted_chat.core.limits import Often, Rate
-from twisted_chat.protocols.connection import CONGESTED_SECONDS, unsent_bytes
+from twisted_chat.protocols.connection import CONGESTED_SECONDS
 from twisted_chat.resources import most_connections
-from twisted_chat.sockets import ACCEPTS_A_TURN, serve, tune
+from twisted_chat.sockets import ACCEPTS_A_TURN, serve, tune, unsent_bytes
 from twisted_chat.tap import Options
 from twisted_chat.testing import Chat
 from twisted_chat.ticker import TICK_SECONDS, Ticker

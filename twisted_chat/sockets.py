@@ -4,7 +4,9 @@ import socket
 from typing import Any
 
 from twisted.internet import tcp
+from twisted.internet.abstract import FileDescriptor
 from twisted.internet.protocol import connectionDone
+from twisted.protocols.policies import ProtocolWrapper
 from twisted.python.failure import Failure
 
 # A peer that is silent is asked after a minute whether it is there still, and is gone after three questions, in seconds.
@@ -30,6 +32,18 @@ def tune(transport: Any, patience: float) -> None:
     handle.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, int(patience * 1000))
     # Telnet's Synch sends half a command as urgent data (RFC 854): out of its place, it would spoil a line.
     handle.setsockopt(socket.SOL_SOCKET, socket.SO_OOBINLINE, 1)
+
+
+def unsent_bytes(transport: object) -> int:
+    """How much a transport holds that its socket has not taken; -1 if it can't tell. Twisted has no public way to ask.
+
+    Inside TLS it is counted as encrypted: after the handshake what is written is so at once, and waits at the socket.
+    """
+    while isinstance(transport, ProtocolWrapper):
+        transport = transport.transport
+    if not isinstance(transport, FileDescriptor):
+        return -1
+    return len(transport.dataBuffer) - transport.offset + transport._tempDataLen
 
 
 def serve(port: tcp.Port) -> None:

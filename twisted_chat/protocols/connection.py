@@ -14,8 +14,6 @@ import secrets
 from collections.abc import Callable, Sequence
 from typing import ClassVar
 
-from twisted.internet.abstract import FileDescriptor
-from twisted.internet.address import IPv4Address, IPv6Address
 from twisted.internet.defer import Deferred
 from twisted.internet.error import ConnectionDone
 from twisted.internet.interfaces import (
@@ -30,7 +28,6 @@ from twisted.internet.protocol import ServerFactory
 from twisted.internet.protocol import connectionDone as CONNECTION_DONE
 from twisted.logger import Logger
 from twisted.protocols.basic import LineReceiver
-from twisted.protocols.policies import ProtocolWrapper
 from twisted.python.failure import Failure
 from zope.interface import implementer
 
@@ -44,7 +41,9 @@ from twisted_chat.core.limits import Rate
 from twisted_chat.core.room import Room
 from twisted_chat.core.session import Way
 from twisted_chat.core.settings import Settings
+from twisted_chat.protocols.addresses import address_text, ip_of, place_of
 from twisted_chat.protocols.framing import LineSplitter, NoLineEnd, TooLong
+from twisted_chat.sockets import unsent_bytes
 
 # How many lines of one connection are worked off in a reactor turn.
 LINES_A_TURN = 64
@@ -62,36 +61,6 @@ class InternalError(ChatError):
     """A bug of ours, as the person is told of it."""
 
     code = "internal-error"
-
-
-def address_text(address: IAddress) -> str:
-    """Where a connection comes from, in the words of the log: ``('127.0.0.1', 54321)``."""
-    if isinstance(address, IPv4Address | IPv6Address):
-        return repr((address.host.removeprefix("::ffff:"), address.port))
-    return repr(str(getattr(address, "name", None) or address))
-
-
-def ip_of(address: IAddress | None) -> str:
-    """The IP address, empty if there is none. IPv4 over an IPv6 socket is IPv4."""
-    return str(address.host).removeprefix("::ffff:") if isinstance(address, IPv4Address | IPv6Address) else ""
-
-
-def place_of(address: IAddress) -> str:
-    """``HOST:PORT``, ``[IPV6]:PORT``; empty if there is neither."""
-    host = ip_of(address)
-    return f"{f'[{host}]' if ':' in host else host}:{address.port}" if host else ""
-
-
-def unsent_bytes(transport: object) -> int:
-    """How much a transport holds that its socket has not taken; -1 if it can't tell. Twisted has no public way to ask.
-
-    Inside TLS it is counted as encrypted: after the handshake what is written is so at once, and waits at the socket.
-    """
-    while isinstance(transport, ProtocolWrapper):
-        transport = transport.transport
-    if not isinstance(transport, FileDescriptor):
-        return -1
-    return len(transport.dataBuffer) - transport.offset + transport._tempDataLen
 
 
 @implementer(IPushProducer)

@@ -30,7 +30,8 @@ from twisted.python.failure import Failure
 from zope.interface import implementer
 
 from twisted_chat.core.gate import Full, Gate, Slot
-from twisted_chat.protocols.connection import LineConnection, address_text, ip_of
+from twisted_chat.protocols.addresses import address_text, ip_of
+from twisted_chat.protocols.connection import LineConnection
 from twisted_chat.protocols.first_bytes import Fits
 from twisted_chat.protocols.text import sentence
 from twisted_chat.sockets import tune

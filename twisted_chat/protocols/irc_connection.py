@@ -82,7 +82,7 @@ class IrcConnection(LineConnection):
         self._command = "*"
         self._out = Replies(self.people.server, super().write)
         self._reads: dict[str, int] = {}
-        self.dialect = Irc(self.people)
+        self.dialect = self.factory.dialect(frozenset())
         super().connectionMade()
         self.session.lands = False
 
@@ -231,7 +231,7 @@ class IrcConnection(LineConnection):
 
     def speak(self) -> None:
         """Follow the capabilities that are enabled now."""
-        self.session.speak(Irc(self.people, SHARED & self.caps.enabled))
+        self.session.speak(self.factory.dialect(SHARED & self.caps.enabled))
         self.session.shows_past = "draft/chathistory" not in self.caps.enabled
 
     def reply(self, numeric: Numeric, *values: object, text: str | None = None) -> None:
@@ -311,6 +311,13 @@ class PeopleFactory(ChatFactory):
         super().__init__(hub, table, config, clock, connections)
         name = config.server_name or socket.gethostname()
         self.people = Everybody(hub, name if "." in name else f"{name}.chat")  # without a dot clients take it for a nick
+        self._dialects: dict[frozenset[str], Irc] = {}
+
+    def dialect(self, caps: frozenset[str]) -> Irc:
+        """The one dialect of all who have asked for these capabilities: readers with the very same are quickly served."""
+        if caps not in self._dialects:
+            self._dialects[caps] = Irc(self.people, caps)
+        return self._dialects[caps]
 
 
 def _called_by(when: Callable[[Callable[[], None]], None]) -> Deferred[None]:

@@ -16,7 +16,7 @@ from twisted.python.failure import Failure
 from zope.interface import implementer
 
 from twisted_chat.core.events import Refused
-from twisted_chat.protocols.connection import place_of
+from twisted_chat.protocols.addresses import place_of
 from twisted_chat.protocols.json_codec import JSON
 from twisted_chat.protocols.text import sentence
 
