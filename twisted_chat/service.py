@@ -15,7 +15,7 @@ from collections.abc import Coroutine
 from dataclasses import replace
 from pathlib import Path
 from random import SystemRandom
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from twisted.application.service import Service
 from twisted.internet.address import IPv4Address, IPv6Address
@@ -39,7 +39,6 @@ from twisted_chat.core.ports import MessageLog, Records
 from twisted_chat.core.text import clean
 from twisted_chat.listening import places, try_to_listen
 from twisted_chat.logs import LogWriter
-from twisted_chat.metrics import Metrics
 from twisted_chat.protocols.spoken import Frame, chosen, port_factory, ways_in
 from twisted_chat.protocols.tls import Credentials
 from twisted_chat.sockets import serve
@@ -53,6 +52,10 @@ from twisted_chat.storage.sqlite import SqliteLog
 from twisted_chat.ticker import Ticker
 
 LIMITS_OFF = "[LIMITS OFF] Nobody is held to a rate or a number of connections. This is for benchmarks only."
+
+
+if TYPE_CHECKING:
+    from twisted_chat.metrics import Metrics
 
 
 class CannotStart(Exception):
@@ -185,6 +188,10 @@ class ChatService(Service):
         for endpoint, words in self._places:
             self._listen(endpoint, port_factory(self._frame, words))
         if self._config.metrics:
+            from twisted_chat.metrics import (
+                Metrics,  # with all of twisted.web: a tenth of the start, for who does not ask for it
+            )
+
             self._metrics = Metrics(self._frame, self._reactor)
             self._listen(self._config.metrics, self._metrics.site)
         self._tell_fingerprint()
