@@ -58,11 +58,9 @@ def format_line(message: Message) -> bytes:
     return format_tags(message.tags) + format_body(message.source, message.command, message.params)
 
 
-PLACEABLE = st.characters(exclude_categories=["Cs"], exclude_characters="\0\r\n")
+PLACEABLE = st.characters(exclude_categories=["Cs", "Cc"], include_characters="\x01")
 TEXT = st.text(PLACEABLE, max_size=60)
-MIDDLE = st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\0\r\n "), min_size=1, max_size=20).filter(
-    lambda word: word[0] != ":"
-)
+MIDDLE = st.text(PLACEABLE.filter(lambda char: char != " "), min_size=1, max_size=20).filter(lambda word: word[0] != ":")
 KEY = st.from_regex(r"\A\+?([a-z0-9.-]{1,8}/)?[A-Za-z0-9-]{1,8}\Z")
 TAGS = st.dictionaries(KEY, st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\0"), max_size=20), max_size=4)
 MESSAGES = st.builds(

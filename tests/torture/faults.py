@@ -17,7 +17,7 @@ from pathlib import Path
 from daemons import ENVIRONMENT, TWISTD
 
 from torture.arena import Arena
-from torture.case import ABOUT_THE_DISK, DROPPED, KEPT, ORDINARY, USUAL, FellShort, Setup, case, expect
+from torture.case import ABOUT_THE_DISK, DROPPED, KEPT, NOT_IRC, ORDINARY, USUAL, FellShort, Setup, case, expect
 from torture.checker import Life, check
 from torture.doors import Door
 from torture.network import PATIENCE, Person, fresh_name
@@ -121,7 +121,7 @@ def flushed_before(arena: Arena, door: Door) -> str:
     return ORDINARY
 
 
-@case("T87", "a full disk: talk goes on, senders are told, the room is told once, and it ends by itself", "O")
+@case("T87", "a full disk: talk goes on, senders are told, the room is told once, and it ends by itself", "O", not_on=NOT_IRC)
 def full_disk(arena: Arena, door: Door) -> str:
     with small_disk(arena.folder(), 8 * 1024 * 1024) as disk, daemon(disk / "state") as victim:
         with guest(victim, door) as person, guest(victim, door) as reader:

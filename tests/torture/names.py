@@ -101,7 +101,9 @@ def command_names(arena: Arena, door: Door) -> str:
     not_on=dict.fromkeys(("line", "tls"), "none of it can stand in a line, but as what other cases send"),
 )
 def broken_names(arena: Arena, door: Door) -> str:
-    names = ("a\nb", "a\tb", "a\0b", "a\u202eb", "a b", "a\r\nb", "a\x1b[2Jb")
+    names = ["a\nb", "a\tb", "a\0b", "a\u202eb", "a b", "a\r\nb", "a\x1b[2Jb"]
+    if door.dialect == "irc":
+        del names[2]  # there a zero is dropped where it comes in, as the line's end is
     return arena.each(names, "K", lambda name: arena.outcome_of_naming(door, name))
 
 

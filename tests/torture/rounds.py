@@ -23,7 +23,7 @@ from torture.victim import Victim, kept
 
 ROOM = "#rounds"
 # How many messages a writer says in a life, with those that are said again: less than flood control lets through at once.
-BURST = {"json": 120, "line": 30, "tls": 30}
+BURST = {"json": 120, "line": 30, "tls": 30, "irc": 25}
 
 
 def message_of(text: str) -> Message | None:

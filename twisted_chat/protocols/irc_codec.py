@@ -2,7 +2,8 @@
 
 1. Tags and the rest of a line have a limit each: 4094 bytes of tag data from a client, 512 bytes with the CR LF.
 2. Text is UTF-8, as ISUPPORT ``UTF8ONLY`` promises. `parse` raises `BadLine` and nothing else.
-3. NUL and CR are dropped where they come in, and are a space where they would go out: a line stays one line.
+3. NUL and CR are dropped where they come in. Where they would go out they are a space, as all control characters: a line
+   stays one line, and what it repeats of a client's own words controls no terminal.
 4. What goes out never raises. A parameter that can't stand where it is (empty, with a space, after a colon) becomes ``*``.
 5. A line that would be too long is cut between characters. Tags are never cut: who adds them keeps within `OUR_TAGS`.
 """
@@ -28,8 +29,9 @@ _ESCAPES = {";": r"\:", " ": r"\s", "\\": r"\\", "\r": r"\r", "\n": r"\n", "\0":
 _ESCAPED = re.compile(r"[; \\\r\n\0]")
 _UNESCAPES = {":": ";", "s": " ", "r": "\r", "n": "\n"}
 _ESCAPE = re.compile(r"\\(.?)", re.DOTALL)
-_LINE_ENDS = str.maketrans("\0\r\n", "   ")
-_UNFIT = re.compile(r"[ \0\r\n]|^:|^\Z")  # to stand before other parameters
+# What is a space where it would go out: line ends, and all that could control a terminal, but what marks a CTCP.
+_CONTROLS = {code: " " for code in (*range(0x20), *range(0x7F, 0xA0)) if code != 0x01}
+_UNFIT = re.compile(r"[ \x00\x02-\x1f\x7f-\x9f]|^:|^\Z")  # to stand before other parameters
 
 
 class BadLine(BadText):
@@ -136,7 +138,7 @@ def format_body(source: str, command: str, params: Sequence[str], *, text: bool 
     words += ["*" if _UNFIT.search(word) else word for word in params[:-1]]
     if params:
         words.append(f":{params[-1]}" if text or command in TEXTS or _UNFIT.search(params[-1]) else params[-1])
-    return clipped(" ".join(words).translate(_LINE_ENDS).encode("utf-8", "replace"), LONGEST) + b"\r\n"
+    return clipped(" ".join(words).translate(_CONTROLS).encode("utf-8", "replace"), LONGEST) + b"\r\n"
 
 
 def clipped(data: bytes, most: int) -> bytes:
