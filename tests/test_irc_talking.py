@@ -170,7 +170,7 @@ def test_what_is_not_kept_is_said(chat: Chat, monkeypatch: pytest.MonkeyPatch) -
     settle = chat.log._settle  # type: ignore[attr-defined]
     monkeypatch.setattr(chat.log, "_settle", lambda batches, duplicates: settle(batches, None))
     found = foo.told("PRIVMSG #chan :x")
-    assert found == [("PRIVMSG", "#chan", "x"), ("WARN", "PRIVMSG", "NOT_KEPT", "Your message was shown, but not kept.")]
+    assert found == [("PRIVMSG", "#chan", "x"), ("WARN", "PRIVMSG", "NOT_KEPT", "Your message was shown, but not kept: 'x'")]
 
 
 def test_history(chat: Chat) -> None:

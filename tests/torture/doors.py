@@ -190,6 +190,7 @@ class Irc(Door):
     naming = 2
 
     line = re.compile(r"(?:@\S+ )?:(\S+) (\S+) ?(.*)", re.DOTALL)
+    lost = re.compile(r"NOT_KEPT :Your message was shown, but not kept: '(.*)'", re.DOTALL)
 
     def __init__(self) -> None:
         self.room = "#lobby"
@@ -227,6 +228,8 @@ class Irc(Door):
             return Heard("receipt" if "label=" in tags else kind, said, author, to, int(seq[1]) if seq else 0)
         if command == "001":
             return Heard("welcome", text)
+        if found := self.lost.search(rest):
+            return Heard("lost", found[1])
         refused = command in ("FAIL", "ERROR") or (
             command.isdigit() and (command >= "400" or command == "263") and command != "422"
         )

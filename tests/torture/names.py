@@ -103,7 +103,7 @@ def command_names(arena: Arena, door: Door) -> str:
 def broken_names(arena: Arena, door: Door) -> str:
     names = ["a\nb", "a\tb", "a\0b", "a\u202eb", "a b", "a\r\nb", "a\x1b[2Jb"]
     if door.dialect == "irc":
-        del names[2]  # there a zero is dropped where it comes in, as the line's end is
+        del names[4], names[2]  # there a blank ends the name, and a zero is dropped where it comes in
     return arena.each(names, "K", lambda name: arena.outcome_of_naming(door, name))
 
 

@@ -12,6 +12,7 @@
 """
 
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 
 from twisted.internet.interfaces import (
@@ -185,8 +186,14 @@ class TurnedAway(Protocol):
         self._why = why
 
     def connectionMade(self) -> None:
-        """Called by the transport. So few bytes go into any socket's buffer: the peer need not read for this to end."""
+        """Called by the transport. So few bytes go into any socket's buffer: the peer need not read for this to end.
+
+        What it has sent already is taken out unread: else closing were a reset, and it might lose what it is told.
+        """
         self.transport.write(sentence(self._why))
+        if hasattr(self.transport, "getHandle"):
+            with suppress(OSError):
+                self.transport.getHandle().recv(65536)
         self.transport.loseConnection()
 
 

@@ -83,7 +83,8 @@ class IrcProtocol(IrcConnection):
                 if said is not None:
                     self.show(said)
                 if not answer.kept and not isinstance(said, Whispered):
-                    self.fail("PRIVMSG", "NOT_KEPT", text="Your message was shown, but not kept.", kind="WARN")
+                    why = f"Your message was shown, but not kept: '{answer.text}'"
+                    self.fail("PRIVMSG", "NOT_KEPT", text=why, kind="WARN")
             case History():
                 self._pasts[answer.room] = answer
             case People():
