@@ -11,7 +11,7 @@ from bench.figures import figure
 from bench.report import Result, amount
 
 ROW, GAP, LEFT, WIDTH, RIGHT = 18, 26, 150, 520, 110
-COLOURS = {"chat": "#2a7f62", "chat-json": "#6bb39b", "limit": "#bbbbbb", "plain": "#999999"}
+COLOURS = {"chat": "#2a7f62", "chat-json": "#6bb39b", "chat-irc": "#6bb39b", "limit": "#bbbbbb", "plain": "#999999"}
 PEER = "#c0733d"
 
 

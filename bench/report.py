@@ -20,8 +20,9 @@ Medians of the rounds, with the least and the most in brackets. **L**: the load 
 so the rate says nothing about the server. **D**: other programs used more than {DISTURBANCE:.0%} of a core meanwhile. CPU is
 the server's, user and system, all threads; *vs chat* is this server's by ours. Latency is from before the send until after
 the receive, in the load; receipts are those of programs. *Served* is what the talkers got who got least and most, in
-percent of an equal share. `chat` speaks lines for people, `chat-json` is the same daemon with programs, `chat-none` keeps
-nothing; `plain` and `limit` are `bench/plain.py` and `bench/limit.c`. The peers keep nothing, and leave TCP_NODELAY off;
+percent of an equal share. `chat` speaks lines for people, `chat-json` is the same daemon with programs, `chat-irc` the same
+with IRC clients, whose words are those of the peers; `chat-none` keeps nothing; `plain` and `limit` are `bench/plain.py` and
+`bench/limit.c`. The peers keep nothing, and leave TCP_NODELAY off;
 with `-nodelay` it is forced on. Bytes differ with the dialect, so rates compare with some care."""
 
 

@@ -6,7 +6,7 @@ talkers are 34 KB a reader: ngIRCd cuts off whoever is 64 KB behind.
 
 from dataclasses import dataclass
 
-OURS = ("chat", "chat-json")
+OURS = ("chat", "chat-json", "chat-irc")
 PEERS = ("ngircd", "inspircd")
 UNDELAYED = ("ngircd-nodelay", "inspircd-nodelay")
 BOUNDS = ("plain", "limit")
@@ -66,7 +66,7 @@ SCENARIOS = {
     ),
     "d": Scenario(
         "coming in, and being there",
-        ("chat", *PEERS, *BOUNDS),
+        ("chat", "chat-irc", *PEERS, *BOUNDS),
         (Case("5,000, as fast as they get in", people=5000), Case("1,000 at once", people=1000, together=True)),
         once=True,
     ),
