@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 from enum import Enum
-from typing import Protocol
+from typing import Protocol, TypeVar
 
 from twisted_chat.core import names
 from twisted_chat.core.events import KEPT, Event, Noticed, RoomEvent, Whispered
@@ -44,6 +44,32 @@ class Dialect(Protocol):
         """The same for messages that don't name the reader."""
 
     def __hash__(self) -> int: ...
+
+
+D = TypeVar("D", bound="Unstyled")
+
+
+class Unstyled:
+    """The half of a `Dialect` that programs and IRC clients have in common: they make of an event what they like themselves."""
+
+    __slots__ = ()
+
+    @property
+    def alerts(self) -> bool:
+        """A client looks for its name itself."""
+        return False
+
+    def styled(self: D, settings: Settings, name: str) -> D:
+        """Its settings are its own."""
+        return self
+
+    def aside(self: D) -> D:
+        """Every event names its room already."""
+        return self
+
+    def unalarmed(self: D) -> D:
+        """No message looks otherwise than the others."""
+        return self
 
 
 class Fate(Enum):

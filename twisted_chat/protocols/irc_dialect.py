@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 
-from twisted_chat.core.batch import Dialect
+from twisted_chat.core.batch import Unstyled
 from twisted_chat.core.events import (
     Changed,
     Deleted,
@@ -29,7 +29,6 @@ from twisted_chat.core.events import (
     TopicSet,
     Whispered,
 )
-from twisted_chat.core.settings import Settings
 from twisted_chat.protocols.irc_codec import LONGEST, action, format_body, format_tags, pieces, space_for_text
 from twisted_chat.protocols.irc_modes import format_modes, in_lines
 from twisted_chat.protocols.irc_people import People
@@ -45,28 +44,11 @@ Line = tuple[Mapping[str, str], bytes]
 
 
 @dataclass(frozen=True, slots=True)
-class Irc:
+class Irc(Unstyled):
     """The dialect of IRC clients that have asked for these capabilities, of those in `SHARED`."""
 
     people: People = field(compare=False, repr=False)
     caps: frozenset[str] = frozenset()
-
-    @property
-    def alerts(self) -> bool:
-        """Clients look for their nick themselves."""
-        return False
-
-    def styled(self, settings: Settings, name: str) -> Dialect:
-        """Clients have settings of their own."""
-        return self
-
-    def aside(self) -> Dialect:
-        """Every line names its room already."""
-        return self
-
-    def unalarmed(self) -> Dialect:
-        """A client looks for its nick itself."""
-        return self
 
     def echoes(self, event: RoomEvent) -> bool:
         """What one has done oneself one's own connection shows, but for what is said to oneself."""

@@ -13,9 +13,8 @@ from types import UnionType
 from typing import Any, get_args, get_origin, get_type_hints
 
 from twisted_chat.core import events
-from twisted_chat.core.batch import Dialect
+from twisted_chat.core.batch import Unstyled
 from twisted_chat.core.events import Event, RoomEvent
-from twisted_chat.core.settings import Settings
 
 TYPES: dict[str, type[Event]] = {
     "said": events.Said,
@@ -138,25 +137,8 @@ def line(members: Mapping[str, Any]) -> bytes:
     return json.dumps(members, ensure_ascii=False, separators=(",", ":")).encode("utf-8", "replace") + b"\n"
 
 
-class Json:
+class Json(Unstyled):
     """The dialect of programs: they are shown everything, their own messages too. All of them read the same bytes."""
-
-    @property
-    def alerts(self) -> bool:
-        """No message looks otherwise than the others."""
-        return False
-
-    def styled(self, settings: Settings, name: str) -> Dialect:
-        """Programs are shown everything, whatever is set."""
-        return self
-
-    def aside(self) -> Dialect:
-        """Every event names its room already."""
-        return self
-
-    def unalarmed(self) -> Dialect:
-        """A program looks for its name itself."""
-        return self
 
     def render(self, happened: Iterable[Event]) -> bytes:
         """Events as JSON lines."""

@@ -97,57 +97,55 @@ def slow(call: Call, seconds: str) -> None:
 @table.command("op", "NAME", role=Role.OWNER)
 def op(call: Call, name: str) -> None:
     """Make somebody an operator of this room: a registered person for good, a guest as long as they are here."""
-    room, key = mine(call), names.fold(name)
-    shown = _known(call, room, name)
-    if key in call.hub.registry.accounts:
-        if key in room.policy.operators:
-            return
-        room.change(operators=(*room.policy.operators, key))
-    elif key in room.granted:
-        return
-    else:
-        room.granted.add(key)
-    change(call, room, f"made {shown} an operator", ("+", "operators", shown))
+    _raise(call, name, "operators", mine(call).granted, "made {} an operator")
 
 
 @table.command("deop", "NAME", role=Role.MODERATOR)
 def deop(call: Call, name: str) -> None:
     """Take the operator's rights of this room from somebody, or from yourself."""
-    room, key = mine(call), names.fold(name)
-    if key != call.me.key:
+    room = mine(call)
+    if names.fold(name) != call.me.key:
         call.require(Role.OWNER)
-    if key not in room.policy.operators and key not in room.granted:
-        raise NoSuchPerson(f"{names.shown(name)} is no operator of {room.key}.")
-    shown = _shown(call, key)
-    room.granted.discard(key)
-    room.change(operators=tuple(one for one in room.policy.operators if one != key))
-    change(call, room, f"took the operator's rights from {shown}", ("-", "operators", shown))
+    _lower(call, name, "operators", room.granted, f"is no operator of {room.key}", "took the operator's rights from {}")
 
 
 @table.command("voice", "NAME", role=Role.MODERATOR)
 def voice(call: Call, name: str) -> None:
     """Let somebody speak in this room while it is moderated: a registered person for good, a guest as long as they are here."""
-    room, key = mine(call), names.fold(name)
-    shown = _known(call, room, name)
-    if key in room.voiced or key in room.policy.voices:
-        return
-    if key in call.hub.registry.accounts:
-        room.change(voices=(*room.policy.voices, key))
-    else:
-        room.voiced.add(key)
-    change(call, room, f"gave {shown} a voice", ("+", "voices", shown))
+    _raise(call, name, "voices", mine(call).voiced, "gave {} a voice")
 
 
 @table.command("devoice", "NAME", role=Role.MODERATOR)
 def devoice(call: Call, name: str) -> None:
     """Take the voice from somebody."""
+    room = mine(call)
+    _lower(call, name, "voices", room.voiced, f"has no voice in {room.key}", "took the voice from {}")
+
+
+def _raise(call: Call, name: str, member: str, guests: set[str], done: str) -> None:
+    """Give somebody a standing: who is registered is named by that member of the policy, others are among the guests."""
     room, key = mine(call), names.fold(name)
-    if key not in room.voiced and key not in room.policy.voices:
-        raise NoSuchPerson(f"{names.shown(name)} has no voice in {room.key}.")
+    shown = _known(call, room, name)
+    there: tuple[str, ...] = getattr(room.policy, member)
+    if key in there or (key in guests and key not in call.hub.registry.accounts):
+        return
+    if key in call.hub.registry.accounts:
+        room.change(**{member: (*there, key)})
+    else:
+        guests.add(key)
+    change(call, room, done.format(shown), ("+", member, shown))
+
+
+def _lower(call: Call, name: str, member: str, guests: set[str], lacking: str, done: str) -> None:
+    """Take it away. Raises `NoSuchPerson` if they have not got it."""
+    room, key = mine(call), names.fold(name)
+    there: tuple[str, ...] = getattr(room.policy, member)
+    if key not in there and key not in guests:
+        raise NoSuchPerson(f"{names.shown(name)} {lacking}.")
     shown = _shown(call, key)
-    room.voiced.discard(key)
-    room.change(voices=tuple(one for one in room.policy.voices if one != key))
-    change(call, room, f"took the voice from {shown}", ("-", "voices", shown))
+    guests.discard(key)
+    room.change(**{member: tuple(one for one in there if one != key)})
+    change(call, room, done.format(shown), ("-", member, shown))
 
 
 def _known(call: Call, room: Room, name: str) -> str:
