@@ -96,6 +96,7 @@ def shown(name: str) -> str:
     return shortened(name, LONGEST)
 
 
+@lru_cache(maxsize=4096)
 def room(name: str) -> str:
     """The key of the room of this name, ``#`` included. The ``#`` may be missing from what was typed.
 

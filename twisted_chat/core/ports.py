@@ -108,7 +108,7 @@ class MessageLog(Protocol):
         """Add an event that carries `number()`. ``key`` is the message's own id: the disk keeps one message a key."""
 
     def fresh(self, after: int) -> Sequence[RoomEvent]:
-        """The events that were added after this number and are not delivered yet, room by room."""
+        """The events that were added after this number and are not delivered yet, in their order."""
 
     def when_delivered(self, call: Callable[[], None]) -> None:
         """Call once everything that was added is delivered; at once if that is so now."""

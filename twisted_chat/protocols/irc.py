@@ -71,8 +71,12 @@ class IrcProtocol(IrcConnection):
 
     def tell(self, answers: Sequence[Answer | RoomEvent]) -> None:
         """Called by the session."""
-        for answer in answers:
-            self._tell(answer)
+        self._out.hold()
+        try:
+            for answer in answers:
+                self._tell(answer)
+        finally:
+            self._out.release()
 
     def _tell(self, answer: Answer | RoomEvent) -> None:
         match answer:
@@ -129,7 +133,7 @@ class IrcProtocol(IrcConnection):
 
     def say_last(self, sentence: str) -> None:
         """Say why this is the end."""
-        super().write(format_body("", "ERROR", (f"Closing link: {sentence}",)))
+        self._out.last(format_body("", "ERROR", (f"Closing link: {sentence}",)))
 
 
 class IrcFactory(PeopleFactory):

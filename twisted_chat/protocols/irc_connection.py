@@ -119,6 +119,7 @@ class IrcConnection(LineConnection):
 
     def _work_on(self, message: Message, verb: Verb | None) -> Answering | None:
         self._begin(message.command, message.tags)
+        self._out.hold()
         answering: Answering | None = None
         try:
             if self._may(message, verb) and verb is not None:
@@ -128,6 +129,7 @@ class IrcConnection(LineConnection):
         finally:
             if answering is None:
                 self._out.end()
+            self._out.release()
         return None if answering is None else self._finish(answering)
 
     async def _finish(self, answering: Answering) -> None:
@@ -164,7 +166,8 @@ class IrcConnection(LineConnection):
             self.factory.table.invoke(self.call(in_room=room), name, arguments)
         finally:
             self._quiet = False
-        self.own(self._mine(before))
+        if "echo-message" in self.caps.enabled:
+            self.own(self._mine(before))
 
     async def do(self, name: str, *arguments: str, room: Room | None = None, quiet: bool = True) -> list[RoomEvent]:
         """Run a command. What it has added to the log comes back: `own` shows it. If ``quiet``, remarks are not shown."""

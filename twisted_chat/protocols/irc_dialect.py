@@ -29,7 +29,7 @@ from twisted_chat.core.events import (
     TopicSet,
     Whispered,
 )
-from twisted_chat.protocols.irc_codec import LONGEST, action, format_body, format_tags, pieces, space_for_text
+from twisted_chat.protocols.irc_codec import LONGEST, action, format_body, format_tags, format_text, pieces, space_for_text
 from twisted_chat.protocols.irc_modes import format_modes, in_lines
 from twisted_chat.protocols.irc_people import People
 from twisted_chat.protocols.irc_queries import format_time, milliseconds
@@ -143,7 +143,7 @@ class Irc(Unstyled):
         tags = self.tags(event.author, event.time, event.seq)
         space = space_for_text(source, command, to) - (len(action("")) if acting else 0)
         for piece in pieces(text, space) if len(text) * 4 > space else (text,):
-            yield tags, format_body(source, command, (to, action(piece) if acting else piece))
+            yield tags, format_text(source, command, to, action(piece) if acting else piece)
             if "msgid" in tags:
                 tags = {key: value for key, value in tags.items() if key != "msgid"}
 

@@ -41,7 +41,8 @@ class People:
         self.watched: dict[str, set[Callable[[str, str], None]]] = {}  # by key: told of the name and "on" or "off" (MONITOR)
         self.reads: dict[str, dict[str, int]] = {}  # by account: how far they have read, see `irc_past`
         self.started = hub.now()
-        self.most = 0  # people at once
+        self.total = 0  # connections with a name
+        self.most = 0  # of them at once
         self._hub = hub
         self._gone: deque[Gone] = deque(maxlen=MOST_GONE)
         hub.watchers.append(self._moved)
@@ -81,6 +82,11 @@ class People:
         """Whether somebody has set a mode for themselves."""
         return letter in self.modes.get(session.id, "")
 
+    @property
+    def invisible(self) -> int:
+        """How many have set that mode for themselves."""
+        return sum("i" in letters for letters in self.modes.values())
+
     def gone(self, name: str) -> list[Gone]:
         """Who has had a name before, the latest first."""
         key = fold(name)
@@ -92,7 +98,8 @@ class People:
             self._gone.append(Gone(old, self.user(session), session.host, self.about(session), self._hub.now()))
         if not new:
             self.modes.pop(session.id, None)
-        self.most = max(self.most, self._hub.named)
+        self.total += (not old) - (not new)
+        self.most = max(self.most, self.total)
         if fold(old) == fold(new):
             return
         if old and not self.here(old):

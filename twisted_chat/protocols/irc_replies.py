@@ -3,6 +3,7 @@
 1. Without a label every line goes out at once.
 2. With one, replies are collected until the command is done, and all else that is written meanwhile waits behind them.
 3. No reply is ACK, one carries the label, several are a batch with it.
+4. What a command is answered at once, and what the core tells at once, is one write, however many lines it has.
 """
 
 from __future__ import annotations
@@ -25,6 +26,8 @@ class Replies:
         self._label = ""
         self._collected: list[Line] = []
         self._waiting: list[bytes] = []
+        self._held: list[bytes] = []
+        self._holds = 0
 
     @property
     def labeled(self) -> bool:
@@ -40,12 +43,40 @@ class Replies:
         if self._label:
             self._collected += lines
         else:
-            self._write(b"".join(format_tags(tags) + body for tags, body in lines))
+            self._send(b"".join(format_tags(tags) + body for tags, body in lines))
 
     def write(self, data: bytes) -> None:
         """Hand over what is no reply."""
         if self._label:
             self._waiting.append(data)
+        else:
+            self._send(data)
+
+    def hold(self) -> None:
+        """Gather what is written from now on."""
+        self._holds += 1
+
+    def release(self) -> None:
+        """Let it go, if nobody gathers any more."""
+        self._holds -= 1
+        if not self._holds:
+            self.flush()
+
+    def flush(self) -> None:
+        """Write what was gathered so far."""
+        held, self._held = self._held, []
+        if held:
+            self._write(b"".join(held))
+
+    def last(self, data: bytes) -> None:
+        """Write all that waits, and then this: nothing follows."""
+        self.end()
+        self._send(data)
+        self.flush()
+
+    def _send(self, data: bytes) -> None:
+        if self._holds:
+            self._held.append(data)
         else:
             self._write(data)
 
@@ -63,7 +94,7 @@ class Replies:
             case _:
                 self.emit(self.batch("labeled-response", lines, (), {"label": label}))
         waiting, self._waiting = self._waiting, []
-        self._write(b"".join(waiting))
+        self._send(b"".join(waiting))
 
     def batch(self, kind: str, lines: Sequence[Line], params: Sequence[str], tags: Mapping[str, str]) -> list[Line]:
         """Lines as a batch, whose beginning has these tags. Lines that are in another batch stay there."""

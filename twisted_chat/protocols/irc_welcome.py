@@ -77,12 +77,10 @@ def welcome(irc: IrcConnection) -> None:
 
 def lusers(irc: IrcConnection) -> None:
     """How many are here."""
-    hub = irc.factory.hub
-    sessions = [session for here in hub.people.values() for session in here]
-    invisible = sum(irc.people.has_mode(session, "i") for session in sessions)
-    total = len(sessions)
+    hub, total, invisible = irc.factory.hub, irc.people.total, irc.people.invisible
+    operators = sum(rights.is_operator(session, hub.operators) for here in hub.people.values() for session in here)
     irc.reply(Numeric.RPL_LUSERCLIENT, total - invisible, invisible, 1)
-    irc.reply(Numeric.RPL_LUSEROP, sum(rights.is_operator(session, hub.operators) for session in sessions))
+    irc.reply(Numeric.RPL_LUSEROP, operators)
     irc.reply(Numeric.RPL_LUSERCHANNELS, sum(bool(room.readers) for room in hub.rooms.values()))
     irc.reply(Numeric.RPL_LUSERME, total, 0)
     irc.reply(Numeric.RPL_LOCALUSERS, total, irc.people.most)

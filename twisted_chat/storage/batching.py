@@ -36,6 +36,7 @@ class BatchingLog(MessageLog):
         self._batch_bytes = batch_bytes
         self._tail = Tail(tail_bytes, newest)
         self._turn: list[Batch] = []  # the batches of this turn, in order
+        self._fresh: list[RoomEvent] = []  # their events, in order
         self._open: dict[str, Batch] = {}  # the last of them for each room
         self._due = False
         self._when_delivered: list[Callable[[], None]] = []
@@ -80,6 +81,7 @@ class BatchingLog(MessageLog):
             self._turn.append(batch)
             self._tail.add(batch)
         batch.add(event, text_size)
+        self._fresh.append(event)
         if key is not None:
             batch.keys[event.seq] = key
             self._tail.note(key, event.seq, batch)
@@ -90,7 +92,7 @@ class BatchingLog(MessageLog):
     def flush(self) -> None:
         """End the turn: close its batches, have them kept, and have them shown."""
         self._due = False
-        batches, self._turn = self._turn, []
+        batches, self._turn, self._fresh = self._turn, [], []
         self._open.clear()
         if not batches:
             return
@@ -110,7 +112,7 @@ class BatchingLog(MessageLog):
 
     def fresh(self, after: int) -> list[RoomEvent]:
         """The events after a number that are not delivered yet."""
-        return [event for batch in self._turn for event in batch.events if event.seq > after]
+        return self._fresh[-(self._newest - after) :] if after < self._newest else []
 
     def when_delivered(self, call: Callable[[], None]) -> None:
         """Call once everything is delivered."""
