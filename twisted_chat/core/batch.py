@@ -24,8 +24,11 @@ BY_SOMEBODY = (*KEPT, Whispered, Noticed)
 class Dialect(Protocol):
     """How events become bytes. Equal dialects give equal bytes, so each batch is rendered once for each dialect."""
 
+    def pieces(self, events: Sequence[Event]) -> list[bytes]:
+        """Each event or answer as bytes for the wire. Never raises."""
+
     def render(self, events: Sequence[Event]) -> bytes:
-        """Events or answers as bytes for the wire: each by itself, one after the other. Never raises."""
+        """All of them, one after the other."""
 
     def echoes(self, event: RoomEvent) -> bool:
         """Whether the person who caused the event is shown it too. A terminal already shows what was typed on it."""
@@ -53,6 +56,14 @@ class Unstyled:
     """The half of a `Dialect` that programs and IRC clients have in common: they make of an event what they like themselves."""
 
     __slots__ = ()
+
+    def pieces(self, events: Sequence[Event]) -> list[bytes]:
+        """Each event or answer as bytes for the wire."""
+        raise NotImplementedError
+
+    def render(self, events: Sequence[Event]) -> bytes:
+        """All of them, one after the other."""
+        return b"".join(self.pieces(events))
 
     @property
     def alerts(self) -> bool:
@@ -169,7 +180,7 @@ class Batch:
     def _by_event(self, dialect: Dialect) -> list[bytes]:
         pieces = self._pieces.get(dialect)
         if pieces is None:
-            pieces = [dialect.render((event,)) for event in self.events]
+            pieces = dialect.pieces(self.events)
             if self._fresh:
                 self._pieces[dialect] = pieces
         return pieces

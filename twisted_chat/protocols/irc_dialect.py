@@ -8,7 +8,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from twisted_chat.core.batch import Unstyled
@@ -54,9 +54,9 @@ class Irc(Unstyled):
         """What one has done oneself one's own connection shows, but for what is said to oneself."""
         return isinstance(event, Whispered) or (isinstance(event, Noticed) and not event.to.startswith("#"))
 
-    def render(self, events: Iterable[Event]) -> bytes:
-        """Events as lines. What is no event of a room is said by each connection itself."""
-        return b"".join(format_tags(tags) + body for event in events for tags, body in self.lines(event))
+    def pieces(self, events: Sequence[Event]) -> list[bytes]:
+        """Each event's lines. What is no event of a room is said by each connection itself."""
+        return [b"".join(format_tags(tags) + body for tags, body in self.lines(event)) for event in events]
 
     def tags(self, name: str, time: float, seq: int = 0) -> dict[str, str]:
         """The tags of what somebody has done; with ``seq``, of a message."""

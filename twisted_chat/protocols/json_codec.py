@@ -6,7 +6,7 @@
 """
 
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import MISSING, fields, is_dataclass
 from functools import cache
 from types import UnionType
@@ -140,9 +140,9 @@ def line(members: Mapping[str, Any]) -> bytes:
 class Json(Unstyled):
     """The dialect of programs: they are shown everything, their own messages too. All of them read the same bytes."""
 
-    def render(self, happened: Iterable[Event]) -> bytes:
-        """Events as JSON lines."""
-        return b"".join(line(as_object(event)) for event in happened)
+    def pieces(self, events: Sequence[Event]) -> list[bytes]:
+        """Each event as a JSON line."""
+        return [line(as_object(event)) for event in events]
 
     def echoes(self, event: RoomEvent) -> bool:
         """Its own message, where it stands among the others', tells a program what everybody has seen."""

@@ -298,14 +298,19 @@ class Plain:
 
     def render(self, events: Sequence[Event]) -> bytes:
         """The events as UTF-8 lines that end in CR LF, as telnet has it (RFC 854)."""
-        if self.usual and len(events) == 1 and type(events[0]) is Said and (line := self._usual_line(events[0])):
-            return line.encode() + b"\r\n"
-        return b"".join(self._line(event, line).encode() + b"\r\n" for event in events for line in self._lines(event))
+        return b"".join(self.pieces(events))
 
-    def _usual_line(self, event: Said) -> str:
-        """Most of all that is rendered, by the shortest way: something said in ASCII, that stays one row. Else nothing."""
-        line = said_line(event, f"{event.room} " if self.marked else "", event.author)
-        return line.rstrip() if line.isascii() and line.isprintable() and fits(line, self.columns) else ""
+    def pieces(self, events: Sequence[Event]) -> list[bytes]:
+        """Each event's lines. Most of all is something said in ASCII that stays one row: that goes the shortest way."""
+        pieces: list[bytes] = []
+        for event in events:
+            if self.usual and type(event) is Said:
+                line = said_line(event, f"{event.room} " if self.marked else "", event.author)
+                if line.isascii() and line.isprintable() and fits(line, self.columns):
+                    pieces.append(line.rstrip().encode() + b"\r\n")
+                    continue
+            pieces.append(b"".join(self._line(event, line).encode() + b"\r\n" for line in self._lines(event)))
+        return pieces
 
     def echoes(self, event: RoomEvent) -> bool:
         """A terminal shows what is typed on it; that one came in is said by the greeting."""
