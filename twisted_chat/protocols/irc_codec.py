@@ -158,8 +158,10 @@ def beginning(source: str, command: str, to: str) -> bytes:
 
 
 def format_text(source: str, command: str, to: str, text: str) -> bytes:
-    """The same as `format_body`, quickly, of a text that has `space_for_text`."""
-    return beginning(source, command, to) + text.translate(_CONTROLS).encode("utf-8", "replace") + b"\r\n"
+    """The same as `format_body`, quickly where it is plain ASCII, of a text that has `space_for_text`."""
+    if text.isascii() and text.isprintable():
+        return beginning(source, command, to) + text.encode() + b"\r\n"
+    return format_body(source, command, (to, text), text=True)
 
 
 def space_for_text(source: str, command: str, to: str) -> int:
