@@ -3,6 +3,7 @@
 import base64
 import re
 import time
+from unicodedata import category
 
 import pytest
 from hypothesis import given
@@ -10,6 +11,7 @@ from hypothesis import strategies as st
 
 from twisted_chat.core.errors import BadText
 from twisted_chat.core.masks import fold_mask, full_mask, matches
+from twisted_chat.core.text import INVISIBLE, ZERO_WIDTH_JOINERS
 from twisted_chat.protocols import irc_isupport
 from twisted_chat.protocols.irc_caps import Negotiation, Payload, SaslFailed, plain
 from twisted_chat.protocols.irc_codec import (
@@ -58,7 +60,9 @@ def format_line(message: Message) -> bytes:
     return format_tags(message.tags) + format_body(message.source, message.command, message.params)
 
 
-PLACEABLE = st.characters(exclude_categories=["Cs", "Cc"], include_characters="\x01")
+PLACEABLE = st.characters(
+    categories=["L", "N", "P", "S", "Zs"], include_characters="\x01", exclude_characters=[*map(chr, INVISIBLE)]
+)
 TEXT = st.text(PLACEABLE, max_size=60)
 MIDDLE = st.text(PLACEABLE.filter(lambda char: char != " "), min_size=1, max_size=20).filter(lambda word: word[0] != ":")
 KEY = st.from_regex(r"\A\+?([a-z0-9.-]{1,8}/)?[A-Za-z0-9-]{1,8}\Z")
@@ -121,6 +125,8 @@ def test_whatever_goes_out_is_one_line_of_512_bytes(source: str, params: list[st
     assert line.endswith(b"\r\n")
     assert not set(line[:-2]) & set(b"\0\r\n")
     assert (format_tags(tags).count(b" ") == 1) is bool(tags)
+    for char in body.removesuffix(b"\r\n").decode():
+        assert category(char)[0] in "LMNPS" or category(char) == "Zs" or char in ZERO_WIDTH_JOINERS + "\x01"
 
 
 @pytest.mark.parametrize(
@@ -212,6 +218,13 @@ def test_a_parameter_that_cannot_stand_is_a_star() -> None:
     """“unless it would be an invalid parameter, in which case it MUST be `*`” (modern, HELP)."""
     assert format_body("s", "696", ("bar", "#chan", "k", "a key", "no")) == b":s 696 bar #chan k * no\r\n"
     assert format_body("s", "401", ("", ":x", "no nick")) == b":s 401 * * :no nick\r\n"
+
+
+def test_what_a_reply_repeats_turns_no_text_round_and_hides_none() -> None:
+    """Direction and what shows nothing is left out; where nothing is left, or a colon comes to the front, it is a star."""
+    assert format_body("s", "432", ("ann", "a\u202eb", "no\u2066 name")) == b":s 432 ann ab :no name\r\n"
+    assert format_body("s", "432", ("ann", "\u202e", "\u200e:x", "no")) == b":s 432 ann * * no\r\n"
+    assert format_body("s", "NOTICE", ("ann", action("a\u202eb\x1bc"))) == b":s NOTICE ann :\x01ACTION ab c\x01\r\n"
 
 
 @given(st.text(st.characters(exclude_categories=["Cs"])), st.integers(0, 100))

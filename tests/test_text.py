@@ -16,6 +16,7 @@ from twisted_chat.core.text import (
     MARKS_IN_A_ROW,
     MARKS_PER_BASE,
     ZERO_WIDTH_JOINERS,
+    allowed,
     as_reason,
     clean,
     shortened,
@@ -41,6 +42,7 @@ def test_what_comes_out_is_of_the_allowed_kinds_and_stays_so(text: str) -> None:
     """Allowed kinds only, composed, with few marks, no longer than it was, and the same when it is made safe again."""
     once = clean(text)
     assert clean(once) == once
+    assert allowed(once) == once
     assert unicodedata.is_normalized("NFC", once)
     assert len(once) <= len(unicodedata.normalize("NFC", text))
     marks = 0

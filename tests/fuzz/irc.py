@@ -4,8 +4,9 @@ from contextlib import suppress
 
 from twisted_chat.core.errors import BadText, ChatError
 from twisted_chat.core.masks import fold_mask, full_mask, matches
+from twisted_chat.core.text import allowed
 from twisted_chat.protocols.irc_caps import Negotiation, Payload, plain
-from twisted_chat.protocols.irc_codec import ctcp, format_body, format_tags, parse, pieces, unformatted
+from twisted_chat.protocols.irc_codec import LONGEST, ctcp, format_body, format_tags, parse, pieces, unformatted
 from twisted_chat.protocols.irc_modes import format_modes, in_lines, parse_modes
 from twisted_chat.protocols.irc_queries import parse_history, parse_list, parse_marker, parse_whox
 from twisted_chat.protocols.irc_rooms import KINDS
@@ -28,7 +29,8 @@ def check(data: bytes) -> None:
         out = format_tags(message.tags) + body
         assert out.endswith(b"\r\n") and not set(out[:-2]) & set(b"\0\r\n")
         assert len(body) <= 512
-        body.decode()
+        shown = body.removesuffix(b"\r\n").decode().replace("\x01", "")
+        assert shown == allowed(shown) or len(body) > LONGEST - 4  # cut, it may end with a joiner
         _questions(message.params)
         for answer in negotiation.answer("*", False, message.params):
             assert format_body(answer.source, answer.command, answer.params).count(b"\n") == 1

@@ -5,7 +5,7 @@ from contextlib import suppress
 
 from twisted_chat.core import names
 from twisted_chat.core.errors import ChatError
-from twisted_chat.core.text import MARKS_PER_BASE, ZERO_WIDTH_JOINERS, clean, decode, shortened
+from twisted_chat.core.text import MARKS_PER_BASE, ZERO_WIDTH_JOINERS, allowed, clean, decode, shortened
 
 
 def check(data: bytes) -> None:
@@ -14,7 +14,7 @@ def check(data: bytes) -> None:
         decode(data)
     text = data.decode("utf-8", "surrogateescape")  # so there are lone surrogates, too
     once = clean(text)
-    assert clean(once) == once
+    assert clean(once) == once == allowed(once)
     assert clean(f"[12:01] <Ann> {once}") == f"[12:01] <Ann> {once}".rstrip()
     assert unicodedata.is_normalized("NFC", once)
     marks = 0

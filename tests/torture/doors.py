@@ -176,7 +176,7 @@ class Json(Door):
         return json.dumps(request).encode() + b"\n"
 
 
-CAPS = "CAP REQ :batch draft/chathistory echo-message labeled-response message-tags server-time"
+CAPS = ("CAP REQ :batch draft/chathistory echo-message labeled-response message-tags server-time", "CAP END")
 
 
 class Irc(Door):
@@ -197,7 +197,7 @@ class Irc(Door):
 
     def hello(self, name: str, password: str | None = None, room: str | None = None, client: str = "") -> bytes:
         self.room = room or "#lobby"
-        lines = [f"NICK {name}", "USER user 0 * :Somebody", CAPS, f"JOIN {self.room}"]
+        lines = [f"NICK {name}", "USER user 0 * :Somebody", *CAPS, f"JOIN {self.room}"]
         return "".join(f"{line}\r\n" for line in ([f"PASS :{password}"] if password else []) + lines).encode()
 
     def say(self, text: str, message_id: str = "") -> bytes:
@@ -209,7 +209,10 @@ class Irc(Door):
     def command(self, line: str) -> bytes:
         if line.startswith("/join #"):
             self.room = line.removeprefix("/join ")  # what is said next is said there
-        return f"CHAT :{line[:120]}\r\n".encode("utf-8", "surrogatepass")  # what fits, also where a character has four bytes
+        typed = line.encode("utf-8", "surrogatepass")[:500]  # what fits a line
+        if len(typed) == 500:
+            typed = typed.decode("utf-8", "ignore").encode()  # between two characters
+        return b"CHAT :" + typed + b"\r\n"
 
     def hear(self, line: bytes) -> Heard:
         text = line.removesuffix(b"\r").decode("utf-8", "replace")

@@ -55,7 +55,7 @@ def clean(text: str) -> str:
     if text.isascii() and text.isprintable():
         return text.rstrip()
     text = normalize("NFC", _few_marks(FORMATTING.sub("", text)))
-    return normalize("NFC", _allowed(text)).rstrip()
+    return normalize("NFC", allowed(text)).rstrip()
 
 
 def _few_marks(text: str) -> str:
@@ -70,7 +70,10 @@ def _few_marks(text: str) -> str:
     return "".join(kept)
 
 
-def _allowed(text: str) -> str:
+def allowed(text: str) -> str:
+    """The text without the code points that may not be shown, for where it goes out: what was made safe stays as it is."""
+    if text.isascii() and text.isprintable():
+        return text
     kept: list[str] = []
     marks = MARKS_PER_BASE  # a mark needs a base to stand on
     for index, char in enumerate(text):

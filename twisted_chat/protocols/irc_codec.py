@@ -2,8 +2,9 @@
 
 1. Tags and the rest of a line have a limit each: 4094 bytes of tag data from a client, 512 bytes with the CR LF.
 2. Text is UTF-8, as ISUPPORT ``UTF8ONLY`` promises. `parse` raises `BadLine` and nothing else.
-3. NUL and CR are dropped where they come in. Where they would go out they are a space, as all control characters: a line
-   stays one line, and what it repeats of a client's own words controls no terminal.
+3. NUL and CR are dropped where they come in. Where they would go out they are a space, as all control characters, and what
+   else may not be shown (`core.text`) is left out: a line stays one line, and what it repeats of a client's own words
+   controls no terminal. Tags are not shown to people: a label comes back as it was given.
 4. What goes out never raises. A parameter that can't stand where it is (empty, with a space, after a colon) becomes ``*``.
 5. A line that would be too long is cut between characters. Tags are never cut: who adds them keeps within `OUR_TAGS`.
 """
@@ -15,7 +16,7 @@ from functools import lru_cache
 from unicodedata import category
 
 from twisted_chat.core.errors import BadText
-from twisted_chat.core.text import FORMATTING
+from twisted_chat.core.text import FORMATTING, allowed
 
 LONGEST = 510  # of a line without tags and without CR LF, in bytes (RFC 1459, section 2.3)
 CLIENT_TAGS = 4094  # of tag data that a client may send, in bytes
@@ -30,9 +31,10 @@ _ESCAPES = {";": r"\:", " ": r"\s", "\\": r"\\", "\r": r"\r", "\n": r"\n", "\0":
 _ESCAPED = re.compile(r"[; \\\r\n\0]")
 _UNESCAPES = {":": ";", "s": " ", "r": "\r", "n": "\n"}
 _ESCAPE = re.compile(r"\\(.?)", re.DOTALL)
-# What is a space where it would go out: line ends, and all that could control a terminal, but what marks a CTCP.
-_CONTROLS = {code: " " for code in (*range(0x20), *range(0x7F, 0xA0)) if code != 0x01}
-_UNFIT = re.compile(r"[ \x00\x02-\x1f\x7f-\x9f]|^:|^\Z")  # to stand before other parameters
+CTCP = "\x01"  # stands round what clients say to clients
+# What is a space where it would go out: line ends, and all that could control a terminal.
+_CONTROLS = dict.fromkeys((*range(0x20), *range(0x7F, 0xA0)), " ")
+_UNFIT = re.compile(r" |^:|^\Z")  # to stand before other parameters
 
 
 class BadLine(BadText):
@@ -135,11 +137,18 @@ def _escaped(match: re.Match[str]) -> str:
 
 def format_body(source: str, command: str, params: Sequence[str], *, text: bool = False) -> bytes:
     """A line without tags, with its CR LF. ``text`` gives the last parameter its colon in any case."""
-    words = [f":{source}", command] if source else [command]
-    words += ["*" if _UNFIT.search(word) else word for word in params[:-1]]
+    words = [f":{_shown(source)}", _shown(command)] if source else [_shown(command)]
+    *middle, last = map(_shown, params) if params else [""]
+    words += ["*" if _UNFIT.search(word) else word for word in middle]
     if params:
-        words.append(f":{params[-1]}" if text or command in TEXTS or _UNFIT.search(params[-1]) else params[-1])
-    return clipped(" ".join(words).translate(_CONTROLS).encode("utf-8", "replace"), LONGEST) + b"\r\n"
+        words.append(f":{last}" if text or command in TEXTS or _UNFIT.search(last) else last)
+    return clipped(" ".join(words).encode("utf-8", "replace"), LONGEST) + b"\r\n"
+
+
+def _shown(word: str) -> str:
+    if word.isascii() and word.isprintable():
+        return word
+    return CTCP.join(allowed(piece.translate(_CONTROLS)) for piece in word.split(CTCP))
 
 
 def clipped(data: bytes, most: int) -> bytes:
@@ -158,10 +167,8 @@ def beginning(source: str, command: str, to: str) -> bytes:
 
 
 def format_text(source: str, command: str, to: str, text: str) -> bytes:
-    """The same as `format_body`, quickly where it is plain ASCII, of a text that has `space_for_text`."""
-    if text.isascii() and text.isprintable():
-        return beginning(source, command, to) + text.encode() + b"\r\n"
-    return format_body(source, command, (to, text), text=True)
+    """The same as `format_body`, quickly, of a text that has `space_for_text`."""
+    return beginning(source, command, to) + _shown(text).encode("utf-8", "replace") + b"\r\n"
 
 
 def space_for_text(source: str, command: str, to: str) -> int:
@@ -202,15 +209,15 @@ def ctcp(text: str) -> tuple[str, str] | None:
 
     The delimiter at the end may be missing (modern.ircdocs.horse/ctcp).
     """
-    if not text.startswith("\x01"):
+    if not text.startswith(CTCP):
         return None
-    command, _, rest = text[1:].removesuffix("\x01").partition(" ")
+    command, _, rest = text[1:].removesuffix(CTCP).partition(" ")
     return command.upper(), rest
 
 
 def action(text: str) -> str:
     """``/me`` as CTCP has it."""
-    return f"\x01ACTION {text}\x01"
+    return f"{CTCP}ACTION {text}{CTCP}"
 
 
 def unformatted(text: str) -> str:
