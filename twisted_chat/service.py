@@ -7,7 +7,6 @@ Draining: nothing more is accepted; what was read is worked off and receipted; e
 take nothing are cut off; the log is closed. All within `Config.draining_seconds` and a second.
 """
 
-import signal
 import sys
 import time
 from collections import Counter
@@ -37,6 +36,7 @@ from twisted_chat.core.gate import Gate
 from twisted_chat.core.hub import Hub
 from twisted_chat.core.ports import MessageLog, Records
 from twisted_chat.core.text import clean
+from twisted_chat.ending import Ending
 from twisted_chat.listening import places, try_to_listen
 from twisted_chat.logs import LogWriter
 from twisted_chat.protocols.spoken import Frame, chosen, port_factory, ways_in
@@ -137,6 +137,7 @@ class ChatService(Service):
         self.log_writer: LogWriter | None = None
         self._ports: list[IListeningPort] = []
         self._metrics: Metrics | None = None
+        self._ending = Ending(reactor, lambda: self.log.info("[SERVER] Shutting down already."))
         self._told: Counter[str] = Counter()  # how many refusals the log knows of, by reason
 
     def setServiceParent(self, parent: Any) -> None:
@@ -197,6 +198,7 @@ class ChatService(Service):
         self._tell_fingerprint()
         self._restore_hangup = systemd.on_hangup(self._reactor, self._reload)
         resources.spare_the_collector()
+        self._reactor.callWhenRunning(self._ending.watch)
         self._reactor.callWhenRunning(systemd.notify, "READY=1")
         if self.log_writer is not None:
             self.log_writer.start(self._reactor)
@@ -207,7 +209,7 @@ class ChatService(Service):
         self.log.info("[SERVER] Shutting down...")
         systemd.notify("STOPPING=1")
         self._restore_hangup()
-        self._pass_over_signals()
+        self._ending.has_begun()
         return Deferred.fromCoroutine(self._drain())
 
     @property
@@ -288,17 +290,12 @@ class ChatService(Service):
             if count:
                 self.log.info("[REFUSED] {count} connections ({reason}).", count=count, reason=reason)
 
-    def _pass_over_signals(self) -> None:
-        """A shutdown ends by itself, and soon: asked for again, Twisted would only log a traceback."""
-        for number in (signal.SIGINT, signal.SIGTERM):
-            if getattr(signal.getsignal(number), "__self__", None) is self._reactor:
-                signal.signal(number, lambda *_: self._reactor.callFromThread(self.log.info, "[SERVER] Shutting down already."))
-
     def _stop_reactor(self, seconds: float) -> None:
         self._reactor.callLater(seconds, self._stop)
 
     def _stop(self) -> None:
         if self.running:
+            self._ending.has_begun()
             self._reactor.stop()
 
     async def _drain(self) -> None:
