@@ -26,8 +26,8 @@ from twisted_chat.testing import Chat, Client
 
 GREETING = "Welcome to the chat server! What's your name?"
 TLS_HELLO = bytes.fromhex("16030100c4010000c00303") + bytes(190)
-# A port where this is not spoken.
-NOT_IRC = frozenset(PROTOCOLS) - {"irc"}
+# A port where little is spoken.
+LITTLE = frozenset({"line", "json", "tls"})
 # What clients of other protocols send first, and how the answer begins that each understands.
 FOREIGN = {
     "curl": (b"GET / HTTP/1.1\r\nHost: x\r\n\r\n", b"HTTP/1.1 501 "),
@@ -72,7 +72,7 @@ def bytewise(client: Client, data: bytes) -> None:
 @pytest.mark.parametrize("who", FOREIGN)
 def test_who_speaks_something_else_is_told_so_and_nothing_of_it_is_chat(who: str, send: object) -> None:
     """The answer is in the client's own protocol, the connection is closed within a second, and nobody has come in."""
-    chat, (data, words) = Chat(protocols=NOT_IRC), FOREIGN[who]
+    chat, (data, words) = Chat(protocols=LITTLE), FOREIGN[who]
     client = chat.connect()
     send(client, data)  # type: ignore[operator]
     chat.turn()
@@ -90,7 +90,7 @@ def test_who_speaks_something_else_is_told_so_and_nothing_of_it_is_chat(who: str
 @pytest.mark.parametrize("who", FOREIGN)
 def test_a_byte_every_50_ms(who: str) -> None:
     """However slowly the first bytes come, also across the greeting: the connection ends, and none of it is chat."""
-    chat, (data, _) = Chat(protocols=NOT_IRC), FOREIGN[who]
+    chat, (data, _) = Chat(protocols=LITTLE), FOREIGN[who]
     client = chat.connect()
     for byte in data:
         if client.closed:
@@ -236,8 +236,8 @@ def test_all_is_spoken_inside_tls(version: int, tmp_path: Path) -> None:
     assert "Hello Simran, you are now connected!" in person.lines()
     assert '"type":"welcome"' in program.lines()[0]
     answer = browser.lines()
-    assert answer[0] == "HTTP/1.1 501 Not Implemented"
-    assert "openssl s_client -quiet -connect 10.0.0.1:12345" in answer[-1]
+    assert answer[0] == "HTTP/1.1 400 Bad Request"
+    assert answer[-1] == '{"type":"error","code":"bad-request","text":"A request names its host, once."}'
     assert [session.way.encrypted for sessions in chat.hub.people.values() for session in sessions] == [True, True]
     person.send("/whois Al")
     assert "-> by JSON, encrypted, silent for 0 s" in person.lines()

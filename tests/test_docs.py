@@ -7,7 +7,7 @@ from pathlib import Path
 from twisted_chat.core.builtin import table
 from twisted_chat.core.errors import ChatError
 from twisted_chat.core.session import Role
-from twisted_chat.protocols import connection, jsonl
+from twisted_chat.protocols import connection, jsonl, web
 from twisted_chat.protocols.json_codec import TYPES, as_event, as_object
 
 DOCS = Path(__file__).parent.parent / "docs"
@@ -68,6 +68,7 @@ def test_every_error_code_is_listed() -> None:
     """The codes a program can be sent are all named."""
     assert jsonl.BadRequest in ChatError.__subclasses__()
     assert connection.InternalError in ChatError.__subclasses__()
+    assert web.NotFound in ChatError.__subclasses__()
     codes = {kind.code for kind in ChatError.__subclasses__()} | {"closing"}
     assert set(re.findall(r"`([a-z-]+)`", PROTOCOL.split("## Error codes")[1])) == codes
 

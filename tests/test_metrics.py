@@ -36,7 +36,7 @@ def test_what_happened_is_counted_and_what_is_there_is_looked_at() -> None:
     while chat.hub.people["ben"][0].live:
         ann.send("x" * 4000)
     ann.send("behind")
-    chat.connect().send_bytes(b"GET / HTTP/1.1\r\n\r\n")
+    chat.connect().send_bytes(b"*1\r\n$4\r\nPING\r\n")
     chat.connect()
     chat.clock.advance(LATENESS_SECONDS + 0.2)
     now = numbers(asked(metrics, b"metrics")[1])
@@ -47,7 +47,7 @@ def test_what_happened_is_counted_and_what_is_there_is_looked_at() -> None:
     assert now["chat_slowest_reader_events"] >= 1 > before["chat_slowest_reader_events"]
     assert now['chat_connections{encrypted="no",protocol="JSON"}'] == 1
     assert now["chat_people"] == 2
-    assert now['chat_refusals_total{reason="HTTP"}'] == 1
+    assert now['chat_refusals_total{reason="Redis"}'] == 1
     assert now["chat_reactor_lateness_seconds_count"] == 1
     assert 0.19 < now["chat_reactor_lateness_seconds_sum"] < 0.21
 

@@ -65,7 +65,7 @@ def spoken(output: str) -> list[str]:
 
 
 def test_every_way_in_leads_to_one_room(tmp_path: Path) -> None:
-    """telnet, nc, openssl, the client encrypted and not, programs: each line once at each, in one order; curl is told how."""
+    """telnet, nc, openssl, the client encrypted and not, programs: each line once at each, in one order; a form is no chat."""
     with running(tmp_path, "--limits=off") as daemon:
         place = f"127.0.0.1:{daemon.port}"
         commands = {
@@ -108,8 +108,8 @@ def test_every_way_in_leads_to_one_room(tmp_path: Path) -> None:
                     curl = [program("curl"), "-skv", "-d", "Eve\nhello\n", f"{scheme}://{place}/"]
                     done = subprocess.run(curl, capture_output=True, timeout=PATIENCE, text=True)
                     assert done.returncode == 0
-                    assert "< HTTP/1.1 501 Not Implemented" in done.stderr
-                    assert done.stdout.startswith("HTTP is not spoken here. Come in with: openssl s_client -quiet -connect ")
+                    assert "< HTTP/1.1 405 Method Not Allowed" in done.stderr
+                    assert json.loads(done.stdout)["code"] == "wrong-method"
         everything = {f"{who}{number}" for who in "ab" for number in range(50)}
         watched = ""
         while not everything <= set(spoken(watched)):
@@ -308,8 +308,8 @@ def test_the_unit_starts_what_there_is() -> None:
         (["--state=none", "--require-tls"], "With --require-tls there has to be a certificate: see --tls."),
         (["--tls=off", "--listen=tls@unix:/x"], "On unix:/x nothing would be spoken: no TLS, and no clear text either."),
         (["--require-tls", "--listen=json@unix:/x"], "On unix:/x nothing would be spoken: no TLS, and no clear text either."),
-        (["--protocols=line,smoke"], "--protocols: there is no protocol 'smoke'; there are: line, tls, json, irc"),
-        (["--listen=smoke@tcp:0"], "--listen: there is no protocol 'smoke'; there are: line, tls, json, irc"),
+        (["--protocols=line,smoke"], "--protocols: there is no protocol 'smoke'; there are: line, tls, json, web, irc"),
+        (["--listen=smoke@tcp:0"], "--listen: there is no protocol 'smoke'; there are: line, tls, json, web, irc"),
     ],
 )
 def test_what_can_not_be_encrypted_is_one_line(options: list[str], words: str, tmp_path: Path) -> None:

@@ -55,6 +55,9 @@ class Config:
     operator: tuple[str, ...] = option((), "A registered name that is an operator of the server. Repeatable.")
     server_name: str = option("", "What IRC clients are told the server is called. Default: the machine's name.")
     irc_password: str = option("", "Password that IRC clients have to give, with PASS, to come in.")
+    web_name: tuple[str, ...] = option(
+        (), "A name by which browsers reach this server without encryption, as chat.example.org. Repeatable."
+    )
     motd: str = option("", "File of UTF-8 text to show to everyone who comes in.")
 
     metrics: str = option("", "Twisted endpoint for Prometheus, as tcp:9555:interface=127.0.0.1. Default: none.")
@@ -117,6 +120,9 @@ class Config:
 
     patience: float = 60.0
     """Seconds without its socket taking a byte after which a full connection is cut off: the peer is gone."""
+
+    request_seconds: float = 15.0
+    """Seconds until an HTTP request has to have come whole, and that a connection is kept for the next one."""
 
     backlog: int = 1024
     """Connections the kernel holds until they are accepted: a class that comes in at once."""

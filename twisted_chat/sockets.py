@@ -46,6 +46,14 @@ def unsent_bytes(transport: object) -> int:
     return len(transport.dataBuffer) - transport.offset + transport._tempDataLen
 
 
+def give(transport: Any, protocol: Any) -> None:
+    """Let another protocol have what comes from now on, and the end of the connection."""
+    if isinstance(transport, ProtocolWrapper):
+        transport.wrappedProtocol = protocol
+    else:
+        transport.protocol = protocol
+
+
 def serve(port: tcp.Port) -> None:
     """Let a port accept connections of our kind, and not so many at once that others wait."""
     port.transport = accepted(port.transport)

@@ -118,6 +118,14 @@ def operators(text: str) -> tuple[str, ...]:
         raise ValueError(f"--operator takes a name: {error}") from None
 
 
+def web_names(text: str) -> tuple[str, ...]:
+    """Names of this server, apart by white space."""
+    for name in text.split():
+        if not re.fullmatch(r"[A-Za-z0-9.-]{1,253}", name):
+            raise ValueError(f"--web-name takes a name as chat.example.org, not {name!r}")
+    return tuple(text.lower().split())
+
+
 def limits(text: str) -> Limits:
     """Whether there are limits."""
     try:
@@ -181,6 +189,7 @@ PARSERS: dict[str, Callable[[str], Any]] = {
     "protocols": protocols,
     "metrics": metrics,
     "operator": operators,
+    "web_name": web_names,
     "keep": length_of_time,
     "keep_size": size,
     "server_name": server_name,
@@ -221,8 +230,12 @@ class Options(usage.Options):
     def opt_exempt(self, network: str) -> None:  # noqa: D102
         self.lists["exempt"].append(network)
 
+    def opt_web_name(self, name: str) -> None:  # noqa: D102
+        self.lists["web_name"].append(name)
+
     opt_listen.__doc__ = SETTINGS["listen"].metadata["doc"]
     opt_operator.__doc__ = SETTINGS["operator"].metadata["doc"]
+    opt_web_name.__doc__ = SETTINGS["web_name"].metadata["doc"]
     opt_exempt.__doc__ = help_line("exempt")
 
     def opt_version(self) -> None:

@@ -61,6 +61,9 @@ class MemoryTransport(StringTransport):
             self._paused = True
             self.producer.pauseProducing()
 
+    def setTcpNoDelay(self, enabled: bool) -> None:
+        """Called by twisted.web, inside TLS."""
+
     def stop_reading(self) -> None:
         """The peer takes nothing more."""
         self._reads = False

@@ -1,4 +1,4 @@
-"""One connection that speaks lines: what `protocols.line` and `protocols.jsonl` have in common.
+"""One connection that speaks lines: what all protocols have in common. (The lines of a WebSocket are its messages.)
 
 1. Bytes become lines, at most `LINES_A_TURN` of them a reactor turn, so that nobody's paste keeps others waiting; and
    no faster than the ``rate``, after a burst. What comes faster waits, here and then in the kernel: nothing is dropped.
@@ -42,7 +42,7 @@ from twisted_chat.core.room import Room
 from twisted_chat.core.session import Way
 from twisted_chat.core.settings import Settings
 from twisted_chat.protocols.addresses import address_text, ip_of, place_of
-from twisted_chat.protocols.framing import LineSplitter, NoLineEnd, TooLong
+from twisted_chat.protocols.framing import LineSplitter, NoLineEnd, Splitter, TooLong
 from twisted_chat.sockets import unsent_bytes
 
 # How many lines of one connection are worked off in a reactor turn.
@@ -100,7 +100,7 @@ class LineConnection(LineReceiver):
     def __init__(self, factory: "ChatFactory") -> None:
         self.factory = factory
         self.full = False
-        self._splitter = LineSplitter(self.longest, self.most)
+        self._splitter = self.splitter()
         self._working = False
         self._busy = False  # a command takes longer
         self._scheduled: IDelayedCall | None = None
@@ -162,6 +162,10 @@ class LineConnection(LineReceiver):
         peer, host = self.transport.getPeer(), self.transport.getHost()
         return Way(self.kind, ip_of(peer), ISSLTransport.providedBy(self.transport), place_of(host))
 
+    def splitter(self) -> Splitter:
+        """What makes lines of bytes."""
+        return LineSplitter(self.longest, self.most)
+
     @staticmethod
     def rate(config: Config) -> Rate | None:
         """How many lines one may send."""
@@ -169,6 +173,9 @@ class LineConnection(LineReceiver):
 
     def greet(self) -> None:
         """Say the first words, if the protocol has any."""
+
+    def sign_off(self) -> None:
+        """Say that nothing more follows, if the protocol has a word for that."""
 
     def refuse(self, error: ChatError, request: str | None = None) -> None:
         """Tell the person what can't be done."""
@@ -305,8 +312,8 @@ class LineConnection(LineReceiver):
                 line = self._splitter.next()
             except TooLong as error:
                 self.refuse(error)
-            except NoLineEnd:
-                self.close(f"A line has at most {self.longest} bytes. Goodbye.")
+            except NoLineEnd as error:
+                self.close(str(error))
             else:
                 if line is None:
                     return True
@@ -353,6 +360,7 @@ class LineConnection(LineReceiver):
     def _hang_up(self, last_words: str) -> None:
         if last_words:
             self.say_last(last_words)
+        self.sign_off()
         self._hung_up = True
         self.transport.unregisterProducer()
         self.transport.loseConnection()

@@ -26,7 +26,6 @@ from twisted.internet.interfaces import (
 )
 from twisted.internet.protocol import Protocol, ServerFactory, connectionDone
 from twisted.logger import Logger
-from twisted.protocols.policies import ProtocolWrapper
 from twisted.python.failure import Failure
 from zope.interface import implementer
 
@@ -35,7 +34,7 @@ from twisted_chat.protocols.addresses import address_text, ip_of
 from twisted_chat.protocols.connection import LineConnection
 from twisted_chat.protocols.first_bytes import Fits
 from twisted_chat.protocols.text import sentence
-from twisted_chat.sockets import tune
+from twisted_chat.sockets import give, tune
 
 # How long a TLS handshake may take, in seconds: three round trips to the other side of the world, each lost once.
 HANDSHAKE_SECONDS = 10.0
@@ -142,7 +141,7 @@ class Detector(Protocol):
             self._greeted = protocol
         else:
             self._forget()
-            self._give_transport(protocol)
+            give(self.transport, protocol)
         protocol.makeConnection(self.transport)
 
     def _hand_over(self, factory: IProtocolFactory) -> Protocol:
@@ -150,23 +149,16 @@ class Detector(Protocol):
         greeted = self._greeted
         if greeted is not None and greeted.factory is factory:
             protocol: Protocol = greeted
-            self._give_transport(protocol)
+            give(self.transport, protocol)
         else:
             if greeted is not None:
                 greeted.withdraw()
             protocol = factory.buildProtocol(None)
-            self._give_transport(protocol)
+            give(self.transport, protocol)
             protocol.makeConnection(self.transport)
         if self._first:
             protocol.dataReceived(self._first)
         return protocol
-
-    def _give_transport(self, protocol: Protocol) -> None:
-        """Whatever comes from now on goes to this protocol."""
-        if isinstance(self.transport, ProtocolWrapper):
-            self.transport.wrappedProtocol = protocol
-        else:
-            self.transport.protocol = protocol
 
     def _forget(self) -> None:
         self.factory.undecided.discard(self)

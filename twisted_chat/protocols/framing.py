@@ -7,6 +7,8 @@
 5. A byte order mark at the very beginning is passed over: some systems' pipes send one.
 """
 
+from typing import Protocol
+
 from twisted_chat.core.errors import BadText
 
 BYTE_ORDER_MARK = b"\xef\xbb\xbf"
@@ -17,11 +19,29 @@ class TooLong(BadText):
 
 
 class NoLineEnd(Exception):
-    """Far more bytes than any line has, and no end of line among them."""
+    """Far more bytes than any line has, and no end of line among them. ``str(error)`` says so."""
+
+
+class Splitter(Protocol):
+    """Takes bytes as they come, gives lines as they are asked for."""
+
+    last: int  # how many bytes the last line had, with all that stood round it
+
+    def __len__(self) -> int:
+        """How many bytes wait."""
+
+    def feed(self, data: bytes) -> None:
+        """Add bytes."""
+
+    def next(self) -> bytes | None:
+        """The next line without its end, or None if there is no whole line. Raises `TooLong` or `NoLineEnd`."""
+
+    def rest(self) -> bytes | None:
+        """What follows the last line end, taken out; None if nothing does. Raises `TooLong`."""
 
 
 class LineSplitter:
-    """Takes bytes as they come, gives lines as they are asked for."""
+    """Lines that end in LF."""
 
     __slots__ = ("_begun", "_buffer", "_longest", "_most", "_scanned", "_start", "last")
 
@@ -54,11 +74,11 @@ class LineSplitter:
         if end < 0:
             self._scanned = len(self._buffer)
             if len(self) > self._most:
-                raise NoLineEnd
+                raise self._no_end()
             return None
         size = end - start
         if size > self._most:
-            raise NoLineEnd
+            raise self._no_end()
         self._start = self._scanned = end + 1
         self.last = size + 1
         if not size:
@@ -71,6 +91,9 @@ class LineSplitter:
         line = bytes(self._buffer[self._start :])
         self._start = self._scanned = len(self._buffer)
         return self._checked(line) if line else None
+
+    def _no_end(self) -> NoLineEnd:
+        return NoLineEnd(f"A line has at most {self._longest} bytes. Goodbye.")
 
     def _checked(self, line: bytes) -> bytes:
         if not self._begun:

@@ -132,9 +132,14 @@ def _read_list(value: list[Any], first: Any, *others: Any) -> tuple[Any, ...]:
     return tuple(_read(one, first) for one in value)
 
 
+def written(members: Mapping[str, Any]) -> bytes:
+    """A JSON object in UTF-8, without a line end in it."""
+    return json.dumps(members, ensure_ascii=False, separators=(",", ":")).encode("utf-8", "replace")
+
+
 def line(members: Mapping[str, Any]) -> bytes:
-    """A JSON object as one line of UTF-8, with its LF."""
-    return json.dumps(members, ensure_ascii=False, separators=(",", ":")).encode("utf-8", "replace") + b"\n"
+    """A JSON object as one line, with its LF."""
+    return written(members) + b"\n"
 
 
 class Json(Unstyled):

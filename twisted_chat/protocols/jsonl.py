@@ -5,6 +5,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from twisted_chat.config import Config
+from twisted_chat.core.batch import Dialect
 from twisted_chat.core.commands import Answering
 from twisted_chat.core.errors import ChatError, NotAllowed, NotInRoom
 from twisted_chat.core.events import Done, Pong, Refused
@@ -45,7 +46,7 @@ KINDS = {str: "a string", list: "a list", dict: "an object", bool: "true or fals
 class ProgramProtocol(LineConnection):
     """One program. Its first object is ``hello``."""
 
-    dialect = JSON
+    dialect: Dialect = JSON
     kind = "JSON"
     program = True
     longest = 32 * 1024  # a message of 4 KiB, each character escaped as \uXXXX, and what stands round it

@@ -51,6 +51,13 @@ class Frame:
         return self._made[kind]
 
 
+def _web(frame: Frame) -> IProtocolFactory:
+    from twisted_chat.protocols.web import WebFactory  # twisted.web is not loaded for who does not speak it
+    from twisted_chat.protocols.web_socket import BrowserFactory
+
+    return WebFactory(frame.chat(BrowserFactory))
+
+
 @dataclass(frozen=True, slots=True)
 class Row:
     """A protocol whose clients speak first."""
@@ -66,7 +73,7 @@ class Row:
 ROWS = (
     Row("TLS", first_bytes.tls, refusals.in_tls, "tls"),
     Row("JSON", first_bytes.json, refusals.in_json, "json", lambda frame: frame.chat(ProgramFactory), survives=True),
-    Row("HTTP", first_bytes.http, refusals.in_http),
+    Row("HTTP", first_bytes.http, refusals.in_http, "web", _web),
     Row("SSH", first_bytes.ssh, refusals.in_ssh, survives=True),
     Row("IRC", first_bytes.irc, refusals.in_irc, "irc", lambda frame: frame.chat(IrcFactory), survives=True),
     Row("The PROXY protocol", first_bytes.proxy, refusals.in_text),
