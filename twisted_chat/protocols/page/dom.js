@@ -1,0 +1,26 @@
+// Elements out of words. What is shown becomes a text node: no text is ever read as HTML.
+
+// An element with these properties and attributes, and these children: elements, texts, or nothing.
+export function make(tag, properties = {}, ...children) {
+  const element = document.createElement(tag);
+  for (const [name, value] of Object.entries(properties)) {
+    if (name in element && name !== "list") element[name] = value;
+    else if (value !== undefined && value !== null) element.setAttribute(name, value);
+  }
+  element.append(...children.filter((child) => child !== null && child !== undefined && child !== ""));
+  return element;
+}
+
+export function find(selector, within = document) {
+  return within.querySelector(selector);
+}
+
+// Set a text, if it is another: what has not changed is not to be drawn, or read out, again.
+export function setText(element, text) {
+  if (element.textContent !== text) element.textContent = text;
+}
+
+// A circle that stands for a person.
+export function face(hue, letter) {
+  return make("span", { className: `face hue-${hue}`, "aria-hidden": "true" }, letter);
+}
