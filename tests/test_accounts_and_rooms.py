@@ -225,12 +225,15 @@ def test_reading_back(chat: Chat, kind: str) -> None:
     first = next(event for event in chat.log._tail.before("#lobby", 99) if event.text == "new tea").seq  # type: ignore[attr-defined]
     assert "new tea" not in ben.answer(f"/history before {first}")
     assert "old tea" in ben.answer(f"/history before {first}")
+    newest = ben.answer("/history before 999999 1")
+    assert "coffee" in newest
+    assert "tea" not in newest
     found = ben.answer("/search tea")
     assert found.index("old tea") < found.index("new tea")
     assert "coffee" in ben.answer("/search from:Ben coffee")
     assert "Nothing was found" in ben.answer("/search from:Ann coffee")
     assert "old tea" not in ben.answer("/search since:1h tea")
-    for wrong in ("/history 0", "/history since yesterday-ish", "/history before x", "/search from:Ann"):
+    for wrong in ("/history 0", "/history since yesterday-ish", "/history before x", "/history before 9 0", "/search from:Ann"):
         assert "takes" in ben.answer(wrong) or "A time is" in ben.answer(wrong)
 
 

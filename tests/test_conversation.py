@@ -168,6 +168,7 @@ def test_resume_goes_on_where_one_was_and_says_a_message_once() -> None:
     came = back.objects()
     assert [one["text"] for one in came if one["type"] == "said"] == ["missed"]
     assert [(one["id"], one["seq"], one["kept"]) for one in came if one["type"] == "receipt"] == [("m", position, True)]
+    assert [one["code"] for one in al.objects("error")] == ["taken-over"]
     assert al.closed
     ann.objects()
     stranger = chat.enter("Eve", "json", log="another", rooms={"#lobby": position})

@@ -69,7 +69,7 @@ def test_every_error_code_is_listed() -> None:
     assert jsonl.BadRequest in ChatError.__subclasses__()
     assert connection.InternalError in ChatError.__subclasses__()
     assert web.NotFound in ChatError.__subclasses__()
-    codes = {kind.code for kind in ChatError.__subclasses__()} | {"closing"}
+    codes = {kind.code for kind in ChatError.__subclasses__()} | {"closing", "taken-over"}
     assert set(re.findall(r"`([a-z-]+)`", PROTOCOL.split("## Error codes")[1])) == codes
 
 

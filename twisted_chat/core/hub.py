@@ -46,7 +46,7 @@ from twisted_chat.core.records import Account, Deed, Fact, Invitation, Record, R
 from twisted_chat.core.registry import Registry
 from twisted_chat.core.room import Room, Stream
 from twisted_chat.core.sanctions import Sanctions
-from twisted_chat.core.session import LOBBY, Question, Role, Session, Way
+from twisted_chat.core.session import LOBBY, TAKEN_OVER, Question, Role, Session, Way
 from twisted_chat.core.settings import Settings, from_kept
 from twisted_chat.core.text import spoken
 
@@ -314,7 +314,7 @@ class Hub:
             session.set(old.settings)
             session.ignore(old.ignores)
         self.leave(old)
-        old.outlet.close("You have come back on another connection.")
+        old.outlet.close(TAKEN_OVER)
 
     # Rooms
 

@@ -19,6 +19,8 @@ if TYPE_CHECKING:
     from twisted_chat.core.room import Room, Stream
 
 LOBBY = "#lobby"
+# The last words to a connection whose place another of the same person has taken.
+TAKEN_OVER = "You have come back on another connection."
 NONE: frozenset[str] = frozenset()
 NOWHERE: Mapping[str, int | None] = MappingProxyType({})
 

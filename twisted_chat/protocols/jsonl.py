@@ -11,6 +11,7 @@ from twisted_chat.core.errors import ChatError, NotAllowed, NotInRoom
 from twisted_chat.core.events import Done, Pong, Refused
 from twisted_chat.core.limits import Rate
 from twisted_chat.core.names import room as room_key
+from twisted_chat.core.session import TAKEN_OVER
 from twisted_chat.core.text import decode
 from twisted_chat.protocols.connection import ChatFactory, LineConnection
 from twisted_chat.protocols.json_codec import JSON
@@ -139,7 +140,7 @@ class ProgramProtocol(LineConnection):
 
     def say_last(self, text: str) -> None:
         """Tell the program why this is the end."""
-        self.session.tell(Refused("closing", text))
+        self.session.tell(Refused("taken-over" if text == TAKEN_OVER else "closing", text))
 
     _receipted = False
 

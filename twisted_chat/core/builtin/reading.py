@@ -18,9 +18,9 @@ FOUND_AT_ONCE = 20
 MOST_WORDS = 10
 
 
-@table.command("history", "[ROOM] [N|since|before] [TIME|SEQ]", looks_up=True)
+@table.command("history", "[ROOM] [N|since|before] [TIME|SEQ] [N]", looks_up=True)
 async def show_history(call: Call, *words: str) -> None:
-    """Show the last N messages of a room, those since a time (10m, 2h, 12:30, 2026-11-23), or those before a number."""
+    """Show the last N messages of a room, those since a time (10m, 2h, 12:30, 2026-11-23), or N before a number."""
     rest = list(words)
     room = mine(call, rest.pop(0) if rest and rest[0].startswith("#") else None)
     log, newest = call.hub.log, call.hub.log.newest
@@ -33,8 +33,10 @@ async def show_history(call: Call, *words: str) -> None:
             past = await log.read_since(room.key, durations.moment(time, call.hub.now()), HISTORY_MOST)
         case ["before", seq] if number(seq):
             past = await log.read_before(room.key, number(seq), HISTORY_ON_JOIN)
+        case ["before", seq, count] if number(seq) and 0 < number(count) <= HISTORY_MOST:
+            past = await log.read_before(room.key, number(seq), number(count))
         case _:
-            raise NotUnderstood(f"/history takes a number from 1 to {HISTORY_MOST}, since TIME, or before NUMBER.")
+            raise NotUnderstood(f"/history takes a number from 1 to {HISTORY_MOST}, since TIME, or before NUMBER [N].")
     call.reply(history(call, room, past))
 
 
