@@ -12,7 +12,7 @@ export function fold(name) {
 export function hue(name) {
   let hash = 0x811c9dc5;
   for (const char of fold(name)) hash = Math.imul(hash ^ char.codePointAt(0), 0x01000193) >>> 0;
-  return (hash ^ (hash >>> 15)) % HUES;
+  return ((hash ^ (hash >>> 15)) >>> 0) % HUES;
 }
 
 // What stands for a person in a circle: the first letter, with the marks that belong to it.
@@ -26,7 +26,7 @@ const patterns = new Map();
 // Finds a name where it stands as a word of its own, in any case.
 export function mentionOf(name) {
   if (!patterns.has(name)) {
-    const letters = name.replace(/[\\^$.*+?()[\]{}|/-]/gu, "\\$&");
+    const letters = name.replace(/[\\^$.*+?()[\]{}|]/gu, "\\$&");
     patterns.set(name, new RegExp(`(?<![\\p{L}\\p{M}\\p{N}_])${letters}(?![\\p{L}\\p{M}\\p{N}_])`, "giu"));
   }
   return patterns.get(name);

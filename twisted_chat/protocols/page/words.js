@@ -4,7 +4,9 @@ import { counted, duration } from "./days.js";
 
 const because = (reason) => (reason ? `: ${reason}` : "");
 
+// Without a prototype, as the other tables: the server's words are looked up here, and "constructor" is one to JavaScript.
 const SENTENCES = {
+  __proto__: null,
   joined: (event) => `${event.name} joined (${event.here} here)`,
   left: (event) => `${event.name} left (${event.here} here)${because(event.reason)}`,
   kicked: (event) => `${event.operator} sent ${event.name} out (${event.here} here)${because(event.reason)}`,
@@ -21,6 +23,7 @@ export function sentence(event) {
 }
 
 const ANSWERS = {
+  __proto__: null,
   remark: (event) => [event.text],
   error: (event) => [event.text],
   invited: (event) => [`${event.name} invites you to ${event.room}: /join ${event.room}`],
