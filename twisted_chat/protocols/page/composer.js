@@ -1,11 +1,12 @@
 // Where one writes: lines, completed on Tab, sent on Enter.
 //
-// 1. The field is a combobox (WAI-ARIA 1.2): arrows choose, Tab or Enter take, Escape closes. With nothing offered Tab goes
-//    on to what is next on the page, as everywhere.
+// 1. Of what is offered the arrows choose, Tab takes, and so does Enter after an arrow; Escape closes. With nothing offered
+//    Tab goes on to what is next on the page, as everywhere. Screen readers are told how much is offered, and which is chosen.
 // 2. What one has written and not sent stays with its channel.
 
 import { complete } from "./completion.js";
-import { find, make } from "./dom.js";
+import { counted } from "./days.js";
+import { find, make, setText } from "./dom.js";
 
 // How many sent lines the arrows bring back.
 const REMEMBERED = 50;
@@ -16,6 +17,7 @@ export class Composer {
     Object.assign(this, { _known: known, _send: send });
     this.field = find("textarea", form);
     this._list = find("[role=listbox]", form);
+    this._said = find("[role=status]", form);
     this._offered = { from: 0, options: [] };
     this._chosen = 0;
     this._sent = [];
@@ -91,7 +93,7 @@ export class Composer {
     });
     this._list.replaceChildren(...options);
     this._list.hidden = !options.length;
-    this.field.ariaExpanded = String(options.length > 0);
+    setText(this._said, options.length ? `${counted(options.length, "completion")}, Tab takes one` : "");
     this._choose(0);
     this._wanted = false; // until an arrow was pressed, Enter sends
   }
@@ -117,7 +119,7 @@ export class Composer {
     this._offered = { from: 0, options: [] };
     this._list.replaceChildren();
     this._list.hidden = true;
-    this.field.ariaExpanded = "false";
+    setText(this._said, "");
     this.field.removeAttribute("aria-activedescendant");
   }
 }
