@@ -37,6 +37,7 @@ from twisted_chat.core.hub import Hub
 from twisted_chat.core.ports import MessageLog, Records
 from twisted_chat.core.text import clean
 from twisted_chat.ending import Ending
+from twisted_chat.host_key import BadHostKey, HostKey, host_key
 from twisted_chat.listening import places, try_to_listen
 from twisted_chat.logs import LogWriter
 from twisted_chat.protocols.spoken import Frame, chosen, port_factory, ways_in
@@ -78,14 +79,15 @@ def make_service(config: Config, reactor: Any = None) -> "ChatService":
             database = Database(Path(config.state))
             database.claim()
         credentials = make_credentials(config)
+        key = host_key(config.state)
         for place in places(config):
             if not ways_in(chosen(place.protocols or config.protocols), config, credentials):
                 raise CannotStart(f"On {place.endpoint} nothing would be spoken: no TLS, and no clear text either.")
     except CannotListenError as error:
         raise CannotStart(f"Couldn't listen on {where(error)}: {error.socketError.strerror}.") from None
-    except (StateError, BadCertificate) as error:
+    except (StateError, BadCertificate, BadHostKey) as error:
         raise CannotStart(str(error)) from None
-    return ChatService(config, database, motd, credentials, reactor)
+    return ChatService(config, database, motd, credentials, key, reactor)
 
 
 def make_credentials(config: Config) -> Credentials | None:
@@ -125,15 +127,23 @@ class ChatService(Service):
     log = Logger()
 
     def __init__(
-        self, config: Config, database: Database | None, motd: list[str], credentials: Credentials | None, reactor: Any
+        self,
+        config: Config,
+        database: Database | None,
+        motd: list[str],
+        credentials: Credentials | None,
+        key: HostKey,
+        reactor: Any,
     ) -> None:
         """``database`` is claimed; None keeps nothing. Without ``credentials`` no TLS is spoken."""
         self._config = config.effective()
         self._database = database
         self._motd = motd
         self._credentials = credentials
+        self._host_key = key
         self._reactor = reactor
         self._places = [(place.endpoint, chosen(place.protocols or config.protocols)) for place in places(config)]
+        self._spoken = ways_in(frozenset().union(*(words for _, words in self._places)), self._config, credentials)
         self.log_writer: LogWriter | None = None
         self._ports: list[IListeningPort] = []
         self._metrics: Metrics | None = None
@@ -171,8 +181,8 @@ class ChatService(Service):
             motd=self._motd,
             operators=self._config.operator,
             reserved=table.words,
-            spoken=ways_in(frozenset().union(*(words for _, words in self._places)), self._config, self._credentials),
-            fingerprint=self._credentials.told if self._credentials else tuple,
+            spoken=self._spoken,
+            fingerprint=self._fingerprints,
         )
         self.hub.restore(records.load())
         self._gate = self._make_gate()
@@ -183,6 +193,7 @@ class ChatService(Service):
             clock=self._reactor,
             gate=self._gate,
             credentials=self._credentials,
+            host_key=self._host_key,
         )
         self._ticker = Ticker(self._reactor, self._tick)
         self._ticker.start()
@@ -274,6 +285,14 @@ class ChatService(Service):
     def _tell_fingerprint(self) -> None:
         for line in self._credentials.told() if self._credentials else ():
             self.log.info("[TLS] {line}", line=line)
+        if "ssh" in self._spoken:
+            for line in self._host_key.told():
+                self.log.info("[SSH] {line}", line=line)
+
+    def _fingerprints(self) -> tuple[str, ...]:
+        """What the server is known by, in each protocol that proves who it is."""
+        tls = self._credentials.told() if self._credentials else ()
+        return tls + (self._host_key.told() if "ssh" in self._spoken else ())
 
     def _drive(self, coroutine: Coroutine[Any, Any, None]) -> None:
         Deferred.fromCoroutine(coroutine).addErrback(lambda failure: self.log.failure("while reading on", failure))

@@ -24,6 +24,7 @@ from twisted_chat.core.builtin import table
 from twisted_chat.core.gate import Gate
 from twisted_chat.core.hub import Hub
 from twisted_chat.core.ports import MessageLog, Records
+from twisted_chat.host_key import host_key
 from twisted_chat.protocols.connection import LineConnection
 from twisted_chat.protocols.irc import IrcFactory
 from twisted_chat.protocols.jsonl import ProgramFactory
@@ -191,9 +192,16 @@ class Chat:
             spoken=ways_in(frozenset(protocols), self.config, credentials),
             fingerprint=credentials.told if credentials else tuple,
         )
+        self.host_key = host_key("none")
         self.gate = Gate(self.config.numbers, self.config.exempt, lambda: self.hub.named, lambda: 0.0)
         self.frame = Frame(
-            hub=self.hub, table=table, config=self.config, clock=self.clock, gate=self.gate, credentials=credentials
+            hub=self.hub,
+            table=table,
+            config=self.config,
+            clock=self.clock,
+            gate=self.gate,
+            credentials=credentials,
+            host_key=self.host_key,
         )
         self.connections: set[LineConnection] = self.frame.connections
         self.people = self.frame.chat(PersonFactory)

@@ -23,6 +23,7 @@ class Account:
     known: tuple[str, ...] = ()  # to whom this person has written privately
     rooms: tuple[str, ...] = ()  # where they are, or were when they left
     read: Mapping[str, int] = field(default_factory=dict)  # how far they have read: a number for each room, and their inbox
+    keys: tuple[str, ...] = ()  # of ssh, each as a line: see core/keys.py
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -96,6 +96,7 @@ class Session:
         "positions",
         "program",
         "proven",
+        "public_key",
         "question",
         "reading",
         "registered",
@@ -121,6 +122,7 @@ class Session:
         self.registered = False
         self.operator = False  # of the server, by the password of one
         self.proven = ""  # the key of an account whose password was proven before a name was given
+        self.public_key = ""  # of ssh, as `core.keys` has it, that has signed on this connection
         self.about = ""  # who they are, in their own words
         self.host = ""  # stands for their address: see `Hub.cloak`
         self.gone = False

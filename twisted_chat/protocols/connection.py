@@ -12,7 +12,7 @@
 
 import secrets
 from collections.abc import Callable, Sequence
-from typing import ClassVar
+from typing import ClassVar, Protocol
 
 from twisted.internet.defer import Deferred
 from twisted.internet.error import ConnectionDone
@@ -63,13 +63,23 @@ class InternalError(ChatError):
     code = "internal-error"
 
 
+class Filling(Protocol):
+    """What is told how full its transport is."""
+
+    def filled(self) -> None:
+        """More waits to be written than should."""
+
+    def drained(self) -> None:
+        """Nothing waits to be written any more."""
+
+
 @implementer(IPushProducer)
 class Flow:
     """Carries the transport's word on its buffer to a connection, whose own methods of that name stop the reading."""
 
     __slots__ = ("_connection",)
 
-    def __init__(self, connection: "LineConnection") -> None:
+    def __init__(self, connection: Filling) -> None:
         self._connection = connection
 
     def pauseProducing(self) -> None:
@@ -166,6 +176,10 @@ class LineConnection(LineReceiver):
         """What makes lines of bytes."""
         return LineSplitter(self.longest, self.most)
 
+    def unsent(self) -> int:
+        """How many bytes the peer has not taken yet; -1 if that can't be told."""
+        return unsent_bytes(self.transport)
+
     @staticmethod
     def rate(config: Config) -> Rate | None:
         """How many lines one may send."""
@@ -227,7 +241,7 @@ class LineConnection(LineReceiver):
         That is one that is full and whose socket has taken no byte for the patience, and one that stays without a name.
         """
         config = self.factory.config
-        unsent = unsent_bytes(self.transport) if self.full else -1
+        unsent = self.unsent() if self.full else -1
         if unsent != self._unsent or unsent < 0:
             self._unsent, self._unsent_since = unsent, now
         elif now - self._unsent_since >= config.patience:

@@ -14,6 +14,7 @@
 from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass
+from typing import Protocol as Shape
 
 from twisted.internet.interfaces import (
     IAddress,
@@ -52,6 +53,13 @@ class Choice:
     fits: Fits
     factory: IProtocolFactory
     survives: bool  # its clients read past a greeting
+
+
+class Undecided(Shape):
+    """A connection with which nobody has come in yet."""
+
+    def close(self) -> None:
+        """The server shuts down."""
 
 
 @implementer(IHalfCloseableProtocol, IHandshakeListener)
@@ -200,7 +208,7 @@ class DetectorFactory(ServerFactory):
         choices: Sequence[Choice],
         others: IProtocolFactory,
         too_late: IProtocolFactory,
-        undecided: set[Detector],
+        undecided: set[Undecided],
         clock: IReactorTime,
         *,
         grace: float,

@@ -18,14 +18,16 @@ from twisted_chat.config import Config
 from twisted_chat.core.commands import Table
 from twisted_chat.core.gate import Gate
 from twisted_chat.core.hub import Hub
+from twisted_chat.host_key import HostKey
 from twisted_chat.protocols import first_bytes, refusals
 from twisted_chat.protocols.connection import ChatFactory, LineConnection
-from twisted_chat.protocols.detect import Choice, Detector, DetectorFactory
+from twisted_chat.protocols.detect import Choice, DetectorFactory, Undecided
 from twisted_chat.protocols.first_bytes import Fits
 from twisted_chat.protocols.irc import IrcFactory
 from twisted_chat.protocols.jsonl import ProgramFactory
 from twisted_chat.protocols.line import PersonFactory
 from twisted_chat.protocols.refusals import NOT_SPOKEN, ONLY_ENCRYPTED, RefusalFactory, Words
+from twisted_chat.protocols.ssh import SshFactory, SshPeople
 from twisted_chat.protocols.tls import Credentials, TlsFactory
 
 
@@ -39,8 +41,9 @@ class Frame:
     clock: IReactorTime
     gate: Gate
     credentials: Credentials | None  # without them no TLS is spoken
+    host_key: HostKey  # of SSH
     connections: set[LineConnection] = field(default_factory=set)  # the open ones, of all protocols
-    undecided: set[Detector] = field(default_factory=set)  # those of which it is not known yet what they speak
+    undecided: set[Undecided] = field(default_factory=set)  # those of which it is not known yet what, or who, speaks there
     refused: Counter[str] = field(default_factory=Counter)  # clients that were turned away, by what they speak
     _made: dict[type[ChatFactory], ChatFactory] = field(default_factory=dict)
 
@@ -49,6 +52,10 @@ class Frame:
         if kind not in self._made:
             self._made[kind] = kind(self.hub, self.table, self.config, self.clock, self.connections)
         return self._made[kind]
+
+    def ssh(self) -> SshFactory:
+        """The factory of SSH connections."""
+        return SshFactory(self.chat(SshPeople), self.host_key, self.undecided)
 
 
 def _web(frame: Frame) -> IProtocolFactory:
@@ -74,7 +81,7 @@ ROWS = (
     Row("TLS", first_bytes.tls, refusals.in_tls, "tls"),
     Row("JSON", first_bytes.json, refusals.in_json, "json", lambda frame: frame.chat(ProgramFactory), survives=True),
     Row("HTTP", first_bytes.http, refusals.in_http, "web", _web),
-    Row("SSH", first_bytes.ssh, refusals.in_ssh, survives=True),
+    Row("SSH", first_bytes.ssh, refusals.in_ssh, "ssh", Frame.ssh, survives=True),
     Row("IRC", first_bytes.irc, refusals.in_irc, "irc", lambda frame: frame.chat(IrcFactory), survives=True),
     Row("The PROXY protocol", first_bytes.proxy, refusals.in_text),
     Row("Redis", first_bytes.redis, refusals.in_redis),
@@ -99,13 +106,13 @@ def port_factory(frame: Frame, words: frozenset[str]) -> DetectorFactory:
 
 def in_clear(words: frozenset[str], config: Config) -> frozenset[str]:
     """Which of these protocols are spoken outside TLS."""
-    return frozenset() if config.require_tls else words - {"tls"}
+    return words & {"ssh"} if config.require_tls else words - {"tls"}
 
 
 def _detector(frame: Frame, words: frozenset[str], tls: IProtocolFactory | None, gate: Gate | None) -> DetectorFactory:
     """A detector for these protocols, with TLS round them if there is any."""
     encrypted = tls is not None or gate is None
-    refuse = _refuser(frame, NOT_SPOKEN if words else ONLY_ENCRYPTED, IN_TLS if encrypted else IN_CLEAR)
+    refuse = _refuser(frame, NOT_SPOKEN if words - {"ssh"} else ONLY_ENCRYPTED, IN_TLS if encrypted else IN_CLEAR)
     spoken: dict[str, IProtocolFactory] = {row.word: row.makes(frame) for row in ROWS if row.makes and row.word in words}
     if "line" in words:
         others: IProtocolFactory = frame.chat(PersonFactory)

@@ -6,6 +6,7 @@ Each module declares its own in the one ``table``.
 from twisted_chat.core.builtin import (
     accounts,
     invitations,
+    keys,
     looking,
     moderation,
     people,
@@ -20,6 +21,7 @@ from twisted_chat.core.builtin.table import table
 __all__ = [
     "accounts",
     "invitations",
+    "keys",
     "looking",
     "moderation",
     "people",

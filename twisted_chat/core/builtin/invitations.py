@@ -23,6 +23,7 @@ TOOLS = (
     ("line", "nc", "nc {host} {port}", "/code {code}"),
     ("line", "telnet", "telnet {host} {port}", "/code {code}"),
     ("irc", "irssi", "irssi -c {host} -p {port}", "/quote CODE {code}"),
+    ("ssh", "ssh, encrypted", "ssh -p {port} YOU@{host}", "/code {code}"),
     ("tls", "openssl, encrypted", "openssl s_client -quiet -connect {place}", "/code {code}"),
     ("", "our client", "twisted-chat --code {code} {place}", ""),
 )
