@@ -34,6 +34,7 @@ class Session(SSHChannel):
 
     def __init__(self, client: "SshClient", window: int, packet: int) -> None:
         super().__init__(window, packet)
+        self.localMaxPacket = packet  # also if it is nothing
         self.client = client
         self.requests: list[bytes] = []
         self.status: int | None = None
@@ -123,7 +124,7 @@ class Speaking(SSHClientTransport):
 
     def connectionSecure(self) -> None:
         """Called when nobody else can read or change anything."""
-        if self.client.proves:
+        if self.client.proves and self.service is None:
             self.requestService(Proving(self.client))
 
     def receiveError(self, reasonCode: int, description: bytes) -> None:

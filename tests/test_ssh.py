@@ -67,3 +67,71 @@ def test_keys_are_listed_and_taken_away() -> None:
     ann.send(f"/keys remove {listed.split()[1]}", "/keys list", "exit")
     assert "-> There are no keys." in ann.lines()
     assert not SshClient(chat, "Ann", keys=(key,)).let_in
+
+
+def done(chat: Chat, command: str, *lines: str, user: str = "Bob") -> tuple[int | None, list[str]]:
+    """The exit status of a command, and what it has written."""
+    client = SshClient(chat, user, command=command)
+    if lines:
+        client.send(*lines)
+    client.end_input()
+    assert client.session.over
+    return client.session.status, client.lines()
+
+
+def test_one_command_is_answered_and_that_is_all() -> None:
+    """What needs no name is done as nobody: nobody notices."""
+    chat = Chat()
+    ann = chat.enter("Ann")
+    ann.lines()
+    assert done(chat, "who") == (0, ["-> In #lobby: Ann"])
+    assert done(chat, "/who") == (0, ["-> In #lobby: Ann"])
+    assert ann.lines() == []
+    assert done(chat, "msg Ann are you there?") == (0, ["[12:01] <Bob -> Ann> are you there?"])
+    assert ann.lines() == ["[12:01] <Bob -> Ann> are you there?"]
+
+
+def test_what_is_piped_is_said() -> None:
+    """In the room that is named, each line, and nothing comes back; the past of the room is not shown either."""
+    chat = Chat()
+    ann = chat.enter("Ann")
+    ann.send("/join #ci", "earlier")
+    ann.lines()
+    assert done(chat, "say #ci", "one", "", "/two", "  three") == (0, [])
+    assert ann.lines() == [
+        "* Bob joined (2 here)",
+        "[12:01] <Bob> one",
+        "[12:01] <Bob> /two",
+        "[12:01] <Bob>   three",
+        "* Bob left (1 here)",
+    ]
+    assert done(chat, "say #ci all at once") == (0, [])
+    assert "[12:01] <Bob> all at once" in ann.lines()
+
+
+@pytest.mark.parametrize(
+    ("command", "why"),
+    [
+        ("rm -rf /", "-> There is no command /rm. Try /help"),
+        ("msg Nobody hi", "-> Nobody here is called Nobody."),
+        ("kick Ann", "-> Only an operator of this room may do that."),
+        ("say #closed", "-> #closed"),
+        ("say # hm", "-> A room name"),
+    ],
+)
+def test_what_can_not_be_done_ends_with_status_1_and_why(command: str, why: str) -> None:
+    """Nothing of the input is said then."""
+    chat = Chat()
+    chat.enter("Ann").send("/join #closed", "/room invite-only on")
+    status, lines = done(chat, command, "a line", "another")
+    assert status == 1
+    assert len(lines) == 1
+    assert lines[0].startswith(why)
+
+
+def test_a_name_that_is_taken_is_status_1() -> None:
+    """Nobody is asked for another one where nobody is."""
+    chat = Chat()
+    chat.enter("Bob")
+    status, lines = done(chat, "say", "hello")
+    assert (status, lines) == (1, ["-> The name Bob is taken. Please choose another."])

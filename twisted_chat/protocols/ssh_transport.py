@@ -44,6 +44,8 @@ EXCHANGES = Rate(4, 1 / 60)
 # How often a client may ask for anything: who drags a window's edge does so tens of times a second.
 REQUESTS = Rate(200, 20.0)
 
+# The numbers of packets from here on belong to services (RFC 4250, 4.1.2).
+FIRST_OF_SERVICES = 50
 EXCHANGES_OF_KEYS = [
     b"curve25519-sha256",
     b"curve25519-sha256@libssh.org",
@@ -51,6 +53,21 @@ EXCHANGES_OF_KEYS = [
     b"ecdh-sha2-nistp384",
     b"ecdh-sha2-nistp521",
 ]
+# The packets a client may send before a service has them all: what conch has for exchanges of keys that are not offered
+# here is left out.
+TAKEN = frozenset(
+    [
+        transport.MSG_DISCONNECT,
+        transport.MSG_IGNORE,
+        transport.MSG_UNIMPLEMENTED,
+        transport.MSG_DEBUG,
+        transport.MSG_SERVICE_REQUEST,
+        transport.MSG_EXT_INFO,
+        transport.MSG_KEXINIT,
+        transport.MSG_NEWKEYS,
+        transport.MSG_KEX_DH_GEX_REQUEST_OLD,  # the number of all that are: the client's half
+    ]
+)
 # What conch or cryptography raise for bytes that are no packet of the kind they say they are.
 UNREADABLE = (struct.error, ValueError, LookupError, TypeError, UnsupportedAlgorithm)
 
@@ -96,6 +113,8 @@ class SshTransport(SSHServerTransport):
         self.session: SessionChannel | None = None
         self.full = False  # the socket holds more than it should
         self.reason: Failure | None = None  # once the connection is lost
+        self._begun = False  # the peer exchanges keys
+        self._agreed = False  # on new keys, which the peer does not use yet
         self._ending = False
         self._packets = 0  # still to be worked off in this turn
         self._next_turn: IDelayedCall | None = None
@@ -152,6 +171,9 @@ class SshTransport(SSHServerTransport):
 
     def dispatchMessage(self, messageNum: int, payload: bytes) -> None:
         """Called with each packet."""
+        if messageNum < FIRST_OF_SERVICES and messageNum not in TAKEN:
+            self.sendUnimplemented()
+            return
         try:
             super().dispatchMessage(messageNum, payload)
         except UNREADABLE as error:
@@ -160,12 +182,36 @@ class SshTransport(SSHServerTransport):
 
     def ssh_KEXINIT(self, packet: bytes) -> None:
         """Called when the peer begins to exchange keys, or answers our beginning."""
+        if self._begun:
+            self.end("Keys are being exchanged already.")
+            return
         if not self._exchanges.take(self.factory.clock.seconds()):
             self.end("Keys are exchanged too often.")
             return
+        self._begun = True
         self._set_limit()
         super().ssh_KEXINIT(packet)
         self._tell_session()
+
+    def ssh_KEX_DH_GEX_REQUEST_OLD(self, packet: bytes) -> None:
+        """Called with the peer's half of the keys."""
+        if self._agreed or not self._begun:
+            self.end("No keys are being exchanged.")
+        else:
+            super().ssh_KEX_DH_GEX_REQUEST_OLD(packet)
+
+    def _keySetup(self, sharedSecret: bytes, exchangeHash: bytes) -> None:
+        """Called when both have what the new keys are made from."""
+        self._agreed = True
+        super()._keySetup(sharedSecret, exchangeHash)
+
+    def ssh_NEWKEYS(self, packet: bytes) -> None:
+        """Called when the peer uses the new keys from now on. conch would take the word of one who has none."""
+        if self._agreed:
+            self._begun = self._agreed = False
+            super().ssh_NEWKEYS(packet)
+        else:
+            self.end("There are no new keys.")
 
     def _newKeys(self) -> None:
         """Called when the new keys are in use, and what had to wait for them is sent."""
@@ -176,7 +222,7 @@ class SshTransport(SSHServerTransport):
 
     def ssh_SERVICE_REQUEST(self, packet: bytes) -> None:
         """Called when the peer wants to say who it is. There is one such service, and it is asked for once."""
-        if self.sessionID is None or self.service is not None:
+        if self.exchanging or self.service is not None:
             self.end("That is not asked for now.")
         else:
             super().ssh_SERVICE_REQUEST(packet)
@@ -218,6 +264,7 @@ class SshTransport(SSHServerTransport):
     def hang_up(self) -> None:
         """End the connection; if the peer takes nothing, it is cut off."""
         self._ending = True
+        self.factory.undecided.discard(self)
         self._forget_limit()
         self.transport.unregisterProducer()
         self.transport.loseConnection()

@@ -1,0 +1,78 @@
+"""People in an SSH session.
+
+1. The user name that one asks for is the name one has here. What can't be one is asked for again, in the session.
+2. Without a terminal (``ssh -T``, or a pipe) it is what nc is: lines in, lines out.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from twisted_chat.core.errors import ChatError
+from twisted_chat.core.events import Refused, Remark
+from twisted_chat.core.session import Way
+from twisted_chat.core.text import decode
+from twisted_chat.protocols.connection import ChatFactory, LineConnection
+from twisted_chat.protocols.ssh_auth import Identity
+from twisted_chat.protocols.text import PLAIN
+
+if TYPE_CHECKING:
+    from twisted_chat.protocols.ssh_session import SessionChannel
+
+
+class SshPerson(LineConnection):
+    """One person in an SSH session, without a terminal."""
+
+    dialect = PLAIN
+    kind = "ssh"
+    longest = 4096
+    most = 16 * 1024
+
+    transport: SessionChannel
+
+    def __init__(self, factory: ChatFactory, identity: Identity) -> None:
+        super().__init__(factory)
+        self.identity = identity
+
+    def greet(self) -> None:
+        """Come in under the name that was asked for."""
+        self.perform(self.come_in, None, nothing)
+
+    async def come_in(self) -> None:
+        """Take that name. Raises as the command does."""
+        self.session.proven = self.identity.proven
+        self.session.public_key = self.identity.public_key
+        answering = self.factory.table.invoke(self.call(), "name", [decode(self.identity.user)])
+        if answering is not None:
+            await answering
+
+    def lineReceived(self, line: bytes) -> None:
+        """Called for each line, without its end."""
+        if line.strip() or self.session.question is not None:
+            self.perform(lambda: self.factory.table.run(self.call(), decode(line)), None, nothing)
+
+    def refuse(self, error: ChatError, request: str | None = None) -> None:
+        """Tell the person what can't be done."""
+        self.session.tell(Refused(error.code, str(error)))
+        if self.session.question is not None:
+            self.say_last("What you type can't be hidden on this connection.")
+
+    def write(self, data: bytes) -> None:
+        """Hand over lines, which end as those of files do: there is no terminal of ours."""
+        super().write(data.replace(b"\r\n", b"\n"))
+
+    def say_last(self, text: str) -> None:
+        """Say something to whoever is at the other end."""
+        self.session.tell(Remark(text))
+
+    def way(self) -> Way:
+        """How the other end has come in."""
+        return self.transport.conn.transport.way
+
+    def unsent(self) -> int:
+        """How many bytes the peer has not taken yet."""
+        return self.transport.unsent
+
+
+def nothing() -> None:
+    """People see what happened; they need no word that it is done."""
