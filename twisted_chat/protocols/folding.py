@@ -114,7 +114,7 @@ def _guarded(line: str) -> list[str]:
 
 def _folded(line: str, columns: int, used: int) -> list[str]:
     """A line folded at a width; ``used`` columns of the first row are taken. Rows neither begin nor end with blanks."""
-    parts, ends = _measured(line)
+    parts, ends = measured(line)
     begin, done, room = 0, 0, columns - used
     cut: list[str] = []
     while begin < len(parts) and ends[-1] - done > room:
@@ -128,7 +128,7 @@ def _folded(line: str, columns: int, used: int) -> list[str]:
     return cut
 
 
-def _measured(line: str) -> tuple[Sequence[str], Sequence[int]]:
+def measured(line: str) -> tuple[Sequence[str], Sequence[int]]:
     """What must not be parted, and the column in which each of it ends."""
     if line.isascii() and line.isprintable():
         return line, range(1, len(line) + 1)

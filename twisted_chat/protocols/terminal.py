@@ -1,0 +1,208 @@
+"""A line editor for somebody at a terminal that is not ours: bytes in, lines out; and what to write to the terminal.
+
+1. Nothing here knows of sockets or clocks. What is shown and typed in one turn is written at once, by `take`.
+2. What incoming messages find on the screen, they leave: they are shown above the line that is being typed.
+3. Nothing is written but text, `CR LF`, the bell, and sequences of our own: to move, to erase, for colours.
+4. A line that was entered is taken off the screen: what becomes of it is shown like what everybody else says.
+"""
+
+import re
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import TypeAlias
+
+from twisted_chat.core.events import Remark
+from twisted_chat.protocols.folding import LEAST
+from twisted_chat.protocols.terminal_keys import KeyReader, Pasted
+from twisted_chat.protocols.terminal_line import Line
+from twisted_chat.protocols.terminal_screen import DumbScreen, Rows, Screen, alike
+from twisted_chat.protocols.text import PLAIN
+
+# A terminal has at least so many rows: one for the line, one for what is shown.
+FEWEST_ROWS = 2
+# What claims to have more columns or rows has so many.
+MOST = 500
+# How many ways to complete a word are shown.
+SHOWN_MOST = 60
+
+# What terminals call themselves that know no sequences, know no colours, or know eight.
+_DUMB = re.compile(r"(dumb|unknown|network|glasstty|tty\d*|)\Z")
+_COLOURLESS = re.compile(r"vt\d|.*-m(ono)?\Z")
+_EIGHT = re.compile(r"(linux|cygwin|xterm|screen|ansi|xterm-color|rxvt)\Z")
+
+_BEGIN = "\x1b[?2004h"  # what is pasted comes between marks
+_END = "\x1b[?2004l"
+_WIPE = "\x1b[H\x1b[2J"
+# What has no place in what is shown, but for colours and the bell.
+_SPECIAL = re.compile(r"\x1b\[(?P<colour>[0-9;]*)m|[\x00-\x06\x08\x09\x0b-\x1f\x7f-\x9f]")
+
+
+@dataclass(frozen=True, slots=True)
+class Entered:
+    """A line was entered. A pasted one may have line feeds in it."""
+
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class Interrupted:
+    """Control-C: the line was given up."""
+
+
+@dataclass(frozen=True, slots=True)
+class EndOfInput:
+    """Control-D on an empty line."""
+
+
+Typed: TypeAlias = Entered | Interrupted | EndOfInput
+
+
+def colours(term: str) -> int:
+    """How many colours a terminal has that calls itself so: 0, 8, or 16 and more."""
+    if _DUMB.match(term) or _COLOURLESS.match(term):
+        return 0
+    return 8 if _EIGHT.match(term) else 16
+
+
+class Terminal:
+    """One person's terminal."""
+
+    __slots__ = (
+        "_above",
+        "_changed",
+        "_colours",
+        "_complete",
+        "_ended",
+        "_keys",
+        "_line",
+        "_rows",
+        "_screen",
+        "_secret",
+        "_sequences",
+        "_size",
+    )
+
+    def __init__(self, width: int, height: int, term: str, colour: bool, complete: Callable[[str, int], list[str]]) -> None:
+        """A terminal of so many columns and rows, that calls itself ``term``.
+
+        ``colour`` is false for those who want none. ``complete`` is given the line and where the cursor stands in it, and
+        returns what the word before the cursor may become.
+        """
+        self._sequences = not _DUMB.match(term)
+        self._colours = colours(term) if colour else 0
+        self._complete = complete
+        self._size = _size(width, height)
+        self._screen = (Screen if self._sequences else DumbScreen)(*self._size)
+        self._keys = KeyReader()
+        self._line = Line()
+        self._rows = Rows("", 0, self._size[0])
+        self._changed = False  # the line is not as it was laid out
+        self._secret = False
+        self._ended = False
+        self._above = [_BEGIN] if self._sequences else []  # what is to be written before the line is drawn
+
+    def feed(self, data: bytes) -> list[Typed]:
+        """Take what has come from the terminal. What was entered is the caller's to see to, in this order."""
+        typed: list[Typed] = []
+        for key in self._keys.read(data):
+            self._changed = True
+            if isinstance(key, Pasted) or key.isprintable() or key[0] > "\x7f":
+                self._line.insert(key)
+            elif key in ("\r", "\n"):
+                typed.append(Entered(self._entered()))
+            elif key == "\x03":
+                self._line.take(remember=False)
+                typed.append(Interrupted())
+            elif key == "\x04" and not self._line.text:
+                typed.append(EndOfInput())
+            elif key == "\t":
+                self._complete_word()
+            elif key == "\x0c":
+                self._wipe()
+            else:
+                self._line.press(key)
+        return typed
+
+    def show(self, text: str) -> None:
+        """Show lines above the one that is being typed. They are safe already, and may have colours (SGR) in them."""
+        text = _SPECIAL.sub(self._styled, text).removesuffix("\n")
+        self._above.append(text.replace("\n", "\r\n") + "\r\n")
+
+    def hide(self, secret: bool) -> None:
+        """Show nothing of what is typed from now on, and remember nothing; with false, as ever."""
+        if secret != self._secret:
+            self._secret = secret
+            self._line.forget()
+            self._changed = True
+
+    def resize(self, width: int, height: int) -> None:
+        """The terminal has so many columns and rows now."""
+        if _size(width, height) != self._size:
+            self._size = _size(width, height)
+            self._above.append(self._screen.resize(*self._size))
+            self._changed = True
+
+    def close(self) -> None:
+        """Leave the terminal as it was found, below what was shown."""
+        self._ended = True
+
+    def take(self) -> bytes:
+        """What is to be written to the terminal now; nothing, if nothing has changed."""
+        above, self._above = "".join(self._above), []
+        if above or self._ended:
+            above = self._screen.clear() + above
+        if self._ended:
+            return (above + (_END if self._sequences else "")).encode()
+        if self._changed:
+            line = Line() if self._secret else self._line
+            self._rows = Rows(line.text, line.cursor, self._size[0])
+            self._changed = False
+        if self._line.full:
+            self._line.full = False
+            above += "\a"
+        return (above + self._screen.draw(self._rows)).encode()
+
+    def _entered(self) -> str:
+        if not self._secret:
+            return self._line.take(remember=True)
+        secret = self._line.text
+        self._line.forget()
+        return secret
+
+    def _wipe(self) -> None:
+        """Begin anew at the top of the terminal."""
+        if self._sequences:
+            self._above.append(_WIPE)
+
+    def _complete_word(self) -> None:
+        """Make more of the word before the cursor, or show what it may become."""
+        line = self._line
+        before = line.text[: line.cursor]
+        begin = max(before.rfind(" "), before.rfind("\n")) + 1
+        found = [] if self._secret else self._complete(line.text, line.cursor)
+        if len(found) == 1:
+            line.replace(begin, found[0] + ("" if line.text[line.cursor :].startswith(" ") else " "))
+        elif found:
+            folded = [word.casefold() for word in found]
+            common = alike(min(folded), max(folded))
+            longer = found[0][:common]
+            if longer.casefold() == folded[0][:common] and common > line.cursor - begin:
+                line.replace(begin, longer)
+            else:
+                self._show_ways(found)
+
+    def _show_ways(self, found: list[str]) -> None:
+        more = f"  and {len(found) - SHOWN_MOST} more" if len(found) > SHOWN_MOST else ""
+        dialect = PLAIN.at_width(self._size[0])
+        self.show(dialect.render([Remark("  ".join(found[:SHOWN_MOST]) + more)]).decode())
+
+    def _styled(self, found: re.Match[str]) -> str:
+        """A colour as this terminal has it, or nothing."""
+        colour = found["colour"]
+        if colour is None or not self._colours:
+            return ""
+        return f"\x1b[3{colour[1]}m" if self._colours == 8 and re.fullmatch("9[0-7]", colour) else found[0]
+
+
+def _size(width: int, height: int) -> tuple[int, int]:
+    return max(LEAST, min(width, MOST)), max(FEWEST_ROWS, min(height, MOST))
