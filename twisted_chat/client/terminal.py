@@ -2,6 +2,7 @@
 
 import asyncio
 import os
+import re
 from collections.abc import Callable, Iterable
 from typing import Any
 
@@ -16,6 +17,7 @@ from twisted.python.failure import Failure
 
 from twisted_chat.client.connection import ConnectionFactory, Conversation, Front
 from twisted_chat.client.encryption import Endpoint, Server
+from twisted_chat.core.completion import candidates
 from twisted_chat.core.events import (
     Done,
     Event,
@@ -37,27 +39,24 @@ class Interrupt(Exception):
 
 
 class Words(Completer):
-    """Completes commands, names and rooms."""
+    """Completes commands, what they take, names and rooms."""
 
     def __init__(self) -> None:
-        self.commands: set[str] = set()
+        self.usages: dict[str, str] = {}  # of the commands, by their names
         self.people: dict[str, set[str]] = {}  # by room
 
     def get_completions(self, document: Document, complete_event: CompleteEvent) -> Iterable[Completion]:
-        """Called by prompt_toolkit while one types."""
-        typed = document.get_word_before_cursor(WORD=True)
-        names = set().union(*self.people.values()) if self.people else set()
-        first = document.text_before_cursor == typed
-        known = (self.commands if first else set()) | names | set(self.people)
-        for word in sorted(known):
-            if typed and word.casefold().startswith(typed.casefold()):
-                yield Completion(word, start_position=-len(typed))
+        """Called by prompt_toolkit when one asks for it."""
+        typed = document.text_before_cursor
+        begun = len(re.split(r"\s", typed)[-1])
+        for word in candidates(typed, self.usages, set().union(*self.people.values()), self.people.keys()):
+            yield Completion(word, start_position=-begun)
 
     def learn(self, event: Event) -> None:
         """Take in who is where."""
         match event:
             case Welcome():
-                self.commands = {f"/{name}" for name, _ in event.commands}
+                self.usages = dict(event.commands)
             case People():
                 self.people[event.room] = set(event.names)
             case Joined():
