@@ -148,8 +148,14 @@ class SshClient:
         opens: bool = True,
         proves: bool = True,
         begins: bool = True,
+        term: str = "",
+        width: int = 80,
+        colour: bool = True,
     ) -> None:
-        """It stops short of what it is told not to: to open a session, to say who it is, to begin a shell."""
+        """With ``term`` it asks for a terminal, of so many columns.
+
+        It stops short of what it is told not to: to open a session, to say who it is, to begin a shell.
+        """
         self.chat, self.user, self.keys, self.passwords = (
             chat,
             user.encode() if isinstance(user, str) else user,
@@ -157,6 +163,7 @@ class SshClient:
             passwords,
         )
         self.command, self.opens, self.proves, self.begins = command, opens, proves, begins
+        self.term, self.width, self.colour = term, width, colour
         self.received, self.host_key, self.failed, self.last_words = b"", b"", "", ""
         self.let_in, self.reads = False, True
         self.told: list[str] = []
@@ -185,6 +192,11 @@ class SshClient:
         """The session is open: begin."""
         if not self.begins:
             return
+        if not self.colour:
+            self.connection.sendRequest(self.session, b"env", NS(b"NO_COLOR") + NS(b"1"))
+        if self.term:
+            pty = NS(self.term) + struct.pack(">4L", self.width, 24, 0, 0) + NS(b"")
+            self.connection.sendRequest(self.session, b"pty-req", pty, wantReply=True)
         if self.command is None:
             self.connection.sendRequest(self.session, b"shell", b"", wantReply=True)
         else:
@@ -211,6 +223,17 @@ class SshClient:
         """Send bytes in the session."""
         self.session.write(data)
         self.flush()
+
+    def resize(self, width: int, height: int) -> None:
+        """Change the size of the window."""
+        self.connection.sendRequest(self.session, b"window-change", struct.pack(">4L", width, height, 0, 0))
+        self.flush()
+
+    def bytes(self) -> bytes:
+        """What has come since this was asked last, as it came."""
+        self.flush()
+        data, self.received = self.received, b""
+        return data
 
     def end_input(self) -> None:
         """There is no more."""

@@ -1,7 +1,7 @@
 """SSH on the same port: ``ssh -p 5555 you@host``. Encrypted, and on every machine there is.
 
-The parts: `ssh_transport` is the connection, `ssh_auth` who comes in, `ssh_session` what goes on in it; `ssh_person` and
-`ssh_command` are what a person's connection is for other protocols.
+The parts: `ssh_transport` is the connection, `ssh_auth` who comes in, `ssh_session` what goes on in it. What connections
+of people are for other protocols are here `ssh_person`, `ssh_terminal` and `ssh_command`.
 """
 
 from __future__ import annotations
@@ -11,10 +11,12 @@ from typing import TYPE_CHECKING
 from twisted.internet.interfaces import IAddress
 from twisted.internet.protocol import ServerFactory
 
-from twisted_chat.protocols.connection import ChatFactory, LineConnection
+from twisted_chat.protocols.connection import ChatFactory
 from twisted_chat.protocols.ssh_auth import Authentication, Identity
 from twisted_chat.protocols.ssh_command import SshCommand
 from twisted_chat.protocols.ssh_person import SshPerson
+from twisted_chat.protocols.ssh_session import Pty
+from twisted_chat.protocols.ssh_terminal import SshTerminal
 from twisted_chat.protocols.ssh_transport import SshTransport
 
 if TYPE_CHECKING:
@@ -52,6 +54,8 @@ class SshFactory(ServerFactory):
         """Called by conch for the first service, which lets one in to the other."""
         return Authentication if service == b"ssh-userauth" else None
 
-    def person(self, identity: Identity, command: bytes | None) -> LineConnection:
-        """The connection to the chat of somebody whose session begins, to talk or to do one thing."""
-        return SshPerson(self.people, identity) if command is None else SshCommand(self.people, identity, command)
+    def person(self, identity: Identity, pty: Pty | None, command: bytes | None) -> SshPerson:
+        """The connection to the chat of somebody whose session begins, to talk or to do one thing, at a terminal or not."""
+        if command is not None:
+            return SshCommand(self.people, identity, command, b"\n" if pty is None else b"\r\n")
+        return SshPerson(self.people, identity) if pty is None else SshTerminal(self.people, identity, pty)

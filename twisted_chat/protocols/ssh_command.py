@@ -33,8 +33,9 @@ class SshCommand(SshPerson):
     dialect = Plain(columns=ENDLESS)  # who reads a pipe counts on a message being one line
     program = True  # every message is receipted
 
-    def __init__(self, factory: ChatFactory, identity: Identity, command: bytes) -> None:
+    def __init__(self, factory: ChatFactory, identity: Identity, command: bytes, line_end: bytes) -> None:
         super().__init__(factory, identity)
+        self.line_end = line_end
         self._command = command
         self._saying = ""  # what is done with each line of the input
         self._answering = False  # what is told now is the command's answer

@@ -27,6 +27,7 @@ class SshPerson(LineConnection):
     kind = "ssh"
     longest = 4096
     most = 16 * 1024
+    line_end = b"\n"  # as those of files end, where there is no terminal
 
     transport: SessionChannel
 
@@ -53,13 +54,22 @@ class SshPerson(LineConnection):
 
     def refuse(self, error: ChatError, request: str | None = None) -> None:
         """Tell the person what can't be done."""
-        self.session.tell(Refused(error.code, str(error)))
+        self.tell_refusal(error)
         if self.session.question is not None:
             self.say_last("What you type can't be hidden on this connection.")
 
+    def tell_refusal(self, error: ChatError) -> None:
+        """Say why; to who has no name yet, and was asked for nothing else, also what is to be done now."""
+        refused = Refused(error.code, str(error))
+        unnamed = not self.session.name and self.session.question is None
+        self.session.tell(refused, *([Remark("What's your name?")] if unnamed else []))
+
     def write(self, data: bytes) -> None:
-        """Hand over lines, which end as those of files do: there is no terminal of ours."""
-        super().write(data.replace(b"\r\n", b"\n"))
+        """Hand over lines."""
+        super().write(data.replace(b"\r\n", self.line_end))
+
+    def resize(self, width: int, height: int) -> None:
+        """The window of whoever has a terminal is of another size."""
 
     def say_last(self, text: str) -> None:
         """Say something to whoever is at the other end."""

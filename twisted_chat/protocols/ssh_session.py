@@ -4,13 +4,14 @@
 2. The session is the transport of somebody's connection to the chat: `SessionChannel` is to `LineConnection` what a
    socket is. It is full while the socket is, while the peer's window is shut, and while keys are exchanged: a slow window is
    a slow reader, who reads on from the log. conch's own channel would take all that is written, and keep it.
-3. Who is not listened to for a while is given no window: what they send waits with them.
+3. Who is not listened to for a while, or takes nothing, is given no window: what they send waits with them.
 4. The peer chooses the size of packets and of its window; packets of less than `LEAST_PACKET` bytes are not begun with.
 """
 
 from __future__ import annotations
 
 import struct
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from twisted.conch.error import ConchError
@@ -32,7 +33,7 @@ from twisted_chat.protocols.ssh_transport import nothing
 from twisted_chat.sockets import unsent_bytes
 
 if TYPE_CHECKING:
-    from twisted_chat.protocols.connection import LineConnection
+    from twisted_chat.protocols.ssh_person import SshPerson
     from twisted_chat.protocols.ssh_transport import SshTransport
 
 # Of a packet, in bytes: with less, a line would become a hundred packets; with none, it never ended.
@@ -41,8 +42,32 @@ LEAST_PACKET, MOST_PACKET = 1024, 32 * 1024
 WINDOW, OUR_PACKET = 64 * 1024, 16 * 1024
 # What data is sent with, and room for it given: what these may cost is bounded by rules 2 and 3.
 UNCOUNTED = frozenset([MSG_CHANNEL_DATA, MSG_CHANNEL_WINDOW_ADJUST])
+# What a terminal calls itself is this long at the most; and how many columns and rows it has as a rule.
+LONGEST_TERM, USUAL = 64, (80, 24)
 # The largest window there is (RFC 4254, 5.2).
 WIDEST = 2**32 - 1
+
+
+@dataclass(frozen=True, slots=True)
+class Pty:
+    """The terminal that a client asks for."""
+
+    term: str
+    width: int  # in columns
+    height: int  # in rows
+    colour: bool = True  # whether its owner wants colours
+
+    @classmethod
+    def from_request(cls, data: bytes) -> Pty:
+        """As ``pty-req`` names it (RFC 4254, 6.2). Its pixels and modes don't concern us."""
+        term, rest = getNS(data)
+        return cls(term[:LONGEST_TERM].decode("ascii", "replace"), *size(rest))
+
+
+def size(data: bytes) -> tuple[int, int]:
+    """Columns and rows, as ``window-change`` has them (RFC 4254, 6.7); those that are not known are the usual ones."""
+    width, height = struct.unpack(">2L", data[:8])
+    return width or USUAL[0], height or USUAL[1]
 
 
 class Channels(SSHConnection):
@@ -91,7 +116,7 @@ class Channels(SSHConnection):
 
     def adjustWindow(self, channel: SessionChannel, bytesToAdd: int) -> None:
         """Called when half of the window is used up."""
-        if channel.listens:
+        if channel.listens and not channel.full:
             super().adjustWindow(channel, bytesToAdd)
 
 
@@ -110,9 +135,11 @@ class SessionChannel(SSHChannel):
         self.remoteWindowLeft: int = window
         self.status = 0  # what the client ends with
         self.listens = True
-        self._person: LineConnection | None = None
+        self._pty: Pty | None = None
+        self._colour = True
+        self._person: SshPerson | None = None
         self._waiting = bytearray()
-        self._full = False
+        self.full = False
         self._lost = False
 
     # What conch calls
@@ -120,11 +147,17 @@ class SessionChannel(SSHChannel):
     def requestReceived(self, requestType: bytes, data: bytes) -> bool:
         """Called when the peer asks for something in the session. True if it is done."""
         match requestType:
+            case b"pty-req" if self._person is None:
+                self._pty = Pty.from_request(data)
+            case b"env" if self._person is None and getNS(data)[0] == b"NO_COLOR":
+                self._colour = False
             case b"shell" if self._person is None:
                 self._begin(None)
             case b"exec" if self._person is None:
                 self._begin(getNS(data)[0])
-            case b"env" | b"signal" | b"window-change" | b"eow@openssh.com" | b"pty-req":
+            case b"window-change" if self._person is not None:
+                self._person.resize(*size(data))
+            case b"env" | b"signal" | b"window-change" | b"eow@openssh.com":
                 return False
             case _:
                 self.conn.refused(f"the request {_shown(requestType)}")
@@ -183,9 +216,7 @@ class SessionChannel(SSHChannel):
     def resumeProducing(self) -> None:
         """Listen again."""
         self.listens = True
-        used = self.localWindowSize - self.localWindowLeft
-        if used > self.localWindowSize // 2:
-            self.conn.adjustWindow(self, used)
+        self._give_window()
 
     def stopProducing(self) -> None:
         """Never called."""
@@ -220,12 +251,13 @@ class SessionChannel(SSHChannel):
         if not transport.exchanging:
             self._send()
         full = transport.full or transport.exchanging or bool(self._waiting)
-        if full != self._full and self._person is not None and not self._lost:
-            self._full = full
+        if full != self.full and self._person is not None and not self._lost:
+            self.full = full
             if full:
                 self._person.filled()
             else:
                 self._person.drained()
+                self._give_window()
 
     def cut(self) -> None:
         """The session is over, for whatever reason."""
@@ -239,8 +271,14 @@ class SessionChannel(SSHChannel):
         transport = self.conn.transport
         assert transport.identity is not None  # this service follows the one where one says who one is
         transport.begin(self)
-        self._person = transport.factory.person(transport.identity, command)
+        pty = replace(self._pty, colour=self._colour) if self._pty is not None else None
+        self._person = transport.factory.person(transport.identity, pty, command)
         self._person.makeConnection(self)
+
+    def _give_window(self) -> None:
+        used = self.localWindowSize - self.localWindowLeft
+        if used > self.localWindowSize // 2:
+            self.conn.adjustWindow(self, used)
 
     def _send(self) -> None:
         """Send what the peer has room for. One packet, for all that is written at once, unless it is very long."""

@@ -260,6 +260,7 @@ class Plain:
     numbers: bool = False
     bell: str = "off"
     named: bool = False  # the message names the reader
+    typed: bool = True  # what the reader says stands on the screen already, as it was typed there
     usual: bool = field(init=False, compare=False)  # nothing is set that a line of text would have to be changed for
 
     def __post_init__(self) -> None:
@@ -280,6 +281,7 @@ class Plain:
                 quiet=settings.quiet == "on",
                 numbers=settings.numbers == "on",
                 bell=settings.bell,
+                typed=self.typed,
                 named=settings.bell == "mention" or settings.colour == "on",
             )
         )
@@ -314,7 +316,7 @@ class Plain:
 
     def echoes(self, event: RoomEvent) -> bool:
         """A terminal shows what is typed on it; that one came in is said by the greeting."""
-        return not isinstance(event, SHOWN)
+        return not isinstance(event, SHOWN if self.typed else Joined)
 
     def _lines(self, event: Event) -> Iterator[str]:
         if self.quiet and isinstance(event, Joined | Left | Renamed):
