@@ -1,13 +1,17 @@
-"""One way to drive a person and a program alike: what is typed, and what is then shown as text."""
+"""One way to drive a person, at a terminal or by SSH, and a program alike: what is typed, and what is then shown as text."""
 
 import json
 from typing import Any
+
+from sshclients import SshClient
 
 from twisted_chat.protocols.json_codec import as_event
 from twisted_chat.protocols.text import lines
 from twisted_chat.testing import Chat, Client
 
-KINDS = ("line", "json")
+KINDS = ("line", "json", "ssh")
+# What /who says of each.
+WAYS = {"line": "telnet or nc", "json": "JSON", "ssh": "ssh, encrypted"}
 
 
 class Guest:
@@ -18,7 +22,17 @@ class Guest:
     ) -> None:
         self.kind = kind
         self.chat = chat
-        self.client: Client = chat.connect(kind, address)
+        self.client: Client | SshClient
+        if kind == "ssh":
+            asked = password is None and (chat.hub.registry.account(name) is not None or name.startswith("/"))
+            self.client = SshClient(
+                chat, "?" if asked else name, *[password] * (password is not None), address=address, door="ssh"
+            )
+            if asked:  # a name is asked for in the session, where a client can't be asked for its password any more
+                self.shown()
+                self.type(name)
+            return
+        self.client = chat.connect(kind, address)
         if kind == "line":
             self.client.send(*[line for line in (name, password) if line is not None])
         else:
@@ -27,12 +41,15 @@ class Guest:
     def type(self, *typed: str) -> "Guest":
         """Type lines."""
         for text in typed:
-            self.client.send(text if self.kind == "line" else {"type": "line", "text": text})
+            self.client.send({"type": "line", "text": text} if self.kind == "json" else text)
         return self
 
     def shown(self) -> str:
         """What has come since this was asked last, as a person reads it."""
-        if self.kind == "line":
+        if isinstance(self.client, SshClient):
+            told, self.client.told = [*self.client.told, self.client.last_words], []
+            return "\n".join(filter(None, told + self.client.lines()))
+        if self.kind != "json":
             return "\n".join(self.client.lines())
         events = (as_event(json.loads(line)) for line in self.client.lines())
         return "\n".join(line for event in events if event is not None for line in lines(event))

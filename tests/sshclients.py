@@ -143,6 +143,7 @@ class SshClient:
         keys: tuple[Key, ...] = (),
         command: str | None = None,
         address: str = "192.0.2.1",
+        door: str = "detect",
         window: int = 1 << 20,
         packet: int = 32768,
         opens: bool = True,
@@ -170,7 +171,7 @@ class SshClient:
         self.prompts: list[bytes] = []
         self.session = Session(self, window, packet)
         self.connection = Keeping(self)
-        self.raw: Client = chat.connect("detect", address)
+        self.raw: Client = chat.connect(door, address)
         self.ssh = Speaking()
         self.ssh.client = self
         for part in (Speaking, Session, Keeping, Proving):

@@ -224,8 +224,14 @@ class Chat:
         return account.password if account else None
 
     def connect(self, kind: str = "detect", address: str = "192.0.2.1") -> Client:
-        """A client: ``line``, ``json``, or ``detect`` for one whose protocol is to be found out."""
-        factories: dict[str, Any] = {"line": self.people, "json": self.programs, "irc": self.irc, "detect": self.detector}
+        """A client: ``line``, ``json``, ``irc``, ``ssh``, or ``detect`` for one whose protocol is to be found out."""
+        factories: dict[str, Any] = {
+            "line": self.people,
+            "json": self.programs,
+            "irc": self.irc,
+            "ssh": self.frame.ssh(),
+            "detect": self.detector,
+        }
         protocol = factories[kind].buildProtocol(IPv4Address("TCP", address, 54321))
         return Client(self, protocol, address)
 
