@@ -1,4 +1,4 @@
-/* A disk that fails, and what would be left of it after a power failure: preloaded into a daemon by tests/test_faults.py.
+/* A disk that fails, and what would be left of it after a power failure: preloaded into a daemon (see preload.py).
 
    While the file $BAD_DISK exists, it says what fails and how, as in "sync 5" or "write 28" (an errno), for files
    whose name has "chat.db" in it.

@@ -9,11 +9,12 @@ import signal
 import socket
 import subprocess
 import sys
+import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 import pytest
 
@@ -37,24 +38,64 @@ def program(name: str) -> str:
     return path
 
 
+class Output:
+    """What a process writes, read as it comes: a pipe that nobody reads is full at some time, and then holds it up."""
+
+    def __init__(self, pipe: IO[bytes]) -> None:
+        self.data = bytearray()
+        self._ended = False
+        self._news = threading.Condition()
+        threading.Thread(target=self._read, args=(pipe,), daemon=True).start()
+
+    def wait_for(self, pattern: bytes, seconds: float = PATIENCE) -> "re.Match[bytes] | None":
+        """Wait until this stands in it; None if it ends first, or so many seconds are not enough."""
+        with self._news:
+            self._news.wait_for(lambda: self._ended or re.search(pattern, self.data), seconds)
+            return re.search(pattern, bytes(self.data))
+
+    def wait_for_end(self, seconds: float = PATIENCE) -> bool:
+        """Wait until the process, and who has its output from it, has ended."""
+        with self._news:
+            return self._news.wait_for(lambda: self._ended, seconds)
+
+    def _read(self, pipe: IO[bytes]) -> None:
+        with pipe:
+            while data := os.read(pipe.fileno(), 65536):
+                with self._news:
+                    self.data += data
+                    self._news.notify_all()
+        with self._news:
+            self._ended = True
+            self._news.notify_all()
+
+
 class Daemon:
     """A daemon in the foreground, listening on a port of its own."""
 
-    def __init__(self, state: str, *options: str, before: tuple[str, ...] = ()) -> None:
+    def __init__(
+        self, state: str, *options: str, before: tuple[str, ...] = (), environment: Mapping[str, str] | None = None
+    ) -> None:
         command = [*before, *TWISTD, "-n", "--pidfile=", "chat", "--host=127.0.0.1", "--port=0", f"--state={state}"]
         self.process = subprocess.Popen(
-            [*command, *options], env=ENVIRONMENT, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
+            [*command, *options],
+            env=ENVIRONMENT | dict(environment or {}),
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
         )
-        self.output = ""
+        assert self.process.stdout is not None
+        self._output = Output(self.process.stdout)
         self.port = int(self.wait_for(r"\[LISTENING\] Server is listening on 127\.0\.0\.1:(\d+)")[1])
 
+    @property
+    def output(self) -> str:
+        """What it has written so far."""
+        return self._output.data.decode(errors="replace")  # it may stop in the middle of a character
+
     def wait_for(self, pattern: str) -> "re.Match[str]":
-        """Read its output until this comes."""
-        assert self.process.stdout is not None
-        while not (found := re.search(pattern, self.output)):
-            line = self.process.stdout.readline()
-            assert line, f"ended without {pattern!r}: {self.output}"
-            self.output += line
+        """Wait until this stands in its output."""
+        self._output.wait_for(pattern.encode())
+        found = re.search(pattern, self.output)
+        assert found, f"no {pattern!r} in {self.output}"
         return found
 
     def end(self, number: int = signal.SIGTERM) -> int:
@@ -64,9 +105,9 @@ class Daemon:
 
     def status(self) -> int:
         """Wait for the exit status."""
-        rest, _ = self.process.communicate(timeout=PATIENCE)
-        self.output += rest
-        return self.process.returncode
+        status = self.process.wait(PATIENCE)
+        assert self._output.wait_for_end()
+        return status
 
 
 @contextmanager
@@ -76,9 +117,7 @@ def running(state: object, *options: str) -> Iterator[Daemon]:
     try:
         yield daemon
     finally:
-        if daemon.process.poll() is None:
-            daemon.process.kill()
-        daemon.process.communicate()
+        daemon.end(signal.SIGKILL)
 
 
 class Talker:

@@ -282,7 +282,7 @@ def test_receipt_is_written_after_the_flush(tmp_path: Path) -> None:
     talker.rest()
     daemon.process.terminate()
     subprocess.run(["pkill", "-TERM", "-P", str(daemon.process.pid)], check=False)
-    daemon.process.communicate(timeout=PATIENCE)
+    daemon.status()
     calls = trace.read_text(errors="replace").splitlines()
     sent = next(number for number, call in enumerate(calls) if "I received your message - 'Hello'" in call)
     written = max(number for number, call in enumerate(calls[:sent]) if "pwrite64" in call and "chat.db-wal" in call)

@@ -7,11 +7,13 @@ import signal
 import sqlite3
 import subprocess
 import tempfile
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from daemons import ENVIRONMENT, OPEN, PATIENCE, TWISTD, Daemon, Talker, program, running
+from daemons import ENVIRONMENT, OPEN, PATIENCE, TWISTD, Daemon, Talker, running
+from preload import preloaded, set_clock
 
 STOPPED, BACK = "History has stopped", "History is back"
 
@@ -22,17 +24,6 @@ def sockets_closed() -> Iterator[None]:
     yield
     while OPEN:
         OPEN.pop().close()
-
-
-@pytest.fixture(scope="session")
-def bad_disk(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The library that makes writes fail."""
-    library = tmp_path_factory.mktemp("bad_disk") / "bad_disk.so"
-    source = Path(__file__).with_name("bad_disk.c")
-    subprocess.run(
-        [program("gcc"), "-shared", "-fPIC", "-Wno-unused-result", "-o", str(library), str(source), "-ldl"], check=True
-    )
-    return library
 
 
 class Al(Talker):
@@ -65,13 +56,13 @@ def history(state: Path) -> list[str]:
 
 
 @pytest.mark.parametrize("fault", ["write 5", "write 28", "write 30", "sync 5", "sync 28"])
-def test_a_failing_disk_costs_no_receipted_message(tmp_path: Path, bad_disk: Path, fault: str) -> None:
+def test_a_failing_disk_costs_no_receipted_message(tmp_path: Path, fault: str) -> None:
     """EIO, ENOSPC or EROFS: shown but not kept; said once that history stops and is back; and then a power failure.
 
     What was receipted is on disk, also what was said after the fault; what was said to be lost is not in the history.
     """
     control, state = tmp_path / "control", tmp_path / "state"
-    daemon = Daemon(str(state), before=("env", f"LD_PRELOAD={bad_disk}", f"BAD_DISK={control}"))
+    daemon = Daemon(str(state), environment=preloaded("bad_disk", control))
     al = Al(daemon)
     bob = Talker(daemon.port, "Bob")
     assert al.keeps("first")
@@ -218,13 +209,13 @@ def test_a_log_that_can_not_be_written_is_refused(readonly: str) -> None:
         assert ("can't be written to" if readonly == "." else "not a file that can be read and written") in done.stdout
 
 
-def test_a_disk_that_is_full_at_the_start_is_one_line(tmp_path: Path, bad_disk: Path) -> None:
+def test_a_disk_that_is_full_at_the_start_is_one_line(tmp_path: Path) -> None:
     """The log can't be opened for writing: the start fails, with a reason and without a traceback."""
     control = tmp_path / "control"
     control.write_text("write 28")
-    before = ["env", f"LD_PRELOAD={bad_disk}", f"BAD_DISK={control}"]
-    command = [*before, *TWISTD, "-n", "--pidfile=", "chat", "--host=127.0.0.1", "--port=0", f"--state={tmp_path / 'state'}"]
-    done = subprocess.run(command, env=ENVIRONMENT, capture_output=True, text=True, timeout=PATIENCE)
+    command = [*TWISTD, "-n", "--pidfile=", "chat", "--host=127.0.0.1", "--port=0", f"--state={tmp_path / 'state'}"]
+    environment = ENVIRONMENT | preloaded("bad_disk", control)
+    done = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=PATIENCE)
     assert done.returncode == 1
     assert len(done.stderr.splitlines()) == 1
     assert "can't be opened: database or disk is full" in done.stderr
@@ -279,24 +270,13 @@ def test_another_programs_lock(tmp_path: Path) -> None:
 
 def test_clock_steps(tmp_path: Path) -> None:
     """An hour forward, an hour back, and to 1970: order is by number, timers go on, nobody is dropped, nothing is taken out."""
-    program("faketime")
-    library = next(Path("/usr/lib").glob("*/faketime/libfaketimeMT.so.1"))
-    time = tmp_path / "time"
-    time.write_text("+0")
-    settings = {
-        "LD_PRELOAD": str(library),
-        "FAKETIME_TIMESTAMP_FILE": str(time),
-        "FAKETIME_NO_CACHE": "1",
-        "FAKETIME_DONT_FAKE_MONOTONIC": "1",
-        "DONT_FAKE_MONOTONIC": "1",
-    }
-    before = ("env", *(f"{name}={value}" for name, value in settings.items()))
-    daemon = Daemon(str(tmp_path / "state"), "--keep=10m", before=before)
+    control = tmp_path / "clock"
+    daemon = Daemon(str(tmp_path / "state"), "--keep=10m", environment=preloaded("clock", control))
     al = Al(daemon)
     bob = Talker(daemon.port, "Bob")
-    for step in ("+0", "+3600", "+0", "-3600", "+0", "@1970-01-02 00:00:00", "+365d", "+0"):
-        time.write_text(step)
-        assert al.keeps(f"said at {step} as number {len(al.kept)}")
+    for step in (0, 3600, 0, -3600, 0, -int(time.time()) + 86400, 365 * 86400, 0):
+        set_clock(control, step)
+        assert al.keeps(f"said at {step:+} as number {len(al.kept)}")
         bob.until(al.kept[-1])
         newcomer = Talker(daemon.port)
         newcomer.until("Welcome")  # after a grace of 300 ms, which is a timer

@@ -1,5 +1,6 @@
 """How often and how many: what is pure, and what a connection sees of it."""
 
+import signal
 import socket
 from dataclasses import replace
 from pathlib import Path
@@ -308,8 +309,7 @@ def test_few_descriptors_are_enough_for_few_and_the_rest_are_told(tmp_path: Path
         Talker(daemon.port, "Late")
         assert "Traceback" not in daemon.output
     finally:
-        daemon.process.kill()
-        daemon.process.communicate()
+        daemon.end(signal.SIGKILL)
         while OPEN:
             OPEN.pop().close()
 

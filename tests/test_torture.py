@@ -24,8 +24,8 @@ pytestmark = pytest.mark.torture
 ENCRYPTED = ("T11", "T17", "T26", "T35", "T52", "T66", "T76", "T101")
 
 # What still falls short on some door, so that it is no news if it does: ``python tests/torture`` runs and shows it.
-# T93: the shim that sets the clock; T95: not everybody is told why.
-FALLS_SHORT = ("T93", "T95")
+# T95: not everybody is told why.
+FALLS_SHORT = ("T95",)
 
 SHORT = [
     pytest.param(case, door, id=f"{case.number}-{door}-{case.what}")

@@ -42,11 +42,11 @@ def expect(holds: object, otherwise: str) -> None:
 
 @dataclass(frozen=True, slots=True)
 class Setup:
-    """A daemon that is not the usual one: its options, a program that runs it, and its environment."""
+    """A daemon that is not the usual one: its options, a program that runs it, and what is preloaded into it."""
 
     options: tuple[str, ...] = ()
     before: tuple[str, ...] = ()
-    environment: dict[str, str] = field(default_factory=dict)
+    preload: str = ""  # see `preload.library`; `Victim.control` is the file that tells it what to do
     closed_doors: tuple[str, ...] = ()  # where nobody can come in
 
 

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import shutil
 import signal
 import sqlite3
 import subprocess
-import tempfile
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -15,6 +15,7 @@ from itertools import pairwise
 from pathlib import Path
 
 from daemons import ENVIRONMENT, TWISTD
+from preload import set_clock
 
 from torture.arena import Arena
 from torture.case import ABOUT_THE_DISK, DROPPED, KEPT, NOT_IRC, ORDINARY, USUAL, FellShort, Setup, case, expect
@@ -25,16 +26,7 @@ from torture.rounds import ROOM as ROUNDS
 from torture.rounds import disk_rounds, fill, history_of, kill_rounds, small_disk
 from torture.victim import Victim, kept
 
-SCRATCH = Path(tempfile.gettempdir()) / f"torture-{os.getpid()}"
-CLOCK, SWITCH, SHIM = (SCRATCH.with_suffix(suffix) for suffix in (".clock", ".eio", ".so"))
-
-
-def shim() -> Path:
-    """The library that lets writes fail."""
-    if not SHIM.exists():
-        source = Path(__file__).parent / "eio.c"
-        subprocess.run(["gcc", "-shared", "-fPIC", "-o", str(SHIM), str(source), "-ldl"], check=True)
-    return SHIM
+BAD_DISK = Setup(options=USUAL.options, preload="bad_disk")
 
 
 @contextmanager
@@ -156,16 +148,14 @@ def full_disks(arena: Arena, door: Door) -> str:
 @case("T88", "writes, and then flushes, that fail with EIO", "O")
 def failing_writes(arena: Arena, door: Door) -> str:
     state = arena.folder()
-    setup = Setup(options=USUAL.options, environment={"LD_PRELOAD": str(shim()), "EIO_SWITCH": str(SWITCH)})
-    SWITCH.unlink(missing_ok=True)
     told: dict[str, str] = {}
-    with daemon(state, setup) as victim, guest(victim, door) as person:
-        for fault in ("w", "s"):
+    with daemon(state, BAD_DISK) as victim, guest(victim, door) as person:
+        for fault in ("write", "sync"):
             told[f"{fault} before"] = word_on(person, f"{fault} before")
-            SWITCH.write_text(fault)
+            victim.control.write_text(f"{fault} {errno.EIO}")
             for number in range(3):
                 told[f"{fault} {number}"] = word_on(person, f"{fault} {number}")
-            SWITCH.unlink()
+            victim.control.unlink()
             deadline = time.monotonic() + PATIENCE
             while (word := word_on(person, text := fresh_name(f"{fault} again"))) == "lost":
                 told[text] = word
@@ -177,7 +167,7 @@ def failing_writes(arena: Arena, door: Door) -> str:
     for text, word in told.items():
         expect(word == "lost" or text in texts, f"{text!r} had a receipt, and is not kept")
         # After a failed flush nobody can know: what was written may be there, and come to light when the file is opened anew.
-        expect(word == "receipt" or text not in texts or text.startswith("s"), f"{text!r} was said not to be kept, and is")
+        expect(word == "receipt" or text not in texts or text.startswith("sync"), f"{text!r} was said not to be kept, and is")
     return ORDINARY
 
 
@@ -343,33 +333,21 @@ def stop_for(arena: Arena, door: Door, seconds: float) -> str:
     return ORDINARY
 
 
-FAKED = Setup(
-    options=USUAL.options,
-    before=("env", "LD_PRELOAD=/usr/lib/x86_64-linux-gnu/faketime/libfaketimeMT.so.1"),
-    environment={
-        "FAKETIME_TIMESTAMP_FILE": str(CLOCK),
-        "FAKETIME_NO_CACHE": "1",
-        "FAKETIME_DONT_FAKE_MONOTONIC": "1",
-        "FAKETIME_XRESET": "1",
-    },
-)
+SET_CLOCK = Setup(options=USUAL.options, preload="clock")
 
 
-# The shim reads a file at each look at the clock: the canary is slow with it, steps or not.
 @case(
     "T93",
     "the clock is set an hour forward, two back, and to 1970: nobody is dropped, and order is kept",
     "O",
-    not_on={"tls": "the shim that sets the clock holds a daemon that encrypts up for seconds"},
-    setup=FAKED,
-    worst=5.0,
+    setup=SET_CLOCK,
 )
 def clock_steps(arena: Arena, door: Door) -> str:
     person, nameless = arena.enter(door), arena.connect(door)
     nameless.send(door.opening[:1])
     texts = []
-    for step in ("+1h", "-1h", "@1970-01-02 00:00:00", "+0"):
-        CLOCK.write_text(step + "\n")
+    for step in (3600, -3600, -int(time.time()) + 86400, 0):
+        set_clock(arena.victim.control, step)
         texts.append(f"at {step}")
         expect(word_on(person, texts[-1]) == "receipt", "no receipt")
         silent = arena.connect(door)  # whom the grace's timer greets
@@ -377,8 +355,11 @@ def clock_steps(arena: Arena, door: Door) -> str:
         silent.close()
     rows = [text for *_, text in arena.victim.kept(arena.begun.seq) if text in texts]
     expect(rows == texts, f"the order is {rows}")
+    connection = sqlite3.connect(arena.state / "chat.db")
+    years = connection.execute("SELECT min(strftime('%Y', time, 'unixepoch')) FROM messages").fetchall()
+    connection.close()
+    expect(years == [("1970",)], f"no clock was set: the earliest year is {years}")
     expect(not nameless.closed, "whoever had no name yet was sent away")
-    CLOCK.unlink()
     return ORDINARY
 
 

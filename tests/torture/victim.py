@@ -9,7 +9,8 @@ import threading
 import time
 from pathlib import Path
 
-from daemons import ENVIRONMENT, TWISTD
+from daemons import ENVIRONMENT, TWISTD, Output
+from preload import preloaded
 
 from torture.case import USUAL, FellShort, Setup
 
@@ -33,9 +34,8 @@ class Victim:
     def __init__(self, state: Path | str, setup: Setup = USUAL, *, ready: bool = True) -> None:
         """With ``ready``, wait until it listens; raises `FellShort` if it ends before."""
         self.state = Path(state)
-        self.output = bytearray()
+        self.control = Path(f"{state}.control")  # tells what is preloaded what to do
         self.peak = 0.0
-        self._news = threading.Condition()
         command = [
             *UNTIL_WE_END,
             *setup.before,
@@ -50,31 +50,29 @@ class Victim:
         ]
         self.process = subprocess.Popen(
             [*command, COUNTED, *setup.options],
-            env=ENVIRONMENT | setup.environment,
+            env=ENVIRONMENT | (preloaded(setup.preload, self.control) if setup.preload else {}),
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
         )
         self.pid = self.process.pid
-        self._ended = False
-        threading.Thread(target=self._read, daemon=True).start()
+        assert self.process.stdout is not None
+        self._output = Output(self.process.stdout)
         if ready:
             self.port = int(self.wait_for(rb"Server is listening on 127\.0\.0\.1:(\d+)")[1])
             threading.Thread(target=self._sample, daemon=True).start()
 
     def wait_for(self, pattern: bytes, seconds: float = 20.0) -> "re.Match[bytes]":
         """Wait until this stands in its output. Raises `FellShort` if it ends first, or takes too long."""
-        found: list[re.Match[bytes]] = []
-
-        def come() -> bool:
-            found.extend(re.finditer(pattern, self.output))
-            return bool(found) or self._ended
-
-        with self._news:
-            self._news.wait_for(come, seconds)
+        found = self._output.wait_for(pattern, seconds)
         if not found:
             raise FellShort(f"{pattern!r} did not stand in the log: {bytes(self.output[-500:])!r}")
-        return found[0]
+        return found
+
+    @property
+    def output(self) -> bytearray:
+        """What it has written so far."""
+        return self._output.data
 
     @property
     def memory(self) -> float:
@@ -113,21 +111,8 @@ class Victim:
         except subprocess.TimeoutExpired:
             self.process.kill()
             raise FellShort(f"the daemon did not end within {seconds} s after signal {number}") from None
-        with self._news:
-            self._news.wait_for(lambda: self._ended, seconds)
+        self._output.wait_for_end(seconds)
         return status
-
-    def _read(self) -> None:
-        assert self.process.stdout is not None
-        descriptor = self.process.stdout.fileno()
-        while data := os.read(descriptor, 65536):
-            with self._news:
-                self.output += data
-                self._news.notify_all()
-        with self._news:
-            self._ended = True
-            self._news.notify_all()
-        self.process.stdout.close()
 
     def _sample(self) -> None:
         while memory := self.memory:
