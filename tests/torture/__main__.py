@@ -24,12 +24,14 @@ def text_of(row: Row) -> str:
     return "\n".join([line, *(f"        {problem}" for problem in row.problems)])
 
 
-def many_rounds(kills: int, full_disks: int) -> int:
+def many_rounds(kills: int, power_cuts: int, full_disks: int) -> int:
     """Run the rounds that were asked for."""
     with tempfile.TemporaryDirectory(prefix="torture-") as folder:
         try:
             if kills:
                 rounds.kill_rounds(kills, Path(folder) / "kills")
+            if power_cuts:
+                rounds.kill_rounds(power_cuts, Path(folder) / "power", power=True)
             if full_disks:
                 rounds.disk_rounds(full_disks, Path(folder) / "disk")
         except FellShort as error:
@@ -48,11 +50,14 @@ def main() -> int:
     parser.add_argument(
         "--kills", type=int, default=0, metavar="N", help="instead: kill the daemon so many times while it writes"
     )
+    parser.add_argument(
+        "--power-cuts", type=int, default=0, metavar="N", help="instead: the same, and what was not flushed is lost"
+    )
     parser.add_argument("--full-disks", type=int, default=0, metavar="N", help="instead: let its disk be full so many times")
     options = parser.parse_args()
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))  # so that all is tidied up
-    if options.kills or options.full_disks:
-        return many_rounds(options.kills, options.full_disks)
+    if options.kills or options.power_cuts or options.full_disks:
+        return many_rounds(options.kills, options.power_cuts, options.full_disks)
     wanted = {name.lower() for name in options.cases}
     cases = [one for one in all_cases() if not wanted or {one.number.lower(), one.subject} & wanted]
     left_out = 0

@@ -22,11 +22,9 @@ from torture.case import ABOUT_THE_DISK, DROPPED, KEPT, NOT_IRC, ORDINARY, USUAL
 from torture.checker import Life, check
 from torture.doors import Door
 from torture.network import PATIENCE, Person, fresh_name
+from torture.rounds import BAD_DISK, disk_rounds, fill, history_of, kill_rounds, small_disk
 from torture.rounds import ROOM as ROUNDS
-from torture.rounds import disk_rounds, fill, history_of, kill_rounds, small_disk
 from torture.victim import Victim, kept
-
-BAD_DISK = Setup(options=USUAL.options, preload="bad_disk")
 
 
 @contextmanager
@@ -110,6 +108,12 @@ def flushed_before(arena: Arena, door: Door) -> str:
     written = max(number for number, line in enumerate(lines[:sent]) if "pwrite64" in line and "chat.db-wal" in line)
     between = lines[written:sent]
     expect(any("fdatasync" in line and line.endswith("= 0") for line in between), "no flush stands before the receipt")
+    return ORDINARY
+
+
+@case("T86", "the power fails in mid-writing, 5 times: what was not flushed is lost", "O", not_on=ABOUT_THE_DISK)
+def power_failed(arena: Arena, door: Door) -> str:
+    kill_rounds(5, arena.folder(), power=True)
     return ORDINARY
 
 

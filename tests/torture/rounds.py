@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 import random
+import shutil
 import signal
 import subprocess
 import time
@@ -15,13 +16,14 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from torture.case import expect
+from torture.case import USUAL, Setup, expect
 from torture.checker import Life, Message, check
 from torture.doors import DOORS, Heard
 from torture.network import PATIENCE, Person
 from torture.victim import Victim, kept
 
 ROOM = "#rounds"
+BAD_DISK = Setup(options=USUAL.options, preload="bad_disk")
 # How many messages a writer says in a life, with those that are said again: less than flood control lets through at once.
 BURST = {"json": 120, "line": 30, "tls": 30, "irc": 25}
 
@@ -128,22 +130,37 @@ def writers() -> list[Writer]:
     return [Writer(f"{stem}-{door}", door) for door in DOORS for stem in ("Al", "Bo", "Cy")]
 
 
-def kill_rounds(rounds: int, state: Path, seed: int = 0) -> None:
-    """Kill the daemon so many times while it writes. Raises `FellShort` if a rule is breached, over all lives."""
+def kill_rounds(rounds: int, state: Path, seed: int = 0, *, power: bool = False) -> None:
+    """Kill the daemon so many times while it writes. Raises `FellShort` if a rule is breached, over all lives.
+
+    Where it is the ``power`` that fails, what was not flushed is lost as well.
+    """
     chance = random.Random(seed)
     everybody, lives = writers(), []
     slowest = 0.0
     for number in range(1, rounds + 1):
         begun = time.monotonic()
-        victim = Victim(state)
+        victim = Victim(state, BAD_DISK if power else USUAL)
         slowest = max(slowest, time.monotonic() - begun)
         lives.append(_killed_life(victim, everybody, everybody[number % len(everybody)], chance))
+        if power:
+            lose_what_was_not_flushed(state)
         if number % 100 == 0 or number == rounds:
             history = history_of(state)
             breaches = check(lives, history)
             receipts = sum(len(life.receipts) for life in lives)
             print(f"{number} kills: {receipts} receipts, {len(history)} kept, slowest start {slowest:.2f} s", flush=True)
             expect(not breaches, f"by round {number}: " + "; ".join(breaches[:5]))
+
+
+def lose_what_was_not_flushed(state: Path) -> None:
+    """Leave of the database what a power failure would. See bad_disk.c."""
+    for name in ("chat.db", "chat.db-wal"):
+        if (state / f"{name}.disk").exists():
+            shutil.copy(state / f"{name}.disk", state / name)
+        else:
+            (state / name).unlink(missing_ok=True)
+    (state / "chat.db-shm").unlink(missing_ok=True)
 
 
 def _killed_life(victim: Victim, everybody: list[Writer], first: Writer, chance: random.Random) -> Life:

@@ -19,7 +19,6 @@ SUBJECTS = ("framing", "encodings", "telnet", "terminals", "names", "state", "lo
 # Of the list of bad inputs and faults, what has no case, and why.
 WITHOUT = {
     "T63, T105": "there is no SSH yet",
-    "T86": "needs LazyFS, a file system that forgets what was not flushed; T85 and T88 come near",
     "T98": "there is one server, not several",
     "T106": "there is no web page yet",
 }
