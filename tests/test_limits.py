@@ -125,7 +125,9 @@ def test_the_unnamed_hold_a_quarter_at_the_most() -> None:
 def test_memory_and_descriptors_say_how_many() -> None:
     """Some descriptors are kept back, and connections at their worst take half of the memory."""
     assert most_connections(20000, None) == 20000 - 128
-    assert most_connections(64, None) == 32
+    assert most_connections(200, None) == 100
+    assert most_connections(64, None) == 24
+    assert most_connections(20, None) == 1
     assert most_connections(20000, 256 * 1024 * 1024) == 512
 
 
@@ -293,11 +295,11 @@ def test_exempt_can_be_none_or_several() -> None:
 
 
 def test_few_descriptors_are_enough_for_few_and_the_rest_are_told(tmp_path: Path) -> None:
-    """With 64 descriptors, half are for connections: 40 who come get a place or a word, the chat goes on, the disk too."""
+    """With 64 descriptors, 24 are for connections: 32 who come get a place or a word, the chat goes on, the disk too."""
     daemon = Daemon(str(tmp_path), before=("bash", "-c", 'ulimit -n 64; exec "$@"', "bash"))
     try:
         ann = Talker(daemon.port, "Ann")
-        for number in range(31):
+        for number in range(23):
             Talker(daemon.port, f"Guest{number}")
         for _ in range(8):
             assert "The server is full. Please try again later." in Talker(daemon.port).rest()

@@ -23,14 +23,10 @@ pytestmark = pytest.mark.torture
 # All of them would take three minutes more; ``python tests/torture --door tls`` runs them.
 ENCRYPTED = ("T11", "T17", "T26", "T35", "T52", "T66", "T76", "T101")
 
-# What still falls short on some door, so that it is no news if it does: ``python tests/torture`` runs and shows it.
-# T95: not everybody is told why.
-FALLS_SHORT = ("T95",)
-
 SHORT = [
     pytest.param(case, door, id=f"{case.number}-{door}-{case.what}")
     for case in all_cases()
-    if not case.long and case.number not in FALLS_SHORT
+    if not case.long
     for door in DOORS
     if case.applies(door) and (door != "tls" or case.number in ENCRYPTED)
 ]

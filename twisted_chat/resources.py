@@ -7,9 +7,9 @@ from pathlib import Path
 
 # More descriptors than this are not asked for: some systems allow a thousand million.
 MOST_DESCRIPTORS = 65536 + 128
-# Descriptors that are not for connections: database, log, listening sockets, the reactor's own, and some to spare. Of
-# few, a half.
-RESERVE = 128
+# Descriptors that are not for connections: some twenty for the database, the log, listening sockets and the reactor's own;
+# for those who are turned away, two turns' worth (`sockets.ACCEPTS_A_TURN`); and many to spare. Of few, a half.
+RESERVE, LEAST_RESERVE = 128, 40
 # What a connection takes at the worst, in bytes: 64 KiB that wait to be worked off and as much again just read, 64 KiB
 # that wait to be sent, and one batch or page more.
 CONNECTION_BYTES = 256 * 1024
@@ -54,8 +54,10 @@ def memory() -> int | None:
 
 def most_connections(descriptors: int, memory: int | None) -> int:
     """How many connections so many descriptors and bytes are enough for."""
-    by_descriptors = descriptors - min(RESERVE, descriptors // 2)
-    return by_descriptors if memory is None else min(by_descriptors, max(1, int(memory * MEMORY_SHARE) // CONNECTION_BYTES))
+    most = descriptors - min(RESERVE, max(LEAST_RESERVE, descriptors // 2))
+    if memory is not None:
+        most = min(most, int(memory * MEMORY_SHARE) // CONNECTION_BYTES)
+    return max(1, most)
 
 
 def _group_limits() -> Iterator[Path]:

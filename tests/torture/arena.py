@@ -186,6 +186,13 @@ class Arena:
             expect(came, f"{witness.name} was not shown {text[:60]!r} by {author}")
         return [one.text for one in self.witnesses[0].heard if one.author == author]
 
+    def part(self, people: Iterable[Person]) -> None:
+        """Close these connections, and wait until the daemon has, too."""
+        for person in people:
+            person.close()
+        back = self._settled(lambda: self.victim.descriptors <= self.begun.descriptors)
+        expect(back, f"{self.victim.descriptors} files and sockets are open, before it were {self.begun.descriptors}")
+
     def folder(self) -> Path:
         """A new folder, for a daemon of the case's own."""
         return Path(tempfile.mkdtemp(dir=self.state.parent))
@@ -275,10 +282,7 @@ class Arena:
         return True
 
     def _descriptors(self, case: Case, door: Door) -> None:
-        for person in self.people:
-            person.close()
-        back = self._settled(lambda: self.victim.descriptors <= self.begun.descriptors)
-        expect(back, f"{self.victim.descriptors} files and sockets are open, before it were {self.begun.descriptors}")
+        self.part(self.people)
 
     def _memory(self, case: Case, door: Door) -> None:
         peak = self.victim.peak - self.begun.memory

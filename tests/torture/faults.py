@@ -17,7 +17,7 @@ from pathlib import Path
 from daemons import ENVIRONMENT, TWISTD
 from preload import set_clock
 
-from torture.arena import Arena
+from torture.arena import ROOM, Arena
 from torture.case import ABOUT_THE_DISK, DROPPED, KEPT, NOT_IRC, ORDINARY, USUAL, FellShort, Setup, case, expect
 from torture.checker import Life, check
 from torture.doors import Door
@@ -375,7 +375,7 @@ def few_descriptors(arena: Arena, door: Door) -> str:
     person = arena.enter(door)
     people = [arena.connect(door) for _ in range(200)]
     for one in people:
-        one.send(door.hello(fresh_name()))
+        one.send(door.hello(fresh_name(), room=ROOM))
 
     def settled() -> bool:
         return all(one.closed or any(line.kind in ("welcome", "error") for line in one.heard) for one in people)
@@ -386,8 +386,7 @@ def few_descriptors(arena: Arena, door: Door) -> str:
     without = sum(not any(line.kind == "error" for line in one.heard) for one in refused)
     expect(not without, f"{without} of {len(refused)} were sent away without a word")
     expect(word_on(person, "still here") == "receipt", "nothing is kept any more")
-    for one in people:
-        one.close()
+    arena.part([person, *people])
     return DROPPED
 
 
