@@ -118,6 +118,10 @@ def test_kick(join: Join, chat: Chat) -> None:
 def test_invite(join: Join, chat: Chat) -> None:
     """“RPL_INVITING … to the command issuer, and an INVITE message … to the target user” (modern, INVITE)."""
     foo, bar, baz = join("foo"), IrcClient(chat, "bar"), IrcClient(chat, "baz")
+    watching, old = IrcClient(chat, "watching", "invite-notify"), IrcClient(chat, "old")
+    for other in (watching, old):
+        other.ask("JOIN #chan")
+    foo.messages()
     assert foo.told("INVITE nobody2 #chan")[0][:2] == ("401", "nobody2")
     assert baz.told("INVITE bar #chan")[0][:2] == ("442", "#chan")
     foo.send("MODE #chan +il 1")
@@ -125,6 +129,8 @@ def test_invite(join: Join, chat: Chat) -> None:
     assert foo.told("INVITE bar #chan")[-1] == ("341", "bar", "#chan")
     (invitation,) = bar.messages()
     assert (invitation.command, invitation.params, invitation.source.split("!")[0]) == ("INVITE", ("bar", "#chan"), "foo")
+    assert watching.heard()[-1] == ("INVITE", "bar", "#chan")
+    assert "INVITE" not in commands(old.messages())
     assert bar.told("INVITE")[0] == ("336", "#chan")
     assert bar.told("JOIN #chan")[0] == ("JOIN", "#chan")
     foo.messages()

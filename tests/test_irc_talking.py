@@ -97,7 +97,7 @@ def test_tags_follow_the_capabilities(chat: Chat) -> None:
     accounts = IrcClient(chat, "accounts", "account-tag")
     together(chat, foo, none, timed, echoing, accounts)
     (echo,) = foo.ask("@+draft/reply=1;foo=bar PRIVMSG #chan :hi")
-    assert echo.tags.keys() == {"time", "msgid"}
+    assert echo.tags.keys() == {"time", "msgid", "+draft/reply"}
     assert [client.messages()[0].tags.keys() for client in (none, timed, echoing, accounts)] == [
         set(),
         {"time"},
@@ -106,12 +106,50 @@ def test_tags_follow_the_capabilities(chat: Chat) -> None:
     ]
     foo.send("NS REGISTER sesame", "PRIVMSG #chan :hi")
     assert dict(accounts.messages()[-1].tags) == {"account": "foo"}
-    assert foo.told("@+typing=active TAGMSG #chan") == [], "CLIENTTAGDENY=*: they are not passed on"
     foo.send("MODE foo +B", "PRIVMSG #chan :beep")
     modern = IrcClient(chat, "modern", "message-tags")
     together(chat, modern)
     foo.send("PRIVMSG #chan :beep")
     assert modern.messages()[-1].tags["bot"] == ""
+
+
+def test_tags_of_clients(chat: Chat) -> None:
+    """“Client-only tags … MUST be relayed”, others must not; TAGMSG is for who has message-tags (IRCv3 message-tags)."""
+    foo, bar = (
+        IrcClient(chat, "foo", "message-tags", "echo-message"),
+        IrcClient(chat, "bar", "message-tags", "draft/chathistory"),
+    )
+    old = IrcClient(chat, "old")
+    together(chat, foo, bar, old)
+    (echo,) = foo.ask("@+draft/reply=a\\sb;fizz=buzz PRIVMSG #chan :hi")
+    (heard,) = bar.messages()
+    assert dict(heard.tags) == dict(echo.tags) == {"+draft/reply": "a b", "msgid": echo.tags["msgid"]}
+    assert dict(old.messages()[0].tags) == {}
+    assert bar.ask("CHATHISTORY LATEST #chan * 1")[0].tags["+draft/reply"] == "a b"
+    (echo,) = foo.ask("@+typing=active TAGMSG #chan")
+    (heard,) = bar.messages()
+    assert plainly(heard) == plainly(echo) == ("TAGMSG", "#chan")
+    assert dict(heard.tags) == dict(echo.tags) == {"+typing": "active", "msgid": echo.tags["msgid"]}
+    assert bar.ask("@+typing=done TAGMSG foo", "TAGMSG foo") == []
+    assert [dict(one.tags)["+typing"] for one in foo.messages()] == ["done"]
+    assert old.messages() == []
+    assert [one[0] for one in foo.told("@+a TAGMSG #none", "@+a TAGMSG zoe", "@+a TAGMSG a,b,c,d,e")][:2] == ["403", "401"]
+
+
+def test_who_may_not_speak_is_not_heard_by_tags(chat: Chat) -> None:
+    """A room that is moderated, or not for those outside, and who ignores somebody: none of them are sent TAGMSG."""
+    foo, bar, out = (IrcClient(chat, nick, "message-tags") for nick in ("foo", "bar", "out"))
+    together(chat, foo, bar)
+    assert out.told("@+typing=active TAGMSG #chan")[0][:2] == ("404", "#chan")
+    foo.send("MODE #chan +m")
+    assert bar.told("@+typing=active TAGMSG #chan")[-1][:2] == ("404", "#chan")
+    foo.send("MODE #chan +v bar")
+    foo.messages()
+    assert bar.told("@+typing=active TAGMSG #chan")[1:] == []
+    assert foo.heard() == [("TAGMSG", "#chan")]
+    foo.ask("CHAT :/ignore bar")
+    bar.send("@+typing=active TAGMSG #chan", "@+typing=active TAGMSG foo")
+    assert foo.heard() == []
 
 
 def test_labels(chat: Chat) -> None:

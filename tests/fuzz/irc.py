@@ -6,7 +6,17 @@ from twisted_chat.core.errors import BadText, ChatError
 from twisted_chat.core.masks import fold_mask, full_mask, matches
 from twisted_chat.core.text import allowed
 from twisted_chat.protocols.irc_caps import Negotiation, Payload, plain
-from twisted_chat.protocols.irc_codec import LONGEST, ctcp, format_body, format_tags, parse, pieces, unformatted
+from twisted_chat.protocols.irc_codec import (
+    LONGEST,
+    ctcp,
+    format_body,
+    format_tags,
+    format_text,
+    parse,
+    pieces,
+    space_for_text,
+    unformatted,
+)
 from twisted_chat.protocols.irc_modes import format_modes, in_lines, parse_modes
 from twisted_chat.protocols.irc_queries import parse_history, parse_list, parse_marker, parse_whox
 from twisted_chat.protocols.irc_rooms import KINDS
@@ -52,6 +62,8 @@ def _questions(params: tuple[str, ...]) -> None:
         ctcp(word)
         assert "".join(pieces(word, 40)) == word
         unformatted(word)
+        if len(word.encode("utf-8", "replace")) <= space_for_text("a!b@c", "PRIVMSG", "#d"):
+            assert format_text("a!b@c", "PRIVMSG", "#d", word) == format_body("a!b@c", "PRIVMSG", ("#d", word))
         matches(fold_mask(full_mask(word)), params[-1])
         parse_whox(word)
         with suppress(BadText):

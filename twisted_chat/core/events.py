@@ -150,9 +150,10 @@ class Changed:
 
 @dataclass(frozen=True, slots=True)
 class Described:
-    """Somebody in a room is ``away`` (or, with None, back), has an ``account`` (or none), or is ``about`` something else.
+    """Somebody in a room is ``away`` (or, with None, back), has an ``account`` (or none), is ``about`` something else, or
+    has ``invited`` somebody.
 
-    ``what`` is one of these three words.
+    ``what`` is one of these four words.
     """
 
     seq: int

@@ -28,6 +28,7 @@ from twisted_chat.protocols import (
     irc_modesetting,
     irc_past,
     irc_registration,
+    irc_tagging,
     irc_talking,
     irc_watching,
     irc_welcome,
@@ -39,7 +40,7 @@ from twisted_chat.protocols.irc_connection import IrcConnection, PeopleFactory
 from twisted_chat.protocols.irc_numerics import Numeric
 
 # Where the verbs are declared.
-VERBS_IN = (irc_asking, irc_joining, irc_modesetting, irc_past, irc_registration, irc_talking, irc_watching)
+VERBS_IN = (irc_asking, irc_joining, irc_modesetting, irc_past, irc_registration, irc_tagging, irc_talking, irc_watching)
 
 # What a client can ask for, with values.
 OFFERED = {
@@ -53,6 +54,7 @@ OFFERED = {
     "draft/read-marker": "",
     "echo-message": "",
     "extended-join": "",
+    "invite-notify": "",
     "labeled-response": "",
     "message-tags": "",
     "multi-prefix": "",

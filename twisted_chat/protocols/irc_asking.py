@@ -12,7 +12,7 @@ from twisted_chat.core.names import fold
 from twisted_chat.core.room import Room
 from twisted_chat.core.session import Role, Session
 from twisted_chat.protocols import irc_welcome
-from twisted_chat.protocols.irc_codec import format_body
+from twisted_chat.protocols.irc_codec import format_body, format_tags
 from twisted_chat.protocols.irc_connection import IrcConnection
 from twisted_chat.protocols.irc_joining import find
 from twisted_chat.protocols.irc_numerics import Numeric
@@ -166,6 +166,7 @@ def ison(irc: IrcConnection, params: Sequence[str]) -> None:
 @verb("LUSERS")
 def lusers(irc: IrcConnection, params: Sequence[str]) -> None:
     """Tell how many are here."""
+    irc.look("lusers")
     irc_welcome.lusers(irc)
 
 
@@ -233,4 +234,5 @@ def wallops(irc: IrcConnection, params: Sequence[str]) -> None:
     source = irc.people.source(irc.session.name)
     for connection in tuple(irc.factory.connections):
         if isinstance(connection, IrcConnection) and irc.people.has_mode(connection.session, "w"):
-            connection.send("WALLOPS", params[0], source=source)
+            tags = connection.irc.tags(irc.session.name, irc.factory.hub.now())
+            connection.write(format_tags(tags) + format_body(source, "WALLOPS", params[:1]))

@@ -80,6 +80,7 @@ class IrcConnection(LineConnection):
         self._said: dict[int, RoomEvent] = {}  # messages that are not kept yet
         self._quiet = False  # remarks are not shown: the client is told in its own words
         self._command = "*"
+        self.client_tags: Mapping[str, str] = {}  # of the command that is worked off, for others
         self._out = Replies(self.people.server, super().write)
         self._reads: dict[str, int] = {}
         self.dialect = self.factory.dialect(frozenset())
@@ -166,8 +167,11 @@ class IrcConnection(LineConnection):
             self.factory.table.invoke(self.call(in_room=room), name, arguments)
         finally:
             self._quiet = False
-        if "echo-message" in self.caps.enabled:
-            self.own(self._mine(before))
+        if self.client_tags or "echo-message" in self.caps.enabled:
+            events = self._mine(before)
+            for event in events if self.client_tags else ():
+                self.people.tag(event.seq, self.client_tags)
+            self.own(events)
 
     async def do(self, name: str, *arguments: str, room: Room | None = None, quiet: bool = True) -> list[RoomEvent]:
         """Run a command. What it has added to the log comes back: `own` shows it. If ``quiet``, remarks are not shown."""
@@ -276,6 +280,9 @@ class IrcConnection(LineConnection):
 
     def _begin(self, command: str, tags: Mapping[str, str]) -> None:
         self._command = command
+        self.client_tags = {}
+        if tags and "message-tags" in self.caps.enabled:
+            self.client_tags = {name: value for name, value in tags.items() if name.startswith("+")}
         self._out.begin(tags.get("label", "") if "labeled-response" in self.caps.enabled else "")
 
     @property

@@ -38,7 +38,18 @@ from twisted_chat.protocols.irc_rooms import mode_changes
 # How many modes with a word stand in one MODE.
 MODES_AT_ONCE = 6
 # The capabilities that change what everybody is sent.
-SHARED = frozenset(["server-time", "message-tags", "account-tag", "extended-join", "away-notify", "account-notify", "setname"])
+SHARED = frozenset(
+    [
+        "account-notify",
+        "account-tag",
+        "away-notify",
+        "extended-join",
+        "invite-notify",
+        "message-tags",
+        "server-time",
+        "setname",
+    ]
+)
 
 Line = tuple[Mapping[str, str], bytes]
 
@@ -65,6 +76,7 @@ class Irc(Unstyled):
             tags["time"] = format_time(milliseconds(time))
         if "message-tags" in self.caps:
             if seq:
+                tags |= self.people.client_tags.get(seq, {})
                 tags["msgid"] = str(seq)
             if self.people.is_bot(name):
                 tags["bot"] = ""
@@ -135,6 +147,8 @@ class Irc(Unstyled):
                 yield self._by(event.name, event, "ACCOUNT", event.value or "*")
             case "about" if "setname" in self.caps:
                 yield self._by(event.name, event, "SETNAME", event.value or event.name)
+            case "invited" if "invite-notify" in self.caps:
+                yield self._by(event.name, event, "INVITE", event.value or "*", event.room)
 
     def _message(
         self, event: Said | Emoted | Whispered | Noticed, to: str, text: str, command: str, *, acting: bool = False

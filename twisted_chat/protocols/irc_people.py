@@ -4,12 +4,14 @@
    their names. Who has given no user, as at a terminal, has `NO_USER`.
 2. An account is a registered name: who has one is called by it.
 3. Who has left is remembered for WHOWAS, the last `MOST_GONE` of them.
+4. The tags of clients (``+draft/reply``) are for IRC clients alone, and are not kept: the last `MOST_TAGGED` messages that
+   had some have them.
 """
 
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 from twisted_chat.core.hub import Hub
@@ -18,6 +20,7 @@ from twisted_chat.core.session import Session
 
 NO_USER = "chat"
 MOST_GONE = 1000
+MOST_TAGGED = 1000
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,6 +43,7 @@ class People:
         self.modes: dict[int, str] = {}  # by session: the letters of the modes people have set for themselves
         self.watched: dict[str, set[Callable[[str, str], None]]] = {}  # by key: told of the name and "on" or "off" (MONITOR)
         self.reads: dict[str, dict[str, int]] = {}  # by account: how far they have read, see `irc_past`
+        self.client_tags: dict[int, Mapping[str, str]] = {}  # by number: what clients say to clients of the latest messages
         self.started = hub.now()
         self.total = 0  # connections with a name
         self.most = 0  # of them at once
@@ -86,6 +90,12 @@ class People:
     def invisible(self) -> int:
         """How many have set that mode for themselves."""
         return sum("i" in letters for letters in self.modes.values())
+
+    def tag(self, seq: int, tags: Mapping[str, str]) -> None:
+        """Remember the client's tags of a message, and forget those of the earliest."""
+        self.client_tags[seq] = tags
+        if len(self.client_tags) > MOST_TAGGED:
+            del self.client_tags[next(iter(self.client_tags))]
 
     def gone(self, name: str) -> list[Gone]:
         """Who has had a name before, the latest first."""

@@ -123,11 +123,6 @@ def _say(irc: IrcConnection, command: str, target: str, text: str) -> Refusal | 
     return None
 
 
-@verb("TAGMSG", 1, alongside=True)
-def tags_only(irc: IrcConnection, params: Sequence[str]) -> None:
-    """Tags without a text: none are passed on (``CLIENTTAGDENY=*``)."""
-
-
 @verb("AWAY")
 async def away(irc: IrcConnection, params: Sequence[str]) -> None:
     """Say that one is away, or back."""

@@ -21,6 +21,7 @@ def monitor(irc: IrcConnection, params: Sequence[str]) -> None:
     names = [name for name in params[1].split(",") if name] if len(params) > 1 else []
     match params[0].upper():
         case "+":
+            irc.look("monitor")
             _add(irc, names)
         case "-":
             for name in names:
@@ -32,6 +33,7 @@ def monitor(irc: IrcConnection, params: Sequence[str]) -> None:
                 irc.reply(Numeric.RPL_MONLIST, line)
             irc.reply(Numeric.RPL_ENDOFMONLIST)
         case "S":
+            irc.look("monitor")
             _status(irc, list(irc.watchlist.names.values()))
 
 

@@ -52,7 +52,6 @@ def tokens(irc: IrcConnection) -> dict[str, str | None]:
         "TARGMAX": f"JOIN:,PART:,KICK:,PRIVMSG:{MOST_TARGETS},NOTICE:{MOST_TARGETS},NAMES:1,WHOIS:1,WHOWAS:1,LIST:",
         "CHATHISTORY": str(MOST_HISTORY),
         "MSGREFTYPES": "msgid,timestamp",
-        "CLIENTTAGDENY": "*",
         "AWAYLEN": str(LONGEST_SENTENCE),
         "KICKLEN": str(LONGEST_SENTENCE),
         "NAMELEN": str(LONGEST_SENTENCE),

@@ -7,7 +7,7 @@ from twisted_chat.core.builtin.rooms import mine
 from twisted_chat.core.builtin.table import table
 from twisted_chat.core.commands import Call
 from twisted_chat.core.errors import NotAllowed, NotUnderstood
-from twisted_chat.core.events import Invited, Listing, Remark
+from twisted_chat.core.events import Described, Invited, Listing, Remark
 from twisted_chat.core.records import Invitation
 from twisted_chat.core.session import Role
 
@@ -43,6 +43,7 @@ async def invite(call: Call, name: str | None = None) -> None:
         for session in call.hub.people[other.key]:
             session.invited |= {room.key}
             session.tell(Invited(room.key, call.me.name, other.name))
+        call.hub.show(lambda seq, time: Described(seq, time, room.key, call.me.name, "invited", other.name, call.me.id))
         call.reply(Remark(f"{other.name} is invited."))
         return
     await _print_invitation(call, room.key)
