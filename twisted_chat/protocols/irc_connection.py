@@ -154,6 +154,13 @@ class IrcConnection(LineConnection):
 
     # The log, and the one table of commands
 
+    async def next_turn(self) -> None:
+        """Wait until all is worked off that came with this: what others sent before may be read after it.
+
+        epoll lists who was served last first, if they send again before it is asked.
+        """
+        await _called_by(lambda call: self.factory.clock.callLater(0, call))
+
     async def settled(self) -> None:
         """Wait until all that this connection has said is kept, and all that was added to the log is delivered."""
         await _called_by(self.session.when_settled)
@@ -330,7 +337,7 @@ class PeopleFactory(ChatFactory):
         return self._dialects[caps]
 
 
-def _called_by(when: Callable[[Callable[[], None]], None]) -> Deferred[None]:
+def _called_by(when: Callable[[Callable[[], None]], object]) -> Deferred[None]:
     waiting: Deferred[None] = Deferred()
     when(lambda: waiting.callback(None))
     return waiting

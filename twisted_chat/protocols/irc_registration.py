@@ -265,9 +265,11 @@ async def oper(irc: IrcConnection, params: Sequence[str]) -> None:
         irc.send("MODE", irc.client, "+o")
 
 
-@verb("PING", early=True, orders=True)
-def ping(irc: IrcConnection, params: Sequence[str]) -> None:
+@verb("PING", early=True, alongside=True)
+async def ping(irc: IrcConnection, params: Sequence[str]) -> None:
     """Ask whether everything before this was worked off."""
+    await irc.next_turn()
+    await irc.settled()
     if params:
         irc.send("PONG", irc.people.server, params[0])
     elif irc.session.name:
