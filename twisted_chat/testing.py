@@ -10,7 +10,7 @@ For instance:
 import json
 import re
 import time
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Iterable
 from typing import Any
 
 from twisted.internet.address import IPv4Address
@@ -61,6 +61,10 @@ class MemoryTransport(StringTransport):
         elif len(self.value()) > BUFFER_SIZE and self.producer is not None and not self._paused:
             self._paused = True
             self.producer.pauseProducing()
+
+    def writeSequence(self, pieces: Iterable[bytes]) -> None:
+        """Called by twisted.web."""
+        self.write(b"".join(pieces))
 
     def setTcpNoDelay(self, enabled: bool) -> None:
         """Called by twisted.web, inside TLS."""

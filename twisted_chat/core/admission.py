@@ -36,7 +36,8 @@ class Admission:
         """Whether somebody may come in as ``key``: to a room, or, without one, at all. Operators of the server always may."""
         if session.operator or (account is not None and key in self._operators):
             return
-        if room is None and account is None and self._facts.get("lockdown") == "on":
+        known = account is not None or session.token is not None
+        if room is None and not known and self._facts.get("lockdown") == "on":
             raise Banned("Only registered names may come in now.")
         where = room.key if room else ""
         ban = self._against("ban", where, session, key)

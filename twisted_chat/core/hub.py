@@ -18,7 +18,7 @@ from hmac import compare_digest
 from twisted_chat.core import names, rights
 from twisted_chat.core.admission import Admission
 from twisted_chat.core.batch import Batch, Dialect
-from twisted_chat.core.errors import NameTaken, NoSuchPerson, NotInRoom, TooOften
+from twisted_chat.core.errors import NameTaken, NoSuchPerson, NotAllowed, NotInRoom, TooOften
 from twisted_chat.core.events import (
     KEPT,
     Described,
@@ -42,13 +42,14 @@ from twisted_chat.core.limits import Backoff, Bounds, Window
 from twisted_chat.core.ports import Accounts, MessageLog, Outlet, Records
 from twisted_chat.core.readers import Readers
 from twisted_chat.core.receipts import Receipts
-from twisted_chat.core.records import Account, Deed, Fact, Invitation, Record, RoomRecord, Sanction
+from twisted_chat.core.records import Account, Deed, Fact, Invitation, Record, RoomRecord, Sanction, Token
 from twisted_chat.core.registry import Registry
 from twisted_chat.core.room import Room, Stream
 from twisted_chat.core.sanctions import Sanctions
 from twisted_chat.core.session import LOBBY, TAKEN_OVER, Question, Role, Session, Way
 from twisted_chat.core.settings import Settings, from_kept
 from twisted_chat.core.text import spoken
+from twisted_chat.core.tokens import Tokens, WrongToken
 
 
 @lru_cache(maxsize=1024)
@@ -103,6 +104,7 @@ class Hub:
         self.people: dict[str, list[Session]] = {}  # by key; somebody with several connections has several sessions
         self.rooms: dict[str, Room] = {LOBBY: Room(RoomRecord(key=LOBBY), log.newest)}
         self.registry = Registry(clock, reserved)
+        self.tokens = Tokens(self.registry)
         self.facts: dict[str, str] = {}
         self.admission = Admission(now, self.operators, self.people, self.registry, self.facts)
         self.invitations: dict[str, Invitation] = {}
@@ -137,6 +139,8 @@ class Hub:
                     sanctions.append(record)
                 case Invitation():
                     self.invitations[record.code] = record
+                case Token():
+                    self.tokens.add(record)
                 case Fact():
                     self.facts[record.key] = record.value
                 case Deed():
@@ -191,7 +195,8 @@ class Hub:
                 raise NameTaken(f"The name {before[0].name} is taken. Please choose another.")
             name = before[0].name
         else:
-            name = self.registry.guest(name, session.client)
+            bot = session.token is not None and names.fold(session.token.name) == names.fold(name)
+            name = self.registry.guest(name, session.client, bot=bot)
             before = []
         self.admission.check_ban(session, None, names.fold(name), account)
         self._identify(session, name, account)
@@ -421,7 +426,8 @@ class Hub:
 
     def _check_place(self, session: Session, room: Room) -> None:
         """Whether somebody is where they may speak at all: in the room, or outside of one that listens to outsiders."""
-        if room.key not in session.rooms and not (room.policy.outsiders and rights.may_see(session, room, self.operators)):
+        here = room.key in session.rooms or session.vouched_in(room)
+        if not here and not (room.policy.outsiders and rights.may_see(session, room, self.operators)):
             raise NotInRoom(f"You are not in {room.key}.")
 
     def _check_voice(self, session: Session, room: Room) -> None:
@@ -567,6 +573,44 @@ class Hub:
                     self.start(self.records.remove(gone))
                     self._left.add(room)
 
+    def new_name(self, name: str) -> str:
+        """A name that nobody has, as it will be shown. Raises as `enter` does for a guest."""
+        name = self.registry.guest(name)
+        if names.fold(name) in self.people:
+            raise NameTaken(f"The name {name} is taken. Please choose another.")
+        return name
+
+    def token(self, secret: str, name: str, way: Way) -> Token:
+        """The token of this secret, for the room of this name. Raises `WrongToken`, `TooOften` after too many of these,
+        `NotAllowed`, `BadName` or `NotInRoom`."""
+        self.logins.check(way.address, self.clock())
+        token = self.tokens.get(self.accounts.digest(secret))
+        if token is None:
+            self.logins.failed(way.address, self.clock())
+            raise WrongToken("There is no such token: it was made void, or never was one.")
+        key = names.room(name)
+        if token.room != key:
+            raise NotAllowed(f"This token is for {token.room}.")
+        if key not in self.rooms:
+            raise NotInRoom(f"There is no room {key}.")
+        return token
+
+    def vouch(self, session: Session, token: Token) -> Room:
+        """A connection speaks and reads as a bot, without being here. Raises `Banned` or `ClosedRoom`."""
+        session.token = token
+        room = self.rooms[token.room]
+        self.admission.check_ban(session, None, names.fold(token.name), None)
+        rights.admit(session, room, "", self.operators)
+        session.rename(token.name)
+        return room
+
+    def revoke(self, token: Token) -> None:
+        """A token is void; who is here by it has to go."""
+        self.tokens.remove(token)
+        for session in tuple(self.people.get(names.fold(token.name), ())):
+            session.outlet.close("The token is void.")
+            self.leave(session)
+
     def remember(self, session: Session) -> None:
         """Note where a registered person is and how far they have read."""
         account = self.registry.accounts.get(session.key) if session.registered else None
@@ -645,7 +689,10 @@ class Hub:
         for room in left:
             if not room.readers and not room.lasts and self.rooms.get(room.key) is room:
                 del self.rooms[room.key], self._streams[room.key]
-                self.start(self.records.remove(*self.admission.sanctions.forget(room.key)))
+                void = self.tokens.of_room(room.key)
+                for token in void:
+                    self.revoke(token)
+                self.start(self.records.remove(*self.admission.sanctions.forget(room.key), *void))
         self._readers.delivered()
 
     def kept(self, batches: Sequence[Batch], duplicates: dict[int, int]) -> None:

@@ -83,6 +83,17 @@ class Invitation:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Token:
+    """What a script shows to speak and read in one room, as a bot."""
+
+    digest: str  # who reads the file can't use it
+    name: str  # the bot's, as it is shown
+    room: str
+    by: str
+    at: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Fact:
     """Something about the whole server: ``motd``, ``lockdown``."""
 
@@ -101,4 +112,4 @@ class Deed:
     what: str
 
 
-Record: TypeAlias = Account | RoomRecord | Sanction | Invitation | Fact | Deed
+Record: TypeAlias = Account | RoomRecord | Sanction | Invitation | Token | Fact | Deed

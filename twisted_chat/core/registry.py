@@ -35,6 +35,7 @@ class Registry:
     def __init__(self, clock: Callable[[], float], reserved: frozenset[str]) -> None:
         """``clock`` gives seconds and only goes forward; ``reserved`` holds folded names nobody may have."""
         self.accounts: dict[str, Account] = {}
+        self.bots: set[str] = set()  # the keys of names that belong to whoever shows a token
         self._clock = clock
         self._reserved = names.RESERVED | reserved
         self._held: dict[str, Held] = {}
@@ -80,8 +81,10 @@ class Registry:
             self._release(key)
         self._held[key] = Held(name, self._clock() + HOLD_SECONDS, secret)
 
-    def guest(self, name: str, secret: bytes = b"") -> str:
-        """A guest wants this name. Returns it as it will be shown; what was held under the secret is released.
+    def guest(self, name: str, secret: bytes = b"", *, bot: bool = False) -> str:
+        """A guest wants this name, or the ``bot`` whose it is. Returns it as it will be shown.
+
+        What was held under the secret is released.
 
         Raises `BadName`, `NameTaken` or `PasswordNeeded`. Whether it is in use now is not looked at.
         """
@@ -90,6 +93,8 @@ class Registry:
         self._release_old()
         if key in self.accounts:
             raise PasswordNeeded(f"{self.accounts[key].name} is a registered name. Password:")
+        if key in self.bots and not bot:
+            raise NameTaken(f"The name {name} is a bot's. Please choose another.")
         held = self._held.get(key)
         if held is not None:
             if not (secret and compare_digest(held.secret, secret)):

@@ -40,7 +40,7 @@ def standing(session: Session, room: Room) -> Role:
 
 def has_voice(session: Session, room: Room) -> bool:
     """Whether a person may speak while the room is moderated, without being its operator."""
-    return session.key in room.voiced or (session.registered and session.key in room.policy.voices)
+    return session.vouched_in(room) or session.key in room.voiced or (session.registered and session.key in room.policy.voices)
 
 
 def role(session: Session, room: Room | None, operators: Container[str]) -> Role:
@@ -66,7 +66,7 @@ def admit(session: Session, room: Room, key: str, operators: Container[str]) -> 
     policy = room.policy
     if exposed(session, room):
         raise ClosedRoom(f"{room.key} is open only to encrypted connections.", "encrypted")
-    invited = room.key in session.invited or (session.registered and session.key in policy.invited)
+    invited = session.vouched_in(room) or room.key in session.invited or (session.registered and session.key in policy.invited)
     if invited or role(session, room, operators) >= Role.MODERATOR:
         return
     if policy.invite_only and not fits_any(session, policy.welcome):

@@ -13,6 +13,7 @@ from twisted_chat.core import names
 from twisted_chat.core.batch import Batch, Dialect
 from twisted_chat.core.events import Answer, RoomEvent
 from twisted_chat.core.ports import Outlet
+from twisted_chat.core.records import Token
 from twisted_chat.core.settings import Settings
 
 if TYPE_CHECKING:
@@ -105,6 +106,7 @@ class Session:
         "shows_past",
         "since",
         "spoke",
+        "token",
         "way",
     )
 
@@ -127,6 +129,7 @@ class Session:
         self.host = ""  # stands for their address: see `Hub.cloak`
         self.gone = False
         self.client = b""  # a secret of whoever is at the other end, by which they are known when they come back
+        self.token: Token | None = None  # what a script has shown
         self.landing: Mapping[str, int | None] = NOWHERE  # rooms to enter, and where to read on
         self.lands = True  # is put into rooms on coming in, without having asked for any
         self.shows_past = True  # is shown the end of a room's past on coming there
@@ -181,6 +184,10 @@ class Session:
         self.name = name
         self.key = names.fold(name)
         self.set(self.settings)
+
+    def vouched_in(self, room: Room) -> bool:
+        """Whether a token lets this connection speak and read in a room."""
+        return self.token is not None and self.token.room == room.key
 
     def position(self, stream: Stream) -> int:
         """How far this person has read."""

@@ -60,9 +60,10 @@ class Frame:
 
 def _web(frame: Frame) -> IProtocolFactory:
     from twisted_chat.protocols.web import WebFactory  # twisted.web is not loaded for who does not speak it
+    from twisted_chat.protocols.web_rooms import StreamFactory
     from twisted_chat.protocols.web_socket import BrowserFactory
 
-    return WebFactory(frame.chat(BrowserFactory))
+    return WebFactory(frame.chat(BrowserFactory), frame.chat(StreamFactory))
 
 
 @dataclass(frozen=True, slots=True)

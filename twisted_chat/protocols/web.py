@@ -14,10 +14,11 @@ from twisted.logger import Logger
 from twisted.python.failure import Failure
 from twisted.web.http import HTTPFactory, Request, datetimeToString
 
+from twisted_chat.config import Config
 from twisted_chat.core.errors import ChatError, NotAllowed
 from twisted_chat.core.events import Refused
-from twisted_chat.protocols import web_page, web_socket
-from twisted_chat.protocols.connection import InternalError
+from twisted_chat.protocols import web_page, web_rooms, web_socket
+from twisted_chat.protocols.connection import ChatFactory, InternalError
 from twisted_chat.protocols.json_codec import JSON
 from twisted_chat.protocols.jsonl import BadRequest
 from twisted_chat.protocols.web_channel import WebChannel
@@ -25,11 +26,19 @@ from twisted_chat.protocols.web_hosts import is_ours
 
 # By the code of an error; any other is 400.
 STATUS = {
+    "wrong-token": HTTPStatus.UNAUTHORIZED,
+    "banned": HTTPStatus.FORBIDDEN,
     "not-allowed": HTTPStatus.FORBIDDEN,
+    "not-invited": HTTPStatus.FORBIDDEN,
     "not-found": HTTPStatus.NOT_FOUND,
+    "not-in-room": HTTPStatus.NOT_FOUND,
     "wrong-method": HTTPStatus.METHOD_NOT_ALLOWED,
+    "too-large": HTTPStatus.REQUEST_ENTITY_TOO_LARGE,
     "upgrade-needed": HTTPStatus.UPGRADE_REQUIRED,
+    "too-often": HTTPStatus.TOO_MANY_REQUESTS,
     "internal-error": HTTPStatus.INTERNAL_SERVER_ERROR,
+    "busy": HTTPStatus.SERVICE_UNAVAILABLE,
+    "history-unavailable": HTTPStatus.SERVICE_UNAVAILABLE,
 }
 # The longest body that is looked at, in bytes: a message, with room to spare.
 LONGEST_BODY = 16 * 1024
@@ -54,6 +63,7 @@ class WrongMethod(ChatError):
 class WebRequest(Request):
     """One request. Its body is read up to `LONGEST_BODY`; of what is longer, no more than that is held."""
 
+    gone = False
     _parsePOSTFormSubmission = False
     log = Logger()
 
@@ -65,6 +75,11 @@ class WebRequest(Request):
     def gotLength(self, length: int | None) -> None:
         """Called by twisted.web before the body. It is never so long that it needs a file."""
         super().gotLength(min(length or 0, LONGEST_BODY))
+
+    def connectionLost(self, reason: Failure) -> None:
+        """Called by twisted.web: nobody waits for the answer any more."""
+        self.gone = True
+        super().connectionLost(reason)
 
     def process(self) -> None:
         """Called by twisted.web when the whole request has come."""
@@ -89,6 +104,8 @@ class WebRequest(Request):
         status = STATUS.get(error.code, HTTPStatus.BAD_REQUEST)
         self.setResponseCode(status, status.phrase.encode())
         self.setHeader(b"content-type", b"application/json")
+        if status is HTTPStatus.UNAUTHORIZED:
+            self.setHeader(b"www-authenticate", b"Bearer")
         if isinstance(error, WrongMethod):
             self.setHeader(b"allow", error.allowed.encode())
         if isinstance(error, web_socket.UpgradeNeeded):
@@ -99,13 +116,21 @@ class WebRequest(Request):
 
     def end(self, body: bytes) -> None:
         """Send the body, and be done."""
+        if self.gone:
+            return
         self.setHeader(b"content-length", b"%d" % len(body))
         self.write(b"" if self.method == b"HEAD" else body)
         self.finish()
 
     def _answer(self) -> None:
-        self._check_host()
+        hosts = self.requestHeaders.getRawHeaders(b"host", [])
+        if len(hosts) != 1:
+            raise BadRequest("A request names its host, once.")
         web: WebFactory = self.channel.factory
+        if self.path.startswith(web_rooms.PATH) and self._asks(b"GET", b"HEAD", b"POST"):
+            web_rooms.answer(self, web.chat, web.streams)
+            return
+        self._check_host(hosts[0], web.chat.config)
         page = web.pages.get(self.path)
         if page is not None and self._asks(b"GET", b"HEAD"):
             self.end(page.answer(self))
@@ -121,13 +146,9 @@ class WebRequest(Request):
             raise WrongMethod(b", ".join(methods).decode())
         return True
 
-    def _check_host(self) -> None:
-        """Raises `BadRequest`, or `NotAllowed` if the name by which we are asked is none of ours."""
-        hosts = self.requestHeaders.getRawHeaders(b"host", [])
-        if len(hosts) != 1:
-            raise BadRequest("A request names its host, once.")
-        config = self.channel.factory.chat.config
-        if not self.isSecure() and not is_ours(hosts[0], config.web_name):
+    def _check_host(self, host: bytes, config: Config) -> None:
+        """Raises `NotAllowed` if the name by which we are asked is none of ours."""
+        if not self.isSecure() and not is_ours(host, config.web_name):
             raise NotAllowed("This server does not know that this is its name. If it is: twistd chat --web-name NAME")
 
 
@@ -137,9 +158,11 @@ class WebFactory(HTTPFactory):
     noisy = False
     protocol = WebChannel
 
-    def __init__(self, chat: web_socket.BrowserFactory) -> None:
+    def __init__(self, chat: ChatFactory, streams: ChatFactory) -> None:
+        """``chat`` makes the connections of pages, ``streams`` those of scripts that listen."""
         super().__init__(timeout=chat.config.request_seconds, reactor=chat.clock)
         self.chat = chat
+        self.streams = streams
         self.pages = web_page.load()
 
     def buildProtocol(self, addr: IAddress | None) -> WebChannel:

@@ -2,8 +2,8 @@
 
 1. A request has to have come whole `Config.request_seconds` after the connection began, or after the answer before it:
    twisted.web's own time-out begins anew with every byte.
-2. After each request the others have their turn, and no more are answered than the rate allows; nothing is read
-   meanwhile. So many requests sent at once are no burden, and their answers don't gather in memory.
+2. After each request the others have their turn, and no more are answered than the rate allows, nor while answers wait to
+   be taken; nothing is read meanwhile. So many requests sent at once are no burden, and their answers don't gather.
 3. Whoever takes nothing when the connection ends is cut off after `Config.closing_seconds`.
 4. A peer that sends no more (half close) is answered what it has asked.
 5. A connection becomes another protocol's with `hand_over`. twisted.web has a private way for that, which loses what came
@@ -36,6 +36,7 @@ class WebChannel(HTTPChannel):
         self._due = 0.0  # see `Rate`
         self._next: IDelayedCall | None = None
         self._input_ended = False
+        self._full = False
 
     def dataReceived(self, data: bytes) -> None:
         """Called by the transport. Replaces HTTPChannel's, whose time-out begins anew each time."""
@@ -63,14 +64,30 @@ class WebChannel(HTTPChannel):
 
     def _go_on(self) -> None:
         self._next = None
+        if self._full:
+            return
         self.paused = False
         self.transport.resumeProducing()
         self.dataReceived(b"")
         self._end_with_input()
 
     def _end_with_input(self) -> None:
-        if self._input_ended and not self.requests and self._next is None:
+        if self._input_ended and not self.requests and not self.paused:
             self.loseConnection()
+
+    def pauseProducing(self) -> None:
+        """Called by the transport: it holds more than it should."""
+        self._full = True
+        super().pauseProducing()
+
+    def resumeProducing(self) -> None:
+        """Called by the transport: it holds nothing any more."""
+        self._full = False
+        super().resumeProducing()
+        if self.paused and self._next is None:
+            self._go_on()
+        elif self.paused:
+            self.transport.pauseProducing()
 
     def readConnectionLost(self) -> None:
         """Called by the transport: nothing more will be asked."""

@@ -13,7 +13,7 @@ from typing import Any
 from twisted.internet.defer import Deferred
 
 from twisted_chat.core.errors import NotKept
-from twisted_chat.core.records import Account, Deed, Fact, Invitation, Policy, Record, RoomRecord, Sanction
+from twisted_chat.core.records import Account, Deed, Fact, Invitation, Policy, Record, RoomRecord, Sanction, Token
 from twisted_chat.storage.database import Database
 
 TABLES: dict[type, str] = {
@@ -21,6 +21,7 @@ TABLES: dict[type, str] = {
     RoomRecord: "rooms",
     Sanction: "sanctions",
     Invitation: "invitations",
+    Token: "tokens",
     Fact: "facts",
     Deed: "deeds",
 }

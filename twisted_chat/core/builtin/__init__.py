@@ -15,6 +15,7 @@ from twisted_chat.core.builtin import (
     rooms,
     server,
     talking,
+    tokens,
 )
 from twisted_chat.core.builtin.table import table
 
@@ -31,4 +32,5 @@ __all__ = [
     "server",
     "table",
     "talking",
+    "tokens",
 ]
