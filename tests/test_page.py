@@ -69,8 +69,8 @@ def test_two_pages_and_a_telnet_talk(browser: Any, daemon: Daemon) -> None:
     assert ann.page.text_content(".row.mention mark") == "ann"
     assert bo.page.query_selector(".row.mention") is None
     ways = ann.page.locator("#people .way")
-    ways.nth(2).get_by_text("telnet or nc, not encrypted").wait_for()
-    assert ways.all_text_contents() == ["browser, not encrypted", "browser, not encrypted", "telnet or nc, not encrypted"]
+    ways.nth(2).get_by_text("telnet or nc · in clear").wait_for()
+    assert ways.all_text_contents() == ["browser · in clear", "browser · in clear", "telnet or nc · in clear"]
     ann.close()
     bo.close()
 
@@ -348,6 +348,7 @@ def test_how_it_looks(browser: Any, daemon: Daemon, width: int, scheme: str) -> 
     ann.page.fill("#name", "Ann")
     simran, bo = Talker(daemon.port, "Simran"), Talker(daemon.port, "Bo")
     simran.say("/topic 2.0 goes out at noon", "Good morning!", "The build is green: https://ci.example.org/builds/7")
+    simran.until("set the topic")
     ann.page.keyboard.press("Enter")
     ann.page.wait_for_selector("#say:visible")
     bo.say("ann, can you look at the <changelog>?", "/me puts the kettle on")

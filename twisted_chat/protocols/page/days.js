@@ -47,6 +47,6 @@ export function duration(seconds) {
 }
 
 // "1 message", "2 messages".
-export function counted(number, what) {
-  return `${number} ${what}${number === 1 ? "" : "s"}`;
+export function counted(number, what, many = `${what}s`) {
+  return `${number} ${number === 1 ? what : many}`;
 }

@@ -1,13 +1,13 @@
 // Elements out of words. What is shown becomes a text node: no text is ever read as HTML.
 
-// An element with these properties and attributes, and these children: elements, texts, or nothing.
+// An element with these properties and attributes, and these children: elements or texts.
 export function make(tag, properties = {}, ...children) {
   const element = document.createElement(tag);
-  for (const [name, value] of Object.entries(properties)) {
-    if (name in element && name !== "list") element[name] = value;
-    else if (value !== undefined && value !== null) element.setAttribute(name, value);
+  for (const name in properties) {
+    if (name === "className" || name in element) element[name] = properties[name];
+    else element.setAttribute(name, properties[name]);
   }
-  element.append(...children.filter((child) => child !== null && child !== undefined && child !== ""));
+  element.append(...children);
   return element;
 }
 

@@ -40,7 +40,7 @@ export function restore(model, kept, rooms) {
   for (const { key, name, rows, ...unread } of kept?.channels ?? []) {
     const channel = key.startsWith("@") ? model.talk(name) : model.open(key);
     Object.assign(channel, unread);
-    channel.before = rooms[key] ? rooms[key] + 1 : null;
+    channel.before = rooms[key] == null ? null : rooms[key] + 1;
     channel.add(rows);
   }
   model.current = model.channels.get(kept?.current) ?? model.current;

@@ -53,10 +53,10 @@ export function drawPeople(list, channel, me, talk) {
     return make("li", {}, button);
   };
   keep(list, channel.here, (person) => person.name, made, (element, { name, protocol, encrypted, away }) => {
-    const lock = encrypted ? "🔒 " : "";
+    const words = [protocol, encrypted ? "encrypted" : "in clear", ...(away ? ["away"] : [])];
     const button = find("button", element);
     setText(find(".label", element), name);
-    setText(find(".way", element), protocol ? `${lock}${protocol}${encrypted ? "" : ", not encrypted"}${away ? " · away" : ""}` : "");
+    setText(find(".way", element), protocol ? words.join(" · ") : "");
     button.classList.toggle("away", Boolean(away));
     button.disabled = name === me;
     button.title = name === me ? "This is you" : `Write to ${name} privately`;

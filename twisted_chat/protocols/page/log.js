@@ -6,7 +6,7 @@
 //    before or after it. Who is at the end stays at the end.
 // 3. New rows are read out by screen readers (role `log`); older ones that are put before them are not (`aria-busy`).
 
-import { dayOf } from "./days.js";
+import { dayOf, moment } from "./days.js";
 import { make } from "./dom.js";
 import { dayElement, rowElement } from "./row.js";
 
@@ -32,6 +32,9 @@ export class Log {
     this._divided = null; // the number of the row above which the unread begin
     this.atEnd = true;
     this.element.addEventListener("scroll", () => this._scrolled(moved), { passive: true });
+    this.element.addEventListener("pointerover", ({ target }) => {
+      if (target.dateTime && !target.title) target.title = moment(Date.parse(target.dateTime) / 1000); // only when asked for: it is slow
+    });
     const sizes = new ResizeObserver(() => this.atEnd && this.toEnd());
     sizes.observe(this.element);
     sizes.observe(this._blocks);

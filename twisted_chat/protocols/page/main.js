@@ -98,6 +98,7 @@ const acts = {
   search: (words) => (words ? conversation.ask("search", [words], { words }) : searching.hide()),
   leave: () => leave("/quit"),
   back: () => conversation.connect(),
+  drawn: () => attention.draw(model.channels.values(), model.current),
 };
 
 const view = new View(page, model, acts);
@@ -121,7 +122,6 @@ function show(changes) {
     else if (what === "rows" && rows.at(-1)?.mention && channel.unread) attention.notify(rows.at(-1), channel, () => look(channel));
   }
   view.changed(changes);
-  attention.draw(model.channels.values(), model.current);
 }
 
 function look(channel) {

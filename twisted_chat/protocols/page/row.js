@@ -1,6 +1,6 @@
 // One row of the log as an element.
 
-import { clock, dayName, moment } from "./days.js";
+import { clock, dayName } from "./days.js";
 import { face, make } from "./dom.js";
 import { hue, initial } from "./names.js";
 import { pieces } from "./pieces.js";
@@ -19,7 +19,7 @@ export function continues(row, before) {
 // `look` has the reader's `name`, and `before`, the row above, and `first`: the unread begin here.
 export function rowElement(row, { name, before, first = false }) {
   const classes = ["row", row.kind, row.own ? "own" : "", row.mention ? "mention" : "", row.bad ? "bad" : ""];
-  const time = make("time", { dateTime: new Date(row.time * 1000).toISOString(), title: moment(row.time) }, clock(row.time));
+  const time = make("time", { dateTime: new Date(row.time * 1000).toISOString() }, clock(row.time));
   const element = make("div", { className: classes.filter(Boolean).join(" ") });
   if (row.seq) element.dataset.seq = row.seq;
   if (first) element.classList.add("first-unread");

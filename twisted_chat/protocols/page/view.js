@@ -9,7 +9,7 @@ import { Log } from "./log.js";
 import { STATUS } from "./words.js";
 
 export class View {
-  // `acts` is what the page can do: look, close, talk, send, join, search, older, leave, back, seen, now, giveUp.
+  // `acts` is what the page can do: look, close, talk, send, join, search, older, leave, back, seen, now, giveUp, drawn.
   constructor(page, model, acts) {
     Object.assign(this, { page, model, acts, logs: new Map() });
     this._changes = [];
@@ -17,7 +17,9 @@ export class View {
     this.composer = new Composer(find(".composer", page), { known: () => this._known(), send: acts.send });
     const form = find(".join", page);
     form.addEventListener("submit", (event) => (event.preventDefault(), acts.join(find("#join").value.trim()), form.reset()));
-    find(".search", page).addEventListener("submit", (event) => (event.preventDefault(), acts.search(find("#search").value.trim())));
+    const search = find(".search", page);
+    search.addEventListener("submit", (event) => (event.preventDefault(), acts.search(find("#search").value.trim()), search.reset()));
+    find("#channel").addEventListener("click", (event) => event.target.closest("button") || this.open(null));
     find(".leave", page).addEventListener("click", () => acts.leave());
     find(".to-end", page).addEventListener("click", () => (this.log.toEnd(), this.composer.field.focus()));
     find(".back", page).addEventListener("click", () => acts.back());
@@ -50,11 +52,13 @@ export class View {
     }
     if (current && current !== this._shown) this._show(current);
     this._drawLists([...channels.values()]);
+    this.acts.drawn();
     if (!current) return;
     setText(find("h1", this.page), current.name);
     setText(find(".topic", this.page), current.topic);
     setText(find(".me", this.page), name);
     setText(find(".count", this.page), current.private ? "" : String(current.people.size));
+    setText(find("#people h2"), `${counted(current.people.size, "person", "people")} here`);
     find(".open-people", this.page).hidden = current.private;
     this.page.classList.toggle("private", current.private);
     drawPeople(find("#people ul"), current, name, this.acts.talk);
@@ -112,7 +116,7 @@ export class View {
   }
 
   listed(rooms) {
-    const options = rooms.filter((room) => !room.mine).map(({ room, people, topic }) => new Option(`${counted(people, "person")}  ${topic}`, room));
+    const options = rooms.filter((room) => !room.mine).map(({ room, people, topic }) => new Option(`${counted(people, "person", "people")}  ${topic}`, room));
     find("#listed").replaceChildren(...options);
   }
 
