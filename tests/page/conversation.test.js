@@ -32,7 +32,10 @@ test("what has no receipt is sent again under its id, once one is in; what has o
   world.socket.onopen();
   assert.deepEqual(types(world.socket), ["hello"]);
   world.socket.hear(WELCOME);
-  assert.deepEqual(world.socket.sent.slice(1), [{ ...second, again: true }, { ...third, again: true }]);
+  assert.deepEqual(world.socket.sent.slice(1), [
+    { ...second, again: true },
+    { ...third, again: true },
+  ]);
   assert.deepEqual(front.told, ["first receipt", "welcome"]);
 });
 
@@ -112,7 +115,10 @@ test("an answer that the page asked for is told apart from one that a person ask
 
 test("one's own moves are followed: rooms, name, and being sent out", () => {
   const { world, conversation } = talking();
-  world.socket.hear({ type: "joined", seq: 3, room: "#ci", name: "Ann", here: 1 }, { type: "renamed", seq: 4, room: "#ci", name: "Ann", new: "Anna" });
+  world.socket.hear(
+    { type: "joined", seq: 3, room: "#ci", name: "Ann", here: 1 },
+    { type: "renamed", seq: 4, room: "#ci", name: "Ann", new: "Anna" },
+  );
   assert.equal(conversation.name, "Anna");
   assert.deepEqual(conversation.rooms, { "#lobby": null, "#ci": 4 });
   world.socket.hear({ type: "kicked", seq: 5, room: "#lobby", name: "anna", operator: "Op", here: 0 });

@@ -116,7 +116,10 @@ test("people come, go, are called otherwise, and are away", () => {
   model.happened({ type: "joined", seq: 7, time: 7, room: "#lobby", name: "Cy", here: 3 });
   assert.ok(channel.unknown);
   model.happened({ type: "left", seq: 8, time: 8, room: "#lobby", name: "Bob", here: 2, reason: "lunch" });
-  assert.deepEqual(channel.here.map((person) => person.name), ["Ann", "Cy"]);
+  assert.deepEqual(
+    channel.here.map((person) => person.name),
+    ["Ann", "Cy"],
+  );
   assert.equal(texts(channel).at(-1), "Bob left (2 here): lunch");
 });
 

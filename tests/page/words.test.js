@@ -22,7 +22,10 @@ test("a name is mentioned where it is a word, in any case and script, whatever s
 test("a name has one colour, whatever its case, and names spread over all of them", () => {
   assert.equal(hue("SIMRAN"), hue("simran"));
   const hues = new Set(Array.from({ length: 200 }, (_, at) => hue(`user${at}`)));
-  assert.deepEqual([...hues].sort((one, other) => one - other), Array.from({ length: HUES }, (_, at) => at));
+  assert.deepEqual(
+    [...hues].sort((one, other) => one - other),
+    Array.from({ length: HUES }, (_, at) => at),
+  );
   assert.equal(initial("élan"), "É");
   assert.equal(fold("ＡＮＮ"), "ann");
 });
@@ -38,12 +41,24 @@ test("only web addresses become links, and the text stays what it was", () => {
     "https:// http://",
     "",
   ];
-  for (const text of texts) assert.equal(pieces(text, "Ann").map((piece) => piece.text).join(""), text);
-  const links = (text) => pieces(text, "").filter((piece) => piece.kind === "link").map((piece) => piece.text);
+  for (const text of texts)
+    assert.equal(
+      pieces(text, "Ann")
+        .map((piece) => piece.text)
+        .join(""),
+      text,
+    );
+  const links = (text) =>
+    pieces(text, "")
+      .filter((piece) => piece.kind === "link")
+      .map((piece) => piece.text);
   assert.deepEqual(links(texts[0]), ["https://a.example/b?c=d", "http://e.example", "https://f.example/g"]);
   assert.deepEqual(links(texts[1]), ["https://x.example"]);
   assert.deepEqual(links(texts[2]), []);
-  assert.deepEqual(pieces("Ann: https://x.example/Ann", "Ann").map((piece) => piece.kind), ["mention", "plain", "link"]);
+  assert.deepEqual(
+    pieces("Ann: https://x.example/Ann", "Ann").map((piece) => piece.kind),
+    ["mention", "plain", "link"],
+  );
 });
 
 test("days have names", () => {
@@ -58,7 +73,14 @@ test("days have names", () => {
   assert.equal(duration(3600), "1 hour");
 });
 
-const known = { commands: [["/topic [TEXT...]", "What it is about"], ["/msg NAME TEXT...", ""]], people: ["Bo", "Börje"], rooms: ["#ci", "#lobby"] };
+const known = {
+  commands: [
+    ["/topic [TEXT...]", "What it is about"],
+    ["/msg NAME TEXT...", ""],
+  ],
+  people: ["Bo", "Börje"],
+  rooms: ["#ci", "#lobby"],
+};
 const inserts = (text) => complete(text, known).options.map((option) => option.insert);
 
 test("commands, people and rooms are completed where they can stand", () => {
@@ -100,7 +122,10 @@ test("rows that belong between others come to stand there", () => {
   const timeline = new Timeline();
   timeline.add([{ seq: 1 }, { seq: 5 }, { text: "aside" }]);
   assert.equal(timeline.add([{ seq: 3 }, { seq: 7 }]).where, "all");
-  assert.deepEqual(timeline.rows.map((row) => row.seq ?? row.text), [1, 3, 5, "aside", 7]);
+  assert.deepEqual(
+    timeline.rows.map((row) => row.seq ?? row.text),
+    [1, 3, 5, "aside", 7],
+  );
 });
 
 test("the title says what is unread", () => {

@@ -39,6 +39,13 @@ export class Channel {
     return fresh.length ? [{ what: "rows", channel: this, where, rows: fresh }] : [];
   }
 
+  // Forget the oldest rows if there are too many. Returns them.
+  trim() {
+    const gone = this.timeline.trim();
+    if (gone.length) this.complete = this.private;
+    return gone;
+  }
+
   setPeople(names, how = []) {
     const before = this.people;
     this.people = new Map();

@@ -64,7 +64,8 @@ export class Composer {
     const steps = { ArrowDown: 1, ArrowUp: -1 };
     if (offers && event.key in steps) this._choose(this._chosen + steps[event.key]);
     else if (offers && event.key === "Escape") this._close();
-    else if (offers && !event.shiftKey && (event.key === "Tab" || (event.key === "Enter" && this._wanted))) this._take(this._chosen);
+    else if (offers && !event.shiftKey && (event.key === "Tab" || (event.key === "Enter" && this._wanted)))
+      this._take(this._chosen);
     else if (event.key === "Enter" && !event.shiftKey) this._submit();
     else if (event.key in steps && !event.shiftKey && this._recalls()) this._recall(-steps[event.key]);
     else return;

@@ -40,7 +40,11 @@ function midnight(time) {
 
 // "12 seconds", "3 minutes", "2 hours", "5 days".
 export function duration(seconds) {
-  for (const [size, unit] of [[86_400, "day"], [3600, "hour"], [60, "minute"]]) {
+  for (const [size, unit] of [
+    [86_400, "day"],
+    [3600, "hour"],
+    [60, "minute"],
+  ]) {
     if (seconds >= size) return counted(Math.floor(seconds / size), unit);
   }
   return counted(Math.floor(seconds), "second");

@@ -24,24 +24,36 @@ export function drawChannels(list, channels, current, { look, close }) {
     const label = [make("span", { className: "sign", "aria-hidden": "true" }), make("span", { className: "label" })];
     if (channel.private) label[0].replaceWith((label[0] = face(hue(channel.name), initial(channel.name))));
     const words = make("span", { className: "unseen words" });
-    const button = make("button", { className: "channel" }, ...label, words, make("b", { className: "badge", "aria-hidden": "true" }));
+    const button = make(
+      "button",
+      { className: "channel" },
+      ...label,
+      words,
+      make("b", { className: "badge", "aria-hidden": "true" }),
+    );
     button.addEventListener("click", () => look(channel));
     const leave = make("button", { className: "close quiet", ariaLabel: `Leave ${channel.name}` }, "✕");
     leave.addEventListener("click", () => close(channel));
     return make("li", {}, button, leave);
   };
-  keep(list, channels, (channel) => channel.key, made, (element, channel) => {
-    const { unread, mentions } = channel;
-    const button = find("button", element);
-    setText(find(".label", element), channel.private ? channel.name : channel.name.replace(/^#/u, ""));
-    if (!channel.private) setText(find(".sign", element), "#");
-    setText(find(".badge", element), unread > 99 ? "99+" : unread ? String(unread) : "");
-    setText(find(".words", element), unreadWords(unread, mentions) + (channel.joined ? "" : ", you are not in it"));
-    button.ariaCurrent = channel === current ? "true" : null;
-    button.classList.toggle("unread", unread > 0);
-    button.classList.toggle("named", mentions > 0);
-    button.classList.toggle("gone", !channel.joined);
-  });
+  keep(
+    list,
+    channels,
+    (channel) => channel.key,
+    made,
+    (element, channel) => {
+      const { unread, mentions } = channel;
+      const button = find("button", element);
+      setText(find(".label", element), channel.private ? channel.name : channel.name.replace(/^#/u, ""));
+      if (!channel.private) setText(find(".sign", element), "#");
+      setText(find(".badge", element), unread > 99 ? "99+" : unread ? String(unread) : "");
+      setText(find(".words", element), unreadWords(unread, mentions) + (channel.joined ? "" : ", you are not in it"));
+      button.ariaCurrent = channel === current ? "true" : null;
+      button.classList.toggle("unread", unread > 0);
+      button.classList.toggle("named", mentions > 0);
+      button.classList.toggle("gone", !channel.joined);
+    },
+  );
 }
 
 // Who is here. `talk(name)` is called for whom one wants to write to.
@@ -52,13 +64,19 @@ export function drawPeople(list, channel, me, talk) {
     button.addEventListener("click", () => talk(find(".label", button).textContent));
     return make("li", {}, button);
   };
-  keep(list, channel.here, (person) => person.name, made, (element, { name, protocol, encrypted, away }) => {
-    const words = [protocol, encrypted ? "encrypted" : "in clear", ...(away ? ["away"] : [])];
-    const button = find("button", element);
-    setText(find(".label", element), name);
-    setText(find(".way", element), protocol ? words.join(" · ") : "");
-    button.classList.toggle("away", Boolean(away));
-    button.disabled = name === me;
-    button.title = name === me ? "This is you" : `Write to ${name} privately`;
-  });
+  keep(
+    list,
+    channel.here,
+    (person) => person.name,
+    made,
+    (element, { name, protocol, encrypted, away }) => {
+      const words = [protocol, encrypted ? "encrypted" : "in clear", ...(away ? ["away"] : [])];
+      const button = find("button", element);
+      setText(find(".label", element), name);
+      setText(find(".way", element), protocol ? words.join(" · ") : "");
+      button.classList.toggle("away", Boolean(away));
+      button.disabled = name === me;
+      button.title = name === me ? "This is you" : `Write to ${name} privately`;
+    },
+  );
 }

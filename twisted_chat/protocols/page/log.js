@@ -33,7 +33,8 @@ export class Log {
     this.atEnd = true;
     this.element.addEventListener("scroll", () => this._scrolled(moved), { passive: true });
     this.element.addEventListener("pointerover", ({ target }) => {
-      if (target.dateTime && !target.title) target.title = moment(Date.parse(target.dateTime) / 1000); // only when asked for: it is slow
+      // Only when it is asked for: it is slow.
+      if (target.dateTime && !target.title) target.title = moment(Date.parse(target.dateTime) / 1000);
     });
     const sizes = new ResizeObserver(() => this.atEnd && this.toEnd());
     sizes.observe(this.element);
@@ -56,11 +57,13 @@ export class Log {
 
   // Draw everything anew.
   draw() {
-    this._blocks.replaceChildren();
-    this._last = null;
-    this._divided = this.channel.unreadFrom;
-    this.append(this.channel.timeline.rows);
-    this.pending();
+    this._hold(() => {
+      this._blocks.replaceChildren();
+      this._last = null;
+      this._divided = this.channel.unreadFrom;
+      this.append(this.channel.timeline.rows);
+      this.pending();
+    });
   }
 
   append(rows) {
@@ -70,7 +73,7 @@ export class Log {
       block.append(...this._drawn(row, this._last));
       this._last = row;
     }
-    for (const row of this.atEnd ? this.channel.timeline.trim() : []) this._drop(row);
+    for (const row of this.atEnd ? this.channel.trim() : []) this._drop(row);
     if (this.atEnd) this.toEnd();
   }
 
@@ -126,7 +129,11 @@ export class Log {
   // Say what is above the first row.
   start() {
     const { complete, asking, timeline } = this.channel;
-    this._top.textContent = asking ? "Reading what was said before…" : complete && timeline.rows.length ? "This is where it begins." : "";
+    this._top.textContent = asking
+      ? "Reading what was said before…"
+      : complete && timeline.rows.length
+        ? "This is where it begins."
+        : "";
   }
 
   // Show a message, if it is here. Returns whether it is.

@@ -56,7 +56,7 @@ const conversation = new Conversation(
     },
     moved() {
       view.status(conversation.status);
-      if (conversation.status === "out" && page.hidden) entrance.show(conversation.name);
+      if (page.hidden && conversation.status === "waiting") entrance.say("The server does not answer. Trying again…");
     },
   },
   read("conversation"),
@@ -119,7 +119,8 @@ function show(changes) {
     if (what === "found") searching.show(model.found, now());
     else if (what === "listed") view.listed(model.listed);
     else if (what === "people") findOut(channel);
-    else if (what === "rows" && rows.at(-1)?.mention && channel.unread) attention.notify(rows.at(-1), channel, () => look(channel));
+    else if (what === "rows" && rows.at(-1)?.mention && channel.unread)
+      attention.notify(rows.at(-1), channel, () => look(channel));
   }
   view.changed(changes);
 }
@@ -173,8 +174,6 @@ function findOut(channel) {
 
 function leave(line) {
   conversation.leave(line);
-  write("conversation", undefined);
-  write("channels", undefined);
   location.reload();
 }
 
@@ -195,14 +194,26 @@ function theme(chosen) {
 
 // So that a page that is loaded again, or was put away by a phone, goes on where it was.
 function keep() {
-  write("conversation", conversation.status === "out" ? undefined : conversation.state);
-  write("channels", channelsOf(model));
+  const out = conversation.status === "out"; // the next who comes in may be somebody else
+  write("conversation", out ? undefined : conversation.state);
+  write("channels", out ? undefined : channelsOf(model));
 }
 
 async function notifying(wanted) {
   attention.wanted = wanted && (await attention.ask());
   find(".notify", page).ariaPressed = String(attention.wanted);
   write("notify", attention.wanted, localStorage);
+}
+
+// Days are called otherwise after midnight.
+function tomorrow() {
+  setTimeout(
+    () => {
+      for (const log of view.logs.values()) log.draw();
+      tomorrow();
+    },
+    new Date().setHours(24, 0, 1, 0) - Date.now(),
+  );
 }
 
 function start() {
@@ -219,6 +230,7 @@ function start() {
     conversation.answer(secret.returnValue === "ok" ? find("input", secret).value : "");
     find("input", secret).value = "";
   });
+  tomorrow();
   addEventListener("online", () => conversation.check());
   addEventListener("pagehide", keep);
   document.addEventListener("visibilitychange", () => {
@@ -229,7 +241,9 @@ function start() {
   if (conversation.name) {
     restore(model, read("channels"), conversation.rooms);
     model.name = conversation.name;
+    page.hidden = false;
     for (const request of conversation.pending.values()) show(model.sent(request, now()));
+    show([]);
     conversation.connect();
   } else entrance.show(read("name", localStorage));
 }

@@ -231,7 +231,10 @@ export class Model {
     channel.setPeople(event.names, event.how);
     channel.topic = event.topic;
     channel.joined ||= event.arriving ?? false;
-    const changes = [{ what: "people", channel }, { what: "channel", channel }];
+    const changes = [
+      { what: "people", channel },
+      { what: "channel", channel },
+    ];
     if (event.arriving) changes.push(...channel.add(this._early.splice(0)));
     else if (!purpose.who) changes.push(...this._answered(event, time));
     return changes;

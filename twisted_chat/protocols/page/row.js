@@ -11,9 +11,7 @@ const TOGETHER = 300;
 
 // Whether a row goes on where the one before it stopped.
 export function continues(row, before) {
-  return (
-    row.kind === "said" && before?.kind === "said" && row.author === before.author && row.time - before.time < TOGETHER
-  );
+  return row.kind === "said" && before?.kind === "said" && row.author === before.author && row.time - before.time < TOGETHER;
 }
 
 // `look` has the reader's `name`, and `before`, the row above, and `first`: the unread begin here.
@@ -24,15 +22,18 @@ export function rowElement(row, { name, before, first = false }) {
   if (row.seq) element.dataset.seq = row.seq;
   if (first) element.classList.add("first-unread");
   if (row.kind === "event" || row.kind === "answer") {
-    element.append(make("span", { className: "text" }, ...row.text.split("\n").map((line) => make("span", { className: "line" }, line))), time);
+    element.append(
+      make("span", { className: "text" }, ...row.text.split("\n").map((line) => make("span", { className: "line" }, line))),
+      time,
+    );
     return element;
   }
   const goesOn = continues(row, before) && !first;
-  const author = make("b", { className: `author hue-${hue(row.author)}` }, row.author);
+  const author = make("b", { className: `author hue-${hue(row.author)}`, dir: "auto" }, row.author);
   if (goesOn) element.classList.add("goes-on");
   else element.append(face(hue(row.author), initial(row.author)));
   const head = make("span", { className: "head" }, author, " ", time);
-  const text = make("span", { className: "text" }, ...textNodes(row, name));
+  const text = make("span", { className: "text", dir: "auto" }, ...textNodes(row, name));
   element.append(head, text);
   if (row.state) element.append(mark(row));
   return element;
@@ -55,5 +56,9 @@ function mark(row) {
 
 // A line between two days.
 export function dayElement(time, now) {
-  return make("div", { className: "day", role: "separator", "aria-label": dayName(time, now) }, make("span", {}, dayName(time, now)));
+  return make(
+    "div",
+    { className: "day", role: "separator", "aria-label": dayName(time, now) },
+    make("span", {}, dayName(time, now)),
+  );
 }

@@ -25,7 +25,10 @@ export class Searching {
     this._words = (words ?? "").replace(/ before:\d+$/u, "");
     this._events = earlier ? [...events, ...this._events] : events;
     setText(find("h2", this.panel), this._words || "Found");
-    setText(find(".said", this.panel), why ?? (this._events.length ? counted(this._events.length, "message") : "Nothing was found."));
+    setText(
+      find(".said", this.panel),
+      why ?? (this._events.length ? counted(this._events.length, "message") : "Nothing was found."),
+    );
     this._list.replaceChildren(...this._events.toReversed().map((event) => this._item(event, now)));
     this._more.hidden = !more;
     if (!earlier) find("h2", this.panel).focus();
@@ -33,7 +36,13 @@ export class Searching {
 
   _item({ seq, time, room, author, text }, now) {
     const when = make("time", {}, `${dayName(time, now)}, ${clock(time)}`);
-    const head = make("span", { className: "head" }, make("b", { className: `author hue-${hue(author)}` }, author), ` ${room} `, when);
+    const head = make(
+      "span",
+      { className: "head" },
+      make("b", { className: `author hue-${hue(author)}` }, author),
+      ` ${room} `,
+      when,
+    );
     const shown = pieces(text, "").map((piece) => piece.text);
     const button = make("button", {}, head, make("span", { className: "text" }, ...shown));
     button.addEventListener("click", () => this._go(room, seq));

@@ -18,7 +18,10 @@ export class View {
     const form = find(".join", page);
     form.addEventListener("submit", (event) => (event.preventDefault(), acts.join(find("#join").value.trim()), form.reset()));
     const search = find(".search", page);
-    search.addEventListener("submit", (event) => (event.preventDefault(), acts.search(find("#search").value.trim()), search.reset()));
+    search.addEventListener(
+      "submit",
+      (event) => (event.preventDefault(), acts.search(find("#search").value.trim()), search.reset()),
+    );
     find("#channel").addEventListener("click", (event) => event.target.closest("button") || this.open(null));
     find(".leave", page).addEventListener("click", () => acts.leave());
     find(".to-end", page).addEventListener("click", () => (this.log.toEnd(), this.composer.field.focus()));
@@ -91,7 +94,13 @@ export class View {
     this.log?.show(false);
     this._shown = channel;
     if (!this.logs.has(channel.key)) {
-      const log = new Log(channel, { name: () => model.name, now: acts.now, wants: acts.older, moved: () => this.scrolled(), giveUp: acts.giveUp });
+      const log = new Log(channel, {
+        name: () => model.name,
+        now: acts.now,
+        wants: acts.older,
+        moved: () => this.scrolled(),
+        giveUp: acts.giveUp,
+      });
       this.logs.set(channel.key, log);
       find(".logs", this.page).append(log.element);
     }
@@ -116,7 +125,9 @@ export class View {
   }
 
   listed(rooms) {
-    const options = rooms.filter((room) => !room.mine).map(({ room, people, topic }) => new Option(`${counted(people, "person", "people")}  ${topic}`, room));
+    const options = rooms
+      .filter((room) => !room.mine)
+      .map(({ room, people, topic }) => new Option(`${counted(people, "person", "people")}  ${topic}`, room));
     find("#listed").replaceChildren(...options);
   }
 

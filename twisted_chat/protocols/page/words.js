@@ -28,7 +28,9 @@ const ANSWERS = {
   error: (event) => [event.text],
   invited: (event) => [`${event.name} invites you to ${event.room}: /join ${event.room}`],
   rooms: (event) => event.rooms.map((room) => `${room.room}, ${room.people} here${because(room.topic)}`),
-  people: (event) => [`In ${event.room}: ${event.names.map((name, at) => named(name, event.how?.[at])).join(", ") || "nobody"}`],
+  people: (event) => [
+    `In ${event.room}: ${event.names.map((name, at) => named(name, event.how?.[at])).join(", ") || "nobody"}`,
+  ],
   help: (event) => event.entries.map(([usage, explanation]) => `${usage} – ${explanation}`),
   listing: (event) => (event.rows.length ? event.rows.map((row) => row.join("  ")) : [`There are no ${event.of}.`]),
   whois: (event) => [
