@@ -55,7 +55,7 @@ def _kinds(places: list[str], given: list[str], word: str) -> Iterator[str]:
 
 
 def for_person(hub: Hub, table: Table, me: Session, typed: str) -> list[str]:
-    """The same for somebody connected: their commands, who is in a room with them or wrote to them, what rooms they see."""
+    """The same for somebody connected: what they may do, who is in their rooms or wrote last, and which rooms they see."""
     if me.question is not None:
         return []  # what they type is an answer
     usages = {command.name: command.usage for command in table.for_role(hub.role(me, me.current))}

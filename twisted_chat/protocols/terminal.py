@@ -106,7 +106,7 @@ class Terminal:
         typed: list[Typed] = []
         for key in self._keys.read(data):
             self._changed = True
-            if isinstance(key, Pasted) or key.isprintable() or key[0] > "\x7f":
+            if isinstance(key, Pasted) or (key >= " " and key != "\x7f"):
                 self._line.insert(key)
             elif key in ("\r", "\n"):
                 typed.append(Entered(self._entered()))
@@ -144,6 +144,8 @@ class Terminal:
 
     def close(self) -> None:
         """Leave the terminal as it was found, below what was shown."""
+        if not self._ended and self._sequences:
+            self._above.append(_END)
         self._ended = True
 
     def take(self) -> bytes:
@@ -152,7 +154,7 @@ class Terminal:
         if above or self._ended:
             above = self._screen.clear() + above
         if self._ended:
-            return (above + (_END if self._sequences else "")).encode()
+            return above.encode()
         if self._changed:
             line = Line() if self._secret else self._line
             self._rows = Rows(line.text, line.cursor, self._size[0])

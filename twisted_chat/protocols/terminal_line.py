@@ -71,9 +71,8 @@ class Line:
     def insert(self, typed: str) -> None:
         """Put a text where the cursor stands."""
         self._cutting = False
-        before, after = self.text[: self.cursor], self.text[self.cursor :]
-        typed = typable(before, typed)
-        room = LONGEST - len(self.text)
+        before, after, room = self.text[: self.cursor], self.text[self.cursor :], LONGEST - len(self.text)
+        typed = typable(before, typed) if room else typed
         self.full = self.full or len(typed) > room
         before += typed[:room]
         self.text, self.cursor = before + after, len(before)
@@ -86,9 +85,10 @@ class Line:
         elif key in DELETES:
             self._remove(DELETES[key](self))
         elif key in CUTS:
-            backwards = CUTS[key](self) < self.cursor
-            cut, before = self._remove(CUTS[key](self)), self._cut if cutting else ""
-            self._cut = cut + before if backwards else before + cut
+            to, was = CUTS[key](self), self._cut if cutting else ""
+            backwards = to < self.cursor
+            if cut := self._remove(to):
+                self._cut = cut + was if backwards else was + cut
         elif key in OTHERS:
             OTHERS[key](self)
         else:
