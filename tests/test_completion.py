@@ -5,9 +5,11 @@ from prompt_toolkit.completion import CompleteEvent
 from prompt_toolkit.document import Document
 
 from twisted_chat.client.terminal import Words
+from twisted_chat.config import Config
 from twisted_chat.core.builtin import table
 from twisted_chat.core.completion import candidates, for_person
 from twisted_chat.core.events import Joined, Left, People, Renamed, Welcome
+from twisted_chat.core.limits import Often
 from twisted_chat.testing import Chat
 
 USAGES = {command.name: command.usage for command in table.commands.values()}
@@ -85,6 +87,16 @@ def test_before_one_has_a_name_and_when_one_was_asked() -> None:
     assert "/kick" not in for_person(chat.hub, table, visitor, "/")
     assert for_person(chat.hub, table, visitor, "/msg ") == []
     assert for_person(chat.hub, table, chat.hub.people["ben"][0], "B") == []
+
+
+def test_no_more_often_than_looking_up() -> None:
+    """Who has Tab held down is offered nothing for a while: it costs the others."""
+    chat = Chat(Config(lookups=Often(2, 60.0)))
+    chat.enter("Ann")
+    ann = chat.hub.people["ann"][0]
+    assert [for_person(chat.hub, table, ann, "A") for _ in range(3)] == [["Ann"], ["Ann"], []]
+    chat.clock.advance(60)
+    assert for_person(chat.hub, table, ann, "A") == ["Ann"]
 
 
 def test_in_the_bundled_client() -> None:

@@ -3,6 +3,7 @@
 1. What a command takes stands in its usage, and nowhere else: ``NAME`` is a person, ``ROOM`` a room, ``on|off`` are words.
 2. In a text, people and rooms are completed; but nothing is offered for a word that has not begun.
 3. Case does not count. Nobody is offered people or rooms that `/who` and `/rooms` would not show them.
+4. It costs what looking up costs, and so may be done as often: who presses Tab more often is offered nothing for a while.
 """
 
 import re
@@ -10,6 +11,7 @@ from collections.abc import Collection, Iterator, Mapping
 from dataclasses import fields
 
 from twisted_chat.core.commands import Table
+from twisted_chat.core.errors import TooOften
 from twisted_chat.core.hub import Hub
 from twisted_chat.core.session import Session
 from twisted_chat.core.settings import Settings
@@ -58,6 +60,10 @@ def for_person(hub: Hub, table: Table, me: Session, typed: str) -> list[str]:
     """The same for somebody connected: what they may do, who is in their rooms or wrote last, and which rooms they see."""
     if me.question is not None:
         return []  # what they type is an answer
+    try:
+        hub.lookups.take(f"{me.id} completes", hub.clock(), "You complete words")
+    except TooOften:
+        return []
     usages = {command.name: command.usage for command in table.for_role(hub.role(me, me.current))}
     if not me.name:
         return candidates(typed, usages, (), ()) if typed.startswith("/") else []

@@ -140,21 +140,23 @@ def measured(line: str) -> tuple[Sequence[str], Sequence[int]]:
             parts.append(piece)
             ends.append(end)
             continue
-        for part in _whole(piece):
-            end += sum(map(_columns, part))
+        for part, wide in _whole(piece):
+            end += wide
             parts.append(part)
             ends.append(end)
     return parts, ends
 
 
-def _whole(piece: str) -> Iterator[str]:
-    """Characters with what belongs to them: joined ones too, unless they are wider than the narrowest row."""
+def _whole(piece: str) -> Iterator[tuple[str, int]]:
+    """Characters with what belongs to them, and their columns. So are joined ones, unless wider than the narrowest row."""
     for cluster in iter_graphemes(piece):
-        if sum(map(_columns, cluster)) <= LEAST - len(GUTTER):
-            yield cluster
+        wide = _columns(cluster) if len(cluster) == 1 else sum(map(_columns, cluster))
+        if wide <= LEAST - len(GUTTER):
+            yield cluster, wide
         else:
             begins = [at for at, char in enumerate(cluster) if not at or category(char) not in ATTACHED]
-            yield from (cluster[at:end] for at, end in zip(begins, [*begins[1:], None], strict=True))
+            for at, end in zip(begins, [*begins[1:], None], strict=True):
+                yield cluster[at:end], sum(map(_columns, cluster[at:end]))
 
 
 @lru_cache(maxsize=4096)

@@ -20,6 +20,8 @@ LONGEST = 4096
 REMEMBERED = 100
 # No character people see is looked for in more code points than this.
 LONGEST_CLUSTER = 64
+# Nor is the other end of a word.
+LONGEST_WORD = 256
 # A word is what stands between blanks and ASCII's signs: \\w would end it at a mark.
 WORD, WORD_WITH_SIGNS = re.compile(r"[^\s!-/:-@\[-^`{-~]+"), re.compile(r"\S+")
 
@@ -69,13 +71,10 @@ class Line:
         self._cutting = False  # the last key cut something out
 
     def insert(self, typed: str) -> None:
-        """Put a text where the cursor stands."""
+        """Put what was typed, as far as it is text, where the cursor stands."""
         self._cutting = False
-        before, after, room = self.text[: self.cursor], self.text[self.cursor :], LONGEST - len(self.text)
-        typed = typable(before, typed) if room else typed
-        self.full = self.full or len(typed) > room
-        before += typed[:room]
-        self.text, self.cursor = before + after, len(before)
+        is_full = len(self.text) == LONGEST
+        self._put(typed if is_full else typable(self.text[: self.cursor], typed))
 
     def press(self, key: str) -> bool:
         """Do what a key is bound to; false if that is nothing."""
@@ -116,6 +115,12 @@ class Line:
         self._remove(begin)
         self.insert(text)
 
+    def _put(self, text: str) -> None:
+        before, after, room = self.text[: self.cursor], self.text[self.cursor :], LONGEST - len(self.text)
+        self.full = self.full or len(text) > room
+        before += text[:room]
+        self.text, self.cursor = before + after, len(before)
+
     def _remove(self, to: int) -> str:
         """Take out what is between the cursor and a place before or after it."""
         begin, end = sorted((self.cursor, to))
@@ -152,24 +157,31 @@ class Line:
 
     def _whole(self, place: int) -> int:
         """The place, or, if that is within what people see as one character, where this begins."""
-        return grapheme_boundary_before(self.text, place + 1) if place < len(self.text) else place
+        return self._before(place + 1) if place < len(self.text) else place
 
     def _left(self) -> int:
-        return grapheme_boundary_before(self.text, self.cursor)
+        return self._before(self.cursor)
+
+    def _before(self, place: int) -> int:
+        """Where the character begins that ends at a place, or in which the place is."""
+        begin = max(0, place - LONGEST_CLUSTER)
+        return begin + grapheme_boundary_before(self.text[begin:place], place - begin)
 
     def _right(self) -> int:
         return self.cursor + len(next(iter_graphemes(self.text[self.cursor : self.cursor + LONGEST_CLUSTER]), ""))
 
     def _word_begin(self, word: re.Pattern[str] = WORD) -> int:
-        found = word.search(self.text[: self.cursor][::-1])
-        return self._whole(self.cursor - found.end()) if found else 0
+        begin = max(0, self.cursor - LONGEST_WORD)
+        found = word.search(self.text[begin : self.cursor][::-1])
+        return self._whole(self.cursor - found.end() if found else begin)
 
     def _blank_before(self) -> int:
         return self._word_begin(WORD_WITH_SIGNS)
 
     def _word_end(self) -> int:
-        found = WORD.search(self.text, self.cursor)
-        return self._whole(found.end()) if found else len(self.text)
+        end = min(len(self.text), self.cursor + LONGEST_WORD)
+        found = WORD.search(self.text, self.cursor, end)
+        return self._whole(found.end() if found else end)
 
     def _line_begin(self) -> int:
         return self.text.rfind("\n", 0, self.cursor) + 1
@@ -207,7 +219,7 @@ CUTS = bound(
 ) | {"\x1bd": Line._word_end, "\x1b\x7f": Line._word_begin, "\x1b\b": Line._word_begin}
 OTHERS = bound(
     {
-        Keys.ControlY: lambda line: line.insert(line._cut),
+        Keys.ControlY: lambda line: line._put(line._cut),
         Keys.Up: Line._older,
         Keys.ControlP: Line._older,
         Keys.Down: Line._newer,
