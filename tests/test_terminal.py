@@ -31,7 +31,7 @@ KEYS += [
 ]
 # What may be written: text, line ends, the bell, and these sequences.
 ALLOWED = re.compile(
-    r"(?:[^\x00-\x1f\x7f-\x9f]|\r\n|\r|\a|\x1b\[\d*[ACKJ]|\x1b\[(?:0|1|\d\d)m|\x1b\[H\x1b\[2J|\x1b\[\?2004[hl])*"
+    r"(?:[^\x00-\x1f\x7f-\x9f]|\r\n|\r|\a|\x1b\[\d*[ACKJ]|\x1b\[(?:[01]|[39][0-7])m|\x1b\[H\x1b\[2J|\x1b\[\?2004[hl])*"
 )
 ALLOWED_WHEN_DUMB = re.compile(r"(?:[^\x00-\x1f\x7f-\x9f]|\r\n|\r|\a)*")
 

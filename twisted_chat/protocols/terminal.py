@@ -33,8 +33,8 @@ _EIGHT = re.compile(r"(linux|cygwin|xterm|screen|ansi|xterm-color|rxvt)\Z")
 _BEGIN = "\x1b[?2004h"  # what is pasted comes between marks
 _END = "\x1b[?2004l"
 _WIPE = "\x1b[H\x1b[2J"
-# What has no place in what is shown, but for colours and the bell.
-_SPECIAL = re.compile(r"\x1b\[(?P<colour>[0-9;]*)m|[\x00-\x06\x08\x09\x0b-\x1f\x7f-\x9f]")
+# What has no place in what is shown, but for colours, bold, and line feeds; the bell has one.
+_SPECIAL = re.compile(r"\x1b\[(?P<colour>[01]|[39][0-7])m|[\x00-\x06\x08\x09\x0b-\x1f\x7f-\x9f]")
 
 
 @dataclass(frozen=True, slots=True)
@@ -203,7 +203,7 @@ class Terminal:
         colour = found["colour"]
         if colour is None or not self._colours:
             return ""
-        return f"\x1b[3{colour[1]}m" if self._colours == 8 and re.fullmatch("9[0-7]", colour) else found[0]
+        return f"\x1b[3{colour[1]}m" if self._colours == 8 and colour[0] == "9" else found[0]
 
 
 def _size(width: int, height: int) -> tuple[int, int]:
