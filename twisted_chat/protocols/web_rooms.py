@@ -6,7 +6,7 @@
    that is not listened to, and takes the connection over.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 from urllib.parse import unquote
 
@@ -51,12 +51,12 @@ class TooLarge(ChatError):
 class EventStream(Json):
     """The dialect of those who listen: what programs are sent, as events of a stream (HTML, 9.2)."""
 
-    def render(self, happened: Iterable[Event]) -> bytes:
-        """Events of the chat as events of a stream; those with a number can be gone on from."""
-        return b"".join(
+    def pieces(self, events: Sequence[Event]) -> list[bytes]:
+        """Each event of the chat as an event of a stream; those with a number can be gone on from."""
+        return [
             (b"id: %d\n" % event.seq if isinstance(event, RoomEvent) else b"") + b"data: " + written(as_object(event)) + b"\n\n"
-            for event in happened
-        )
+            for event in events
+        ]
 
 
 EVENTS = EventStream()

@@ -8,7 +8,7 @@
 
 import base64
 import binascii
-from collections.abc import Iterable
+from collections.abc import Sequence
 
 from twisted.web.http import Request
 from wsproto.utilities import generate_accept_token
@@ -37,9 +37,9 @@ class UpgradeNeeded(ChatError):
 class Frames(Json):
     """The dialect of the web page: what programs are sent, each object in a frame."""
 
-    def render(self, happened: Iterable[Event]) -> bytes:
-        """Events as text messages."""
-        return b"".join(text_frame(written(as_object(event))) for event in happened)
+    def pieces(self, events: Sequence[Event]) -> list[bytes]:
+        """Each event as a text message."""
+        return [text_frame(written(as_object(event))) for event in events]
 
 
 FRAMES = Frames()
