@@ -113,6 +113,17 @@ def test_tags_follow_the_capabilities(chat: Chat) -> None:
     assert modern.messages()[-1].tags["bot"] == ""
 
 
+def test_what_a_terminal_types_is_answered_in_lines(chat: Chat) -> None:
+    """CHAT runs a command of ours: what is said before is shown as messages, the rest as notices."""
+    tel, foo = chat.enter("Tel"), IrcClient(chat, "foo", "server-time", "batch")
+    tel.send("/join #chan", "one", "two")
+    together(chat, foo)
+    shown = foo.told("CHAT :/history 1")
+    assert [one[0] for one in shown] == ["BATCH", "PRIVMSG", "BATCH"]
+    assert shown[1] == ("PRIVMSG", "#chan", "two")
+    assert foo.told("CHAT :/fingerprint")[0][0] == "NOTICE"
+
+
 def test_tags_of_clients(chat: Chat) -> None:
     """“Client-only tags … MUST be relayed”, others must not; TAGMSG is for who has message-tags (IRCv3 message-tags)."""
     foo, bar = (

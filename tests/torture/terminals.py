@@ -10,7 +10,7 @@ from collections.abc import Callable
 from unicodedata import category
 
 from torture.arena import ROOM, Arena
-from torture.case import KEPT, NOT_IRC, ORDINARY, Setup, case, expect
+from torture.case import KEPT, ORDINARY, Setup, case, expect
 from torture.doors import Door
 from torture.network import Person, fresh_name
 
@@ -122,10 +122,10 @@ def joiners(arena: Arena, door: Door) -> str:
     return ORDINARY
 
 
-@case("T45", "one letter with 2,000 marks on it", "O", not_on=NOT_IRC)
+@case("T45", "one letter with 2,000 marks on it, or as many as fit", "O")
 def marks(arena: Arena, door: Door) -> str:
     person = arena.enter(door)
-    outcome = arena.outcome(person, door.say("z" + "\u0335" * 2000))
+    outcome = arena.outcome(person, door.say("z" + "\u0335" * min(2000, door.longest // 2 - 1)))
     longest = max(sum(category(one)[0] == "M" for one in text) for text in arena.shown(person.name))
     expect(longest <= 4, f"{longest} marks were shown on one letter")
     return outcome
@@ -171,10 +171,10 @@ def html(arena: Arena, door: Door) -> str:
     return outcome
 
 
-@case("T51", "lines of IRC in a text, and CTCP", "KO", not_on=NOT_IRC)
+@case("T51", "lines of IRC in a text, and CTCP", "KO")
 def irc_in_text(arena: Arena, door: Door) -> str:
     texts = ["\x01DCC SEND x 1 2 3\x01", ":server 001 x :y", "@tag=x hi"] + (
-        ["hi\r\nPRIVMSG x :y"] if door.dialect != "line" else []
+        ["hi\r\nPRIVMSG x :y"] if door.dialect == "json" else []
     )
 
     def attack(text: str) -> str:

@@ -91,6 +91,8 @@ class IrcProtocol(IrcConnection):
                 if not answer.kept and not isinstance(said, Whispered):
                     why = f"Your message was shown, but not kept: '{answer.text}'"
                     self.fail("PRIVMSG", "NOT_KEPT", text=why, kind="WARN")
+            case History() if answer.room in self.shown_rooms:
+                irc_welcome.past(self, answer)
             case History():
                 self._pasts[answer.room] = answer
             case People():

@@ -98,7 +98,7 @@ def motd(irc: IrcConnection) -> None:
     irc.reply(Numeric.RPL_ENDOFMOTD)
 
 
-def arrive(irc: IrcConnection, people: People, past: History | None) -> None:
+def arrive(irc: IrcConnection, people: People, past_of_room: History | None) -> None:
     """JOIN, topic and names; then what was said before, to who does not ask for it with CHATHISTORY."""
     room = irc.session.rooms.get(people.room)
     if room is None:
@@ -113,8 +113,14 @@ def arrive(irc: IrcConnection, people: People, past: History | None) -> None:
             read_marker(irc, room.key)
     topic(irc, room)
     names(irc, room)
-    if past is not None and past.events:
-        irc.batch("chathistory", list(_past(irc, past)), room.key)
+    if past_of_room is not None:
+        past(irc, past_of_room)
+
+
+def past(irc: IrcConnection, history: History) -> None:
+    """What was said before, if anything."""
+    if history.events:
+        irc.batch("chathistory", list(_past(irc, history)), history.room)
 
 
 def read_marker(irc: IrcConnection, target: str) -> None:
@@ -155,9 +161,9 @@ def _members(irc: IrcConnection, room: Room) -> Iterator[str]:
             yield prefixes(session, room, several=several) + who
 
 
-def _past(irc: IrcConnection, past: History) -> Iterator[Line]:
+def _past(irc: IrcConnection, history: History) -> Iterator[Line]:
     """Messages of before, with their time: as a tag, or else in the text."""
-    for event in past.events:
+    for event in history.events:
         if "server-time" in irc.caps.enabled:
             yield from irc.irc.lines(event)
         else:
