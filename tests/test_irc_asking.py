@@ -92,6 +92,8 @@ def test_help_info_and_the_rest(chat: Chat) -> None:
     IrcClient(chat, "bar")
     assert [one[:2] for one in foo.told("HELP privmsg")] == [("704", "privmsg"), ("705", "privmsg"), ("706", "privmsg")]
     assert [one[0] for one in foo.told("HELPOP", "HELP zap")] == ["704", "705", "706", "524"]
+    assert [one[:2] for one in foo.told("INFO other.server", "TIME other.server")] == [("402", "other.server")] * 2
+    assert [foo.told(f"INFO {target}")[-1][0] for target in (SERVER, "*Little*", "foo")] == ["374"] * 3
     assert [one[0] for one in foo.told("INFO", "TIME", "VERSION", "LINKS", "MOTD")] == [
         "371",
         "371",

@@ -68,6 +68,10 @@ def test_names(join: Join, chat: Chat) -> None:
     foo = join("foo")
     assert foo.told("NAMES #chan") == [("353", "=", "#chan", "@foo"), ("366", "#chan", "End of /NAMES list")]
     assert [one[:2] for one in foo.told("NAMES invalid", "NAMES #none")] == [("366", "invalid"), ("366", "#none")]
+    foo.ask("JOIN #other")
+    both = [("353", "=", "#chan", "@foo"), ("353", "=", "#other", "@foo")]
+    assert foo.told("NAMES #chan,#other") == [*both, ("366", "#chan,#other", "End of /NAMES list")]
+    assert IrcClient(chat, "out").told("NAMES") == [*both, ("366", "*", "End of /NAMES list")]
     foo.send("MODE #chan +s")
     assert ("353", "@", "#chan", "@foo") in foo.told("NAMES #chan")
     assert IrcClient(chat, "bar").told("NAMES #chan") == [("366", "#chan", "End of /NAMES list")]

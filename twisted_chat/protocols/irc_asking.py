@@ -22,9 +22,6 @@ from twisted_chat.protocols.irc_rooms import prefixes
 from twisted_chat.protocols.irc_verbs import VERBS, verb
 from twisted_chat.protocols.irc_welcome import shares_room
 
-# How many people a WHO for a mask shows.
-WHO_MOST = 500
-
 
 @verb("WHO", 1)
 def who(irc: IrcConnection, params: Sequence[str]) -> None:
@@ -55,7 +52,7 @@ def _fitting(irc: IrcConnection, mask: str) -> list[Session]:
         for key, here in irc.factory.hub.people.items()
         if matches(wanted, key) and (here[0] is me or not irc.people.has_mode(here[0], "i") or shares_room(here[0], me))
     ]
-    return found[:WHO_MOST]
+    return found[: irc_welcome.MOST_PEOPLE]
 
 
 def _who_row(irc: IrcConnection, session: Session, room: Room | None, channel: str, asked: Whox | None) -> None:
@@ -176,9 +173,19 @@ def motd(irc: IrcConnection, params: Sequence[str]) -> None:
     irc_welcome.motd(irc)
 
 
+def _of_this_server(irc: IrcConnection, params: Sequence[str]) -> bool:
+    """Whether a question is for this server, by its name, a mask, or the nick of somebody on it. If not, that is said."""
+    if not params or matches(params[0].casefold(), irc.people.server.casefold()) or irc.people.here(params[0]):
+        return True
+    irc.reply(Numeric.ERR_NOSUCHSERVER, params[0])
+    return False
+
+
 @verb("TIME")
 def tell_time(irc: IrcConnection, params: Sequence[str]) -> None:
     """Tell the server's time."""
+    if not _of_this_server(irc, params):
+        return
     shown = strftime("%A %d %B %Y -- %H:%M:%S +00:00", gmtime(irc.factory.hub.now()))
     irc.reply(Numeric.RPL_TIME, irc.people.server, shown)
 
@@ -186,6 +193,8 @@ def tell_time(irc: IrcConnection, params: Sequence[str]) -> None:
 @verb("INFO")
 def info(irc: IrcConnection, params: Sequence[str]) -> None:
     """Tell what this is."""
+    if not _of_this_server(irc, params):
+        return
     for line in (irc_welcome.VERSION, "The chat room you can reach with whatever is already on the machine."):
         irc.reply(Numeric.RPL_INFO, line)
     irc.reply(Numeric.RPL_ENDOFINFO)

@@ -94,17 +94,28 @@ async def _part(irc: IrcConnection, room: Room, reason: str) -> None:
 
 @verb("NAMES")
 def show_names(irc: IrcConnection, params: Sequence[str]) -> None:
-    """Tell who is in a room."""
-    if not params:
-        irc.reply(Numeric.RPL_ENDOFNAMES, "*")
-        return
+    """Tell who is in rooms; without parameters, in those one may know of, as far as that is not too much."""
     irc.look("names")
-    channel = params[0].split(",")[0]
-    room = find(irc, channel)
-    if room is None:
-        irc.reply(Numeric.RPL_ENDOFNAMES, channel)
+    if params:
+        channels = params[0].split(",")[: irc_welcome.MOST_TARGETS]
+        rooms = [room for room in (find(irc, channel) for channel in channels) if room is not None]
+        shown = rooms[0].key if len(channels) == 1 and rooms else ",".join(channels)
     else:
+        rooms, shown = _rooms_with_people(irc), "*"
+    for room in rooms:
         irc_welcome.names(irc, room)
+    irc.reply(Numeric.RPL_ENDOFNAMES, shown)
+
+
+def _rooms_with_people(irc: IrcConnection) -> list[Room]:
+    """The rooms one may know of, until they have `irc_welcome.MOST_PEOPLE` people."""
+    rooms: list[Room] = []
+    for room in irc.factory.hub.rooms_seen_by(irc.session):
+        if room.readers:
+            rooms.append(room)
+        if sum(room.size for room in rooms) >= irc_welcome.MOST_PEOPLE:
+            break
+    return rooms
 
 
 @verb("TOPIC", 1, orders=True)

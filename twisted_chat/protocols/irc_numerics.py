@@ -108,6 +108,7 @@ class Numeric(Enum):
     # Refusals
     ERR_UNKNOWNERROR = "400", "<command> :<info>"
     ERR_NOSUCHNICK = "401", "<nick> :No such nick/channel"
+    ERR_NOSUCHSERVER = "402", "<server> :No such server"
     ERR_NOSUCHCHANNEL = "403", "<channel> :No such channel"
     ERR_CANNOTSENDTOCHAN = "404", "<channel> :Cannot send to channel"
     ERR_TOOMANYCHANNELS = "405", "<channel> :You have joined too many channels"

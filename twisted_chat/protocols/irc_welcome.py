@@ -25,7 +25,12 @@ VERSION = f"twisted-chat-{__version__}"
 USER_MODES = "Biow"
 # The most messages CHATHISTORY gives at once, the most nicks MONITOR takes, and the most targets of a message.
 MOST_HISTORY, MOST_MONITORED, MOST_TARGETS = 500, 100, 4
+# How many targets each command takes; empty: any number.
+TARGETS = dict.fromkeys(("PRIVMSG", "NOTICE", "TAGMSG", "NAMES"), str(MOST_TARGETS))
+TARGETS |= dict.fromkeys(("WHOIS", "WHOWAS"), "1") | dict.fromkeys(("JOIN", "PART", "KICK", "LIST"), "")
 LONGEST_USER = 16
+# How many people WHO for a mask and NAMES for no room show, at the most; of NAMES the last room is shown whole.
+MOST_PEOPLE = 500
 
 
 def tokens(irc: IrcConnection) -> dict[str, str | None]:
@@ -49,7 +54,7 @@ def tokens(irc: IrcConnection) -> dict[str, str | None]:
         "WHOX": None,
         "BOT": "B",
         "MONITOR": str(MOST_MONITORED),
-        "TARGMAX": f"JOIN:,PART:,KICK:,PRIVMSG:{MOST_TARGETS},NOTICE:{MOST_TARGETS},NAMES:1,WHOIS:1,WHOWAS:1,LIST:",
+        "TARGMAX": ",".join(f"{command}:{most}" for command, most in TARGETS.items()),
         "CHATHISTORY": str(MOST_HISTORY),
         "MSGREFTYPES": "msgid,timestamp",
         "AWAYLEN": str(LONGEST_SENTENCE),
@@ -113,6 +118,7 @@ def arrive(irc: IrcConnection, people: People, past_of_room: History | None) -> 
             read_marker(irc, room.key)
     topic(irc, room)
     names(irc, room)
+    irc.reply(Numeric.RPL_ENDOFNAMES, room.key)
     if past_of_room is not None:
         past(irc, past_of_room)
 
@@ -149,7 +155,6 @@ def names(irc: IrcConnection, room: Room) -> None:
         line = f"{line} {name}".lstrip()
     if line:
         irc.reply(Numeric.RPL_NAMREPLY, symbol, room.key, line)
-    irc.reply(Numeric.RPL_ENDOFNAMES, room.key)
 
 
 def _members(irc: IrcConnection, room: Room) -> Iterator[str]:
