@@ -10,7 +10,7 @@ import sqlite3
 import subprocess
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from itertools import pairwise
 from pathlib import Path
 
@@ -31,10 +31,10 @@ from torture.victim import Victim, kept
 def guest(victim: Victim, door: Door, room: str = ROUNDS) -> Iterator[Person]:
     """Somebody on a daemon of the case's own."""
     person = Person(door, victim.port)
-    person.name = fresh_name()
-    person.send(door.hello(person.name, room=room))
-    person.wait_for("", "welcome")
     try:
+        person.name = fresh_name()
+        person.send(door.hello(person.name, room=room))
+        person.wait_for("", "welcome")
         yield person
     finally:
         person.close()
@@ -284,14 +284,8 @@ def damaged(arena: Arena, door: Door) -> str:
 def terminated(arena: Arena, door: Door) -> str:
     state = arena.folder()
     life = Life()
-    with daemon(state) as victim:
-        people = []
-        for _ in range(5):
-            person = Person(door, victim.port)
-            person.name = fresh_name()
-            person.send(door.hello(person.name, room=ROUNDS))
-            person.wait_for("", "welcome")
-            people.append(person)
+    with daemon(state) as victim, ExitStack() as guests:
+        people = [guests.enter_context(guest(victim, door)) for _ in range(5)]
         for person in people:
             life.sent.extend((person.name, number) for number in range(35))
             person.send(b"".join(door.say(f"{person.name}:{number}") for number in range(35)))
@@ -307,7 +301,6 @@ def terminated(arena: Arena, door: Door) -> str:
         expect("shutting down" in bytes(person.received[-400:]).decode(), f"{person.name} was not told: {person.tail()}")
         words = [one for one in person.heard if one.kind == "receipt"]
         life.receipts.extend(((person.name, number), one.seq) for number, one in enumerate(words))
-        person.close()
     breaches = check([life], history_of(state))
     expect(not breaches, "; ".join(breaches[:5]))
     expect(b"Traceback" not in victim.output, f"there is a traceback: {victim.output[-600:].decode()}")

@@ -28,12 +28,16 @@ def fresh_address() -> str:
 def connected(port: int, address: str | None = None, *, receive_buffer: int = 0, seconds: float = PATIENCE) -> socket.socket:
     """A socket that is connected to the daemon, from this address or one of its own."""
     one = socket.socket()
-    one.settimeout(seconds)
-    one.setsockopt(socket.IPPROTO_IP, 24, 1)  # IP_BIND_ADDRESS_NO_PORT: the port is chosen at connect
-    if receive_buffer:
-        one.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, receive_buffer)
-    one.bind((address or fresh_address(), 0))
-    one.connect(("127.0.0.1", port))
+    try:
+        one.settimeout(seconds)
+        one.setsockopt(socket.IPPROTO_IP, 24, 1)  # IP_BIND_ADDRESS_NO_PORT: the port is chosen at connect
+        if receive_buffer:
+            one.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, receive_buffer)
+        one.bind((address or fresh_address(), 0))
+        one.connect(("127.0.0.1", port))
+    except OSError:
+        one.close()
+        raise
     return one
 
 

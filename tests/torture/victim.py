@@ -59,7 +59,11 @@ class Victim:
         assert self.process.stdout is not None
         self._output = Output(self.process.stdout)
         if ready:
-            self.port = int(self.wait_for(rb"Server is listening on 127\.0\.0\.1:(\d+)")[1])
+            try:
+                self.port = int(self.wait_for(rb"Server is listening on 127\.0\.0\.1:(\d+)")[1])
+            except FellShort:
+                self.end(signal.SIGKILL)
+                raise
             threading.Thread(target=self._sample, daemon=True).start()
 
     def wait_for(self, pattern: bytes, seconds: float = 20.0) -> "re.Match[bytes]":
