@@ -1,6 +1,7 @@
-"""The short form of ``python tests/torture``: each case on each door is a test of that name; inside TLS, one a subject.
+"""The short form of ``python tests/torture``: each case on each door is a test of that name.
 
-They take a few minutes together, and load the machine: ``pytest -m torture`` runs them, a plain ``pytest`` does not.
+Inside TLS and SSH it is one a subject. They take a few minutes together, and load the machine: ``pytest -m torture`` runs
+them, a plain ``pytest`` does not.
 """
 
 import os
@@ -19,8 +20,8 @@ from torture.run import Runner, all_cases
 
 pytestmark = pytest.mark.torture
 
-# Inside TLS it is the same words through one more layer: of each subject the case that depends on that layer most.
-# All of them would take three minutes more; ``python tests/torture --door tls`` runs them.
+# Inside TLS and SSH it is the same words through one more layer: of each subject the case that depends on that layer most,
+# and what is SSH's own. All of them would take minutes more; ``python tests/torture --door tls,ssh`` runs them.
 ENCRYPTED = ("T11", "T17", "T26", "T35", "T52", "T66", "T76", "T101")
 
 SHORT = [
@@ -28,7 +29,7 @@ SHORT = [
     for case in all_cases()
     if not case.long
     for door in DOORS
-    if case.applies(door) and (door != "tls" or case.number in ENCRYPTED)
+    if case.applies(door) and (door not in ("tls", "ssh") or case.number in ENCRYPTED or case.subject == "sessions")
 ]
 
 # A harness that starts a daemon, says which, and waits for its input to end.

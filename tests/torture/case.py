@@ -77,14 +77,14 @@ CASES: list[Case] = []
 
 # Why a case is not on a door, where it is so for several.
 NOWHERE: Mapping[str, str] = {}
-NO_TELNET = dict.fromkeys(("json", "irc"), "programs speak no telnet")
+NO_TELNET = dict.fromkeys(("json", "irc"), "programs speak no telnet") | {"ssh": "there is none inside it"}
 NOT_IRC = {
     "irc": "its lines have 512 bytes, whose spaces and colons part words, and it says in numbers what others say in a sentence:"
     " see tests/test_irc_talking.py"
 }
-FIRST_WORDS = dict.fromkeys(("json", "irc"), "what is said first decides which door it is")
+FIRST_WORDS = dict.fromkeys(("json", "irc", "ssh"), "what is said first decides which door it is")
 ABOUT_THE_DISK = dict.fromkeys(
-    ("line", "tls", "irc"), "the disk does not know through which door it came: programs can tell most"
+    ("line", "tls", "irc", "ssh"), "the disk does not know through which door it came: programs can tell most"
 )
 
 

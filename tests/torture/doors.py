@@ -6,9 +6,13 @@ What a case says through a door is the same for all; only these classes know how
 import itertools
 import json
 import re
-from collections.abc import Iterator
+import socket
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any
+
+from torture.encryption import Encryption
+from torture.ssh import SecureShell
 
 # Telnet's commands, which are not text: negotiation, subnegotiation, and those of two bytes. The server's own request to
 # hide a password ends in a CR.
@@ -32,7 +36,8 @@ class Door:
 
     name: str
     dialect: str  # the door whose words it has: its own name, but inside TLS
-    encrypted = False
+    encryption: Callable[[socket.socket], Any] | None = None  # what a connection is inside of
+    half_closes = True  # who has no more to say may still be answered
     longest: int  # of a message, in bytes of text
     most: int  # without an end of line, in bytes
     naming = 1  # how many lines of `hello` give the name
@@ -119,7 +124,21 @@ class LineInTls(Line):
     """Telnet inside TLS, `openssl s_client` and the like."""
 
     name = "tls"
-    encrypted = True
+    encryption = Encryption
+    half_closes = False
+
+
+class LineInSsh(Line):
+    """A session of SSH without a terminal. The name is given in it: see `ssh`."""
+
+    name = "ssh"
+    encryption = SecureShell
+
+    def say_bytes(self, text: bytes) -> bytes:
+        return text + b"\n"
+
+    def texts(self, received: bytes) -> Iterator[str]:
+        yield from received.decode().split("\n")
 
 
 class Json(Door):
@@ -256,4 +275,4 @@ def strings(value: Any) -> Iterator[str]:
             yield from strings(one)
 
 
-DOORS: dict[str, Door] = {door.name: door for door in (Line(), Json(), Irc(), LineInTls())}
+DOORS: dict[str, Door] = {door.name: door for door in (Line(), Json(), Irc(), LineInTls(), LineInSsh())}

@@ -98,7 +98,7 @@ def command_names(arena: Arena, door: Door) -> str:
     "T59",
     "line ends, tabs, NUL and text direction in a name",
     "K",
-    not_on=dict.fromkeys(("line", "tls"), "none of it can stand in a line, but as what other cases send"),
+    not_on=dict.fromkeys(("line", "tls", "ssh"), "none of it can stand in a line, but as what other cases send"),
 )
 def broken_names(arena: Arena, door: Door) -> str:
     names = ["a\nb", "a\tb", "a\0b", "a\u202eb", "a b", "a\r\nb", "a\x1b[2Jb"]

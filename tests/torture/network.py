@@ -10,7 +10,6 @@ from collections.abc import Callable
 
 from torture.case import FellShort
 from torture.doors import Door, Heard
-from torture.encryption import Encryption
 
 # How long anything may take before it counts as never, in seconds.
 PATIENCE = 15.0
@@ -120,12 +119,12 @@ class Person:
         self._understood = 0
         self._heard: list[Heard] = []
         self.socket = connected(port, self.address, receive_buffer=receive_buffer)
-        self._tls = Encryption(self.socket) if door.encrypted else None
-        if self._tls is not None:
+        self.inside = door.encryption(self.socket) if door.encryption else None
+        if self.inside is not None:
             try:
-                self._tls.shake_hands()
+                self.inside.shake_hands()
             except OSError:  # who is turned away before a handshake is told why as everybody is: without encryption
-                self.received += self._tls.refusal
+                self.received += self.inside.refusal
                 self.closed = time.monotonic()
                 return
         if listens:
@@ -139,16 +138,16 @@ class Person:
             return True
         except OSError:
             return False
-        if self._tls is None or not data:
+        if self.inside is None or not data:
             self.received += data
             return bool(data)
-        self.received += self._tls.decrypted(data)
-        return not self._tls.closed
+        self.received += self.inside.decrypted(data)
+        return not self.inside.closed
 
     def send(self, data: bytes) -> bool:
         """Send bytes. False if the other end would not have them: it has closed, or takes nothing for `PATIENCE` seconds."""
         try:
-            self.socket.sendall(self._tls.encrypted(data) if self._tls is not None else data)
+            self.socket.sendall(self.inside.encrypted(data) if self.inside is not None else data)
         except OSError:
             return False
         return True
@@ -205,9 +204,9 @@ class Person:
         EARS.add(self)
 
     def end_input(self) -> None:
-        """Half close: there is no more to say. Inside TLS, its own words for that."""
-        if self._tls is not None:
-            self.socket.sendall(self._tls.end())
+        """Half close: there is no more to say. Inside TLS and SSH, their own words for that."""
+        if self.inside is not None:
+            self.socket.sendall(self.inside.end())
         else:
             self.socket.shutdown(socket.SHUT_WR)
 

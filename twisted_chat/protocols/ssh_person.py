@@ -55,7 +55,7 @@ class SshPerson(LineConnection):
     def refuse(self, error: ChatError, request: str | None = None) -> None:
         """Tell the person what can't be done."""
         self.tell_refusal(error)
-        if self.session.question is not None:
+        if self.session.question is not None and not self.typed_ahead:
             self.say_last("What you type can't be hidden on this connection.")
 
     def tell_refusal(self, error: ChatError) -> None:

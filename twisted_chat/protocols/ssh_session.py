@@ -44,6 +44,8 @@ WINDOW, OUR_PACKET = 64 * 1024, 16 * 1024
 UNCOUNTED = frozenset([MSG_CHANNEL_DATA, MSG_CHANNEL_WINDOW_ADJUST])
 # What a terminal calls itself is this long at the most; and how many columns and rows it has as a rule.
 LONGEST_TERM, USUAL = 64, (80, 24)
+# Of one connection, so many different things that it was refused stand in the log.
+MOST_TOLD = 10
 # The largest window there is (RFC 4254, 5.2).
 WIDEST = 2**32 - 1
 
@@ -81,6 +83,7 @@ class Channels(SSHConnection):
     def __init__(self) -> None:
         super().__init__()
         self._opened = False
+        self._refused: set[str] = set()
 
     def packetReceived(self, messageNum: int, packet: bytes) -> None:
         """Called with each packet of this service. Data costs what a line costs; anything else is counted."""
@@ -103,7 +106,10 @@ class Channels(SSHConnection):
         return 0
 
     def refused(self, what: str) -> None:
-        """Tell the log that something was asked for that is not done here."""
+        """Tell the log that something was asked for that is not done here; of each once, and not of very many."""
+        if what in self._refused or len(self._refused) >= MOST_TOLD:
+            return
+        self._refused.add(what)
         self.log.info("[SSH] {peer} was refused {what}.", peer=self.transport.peer, what=what)
 
     def ssh_CHANNEL_DATA(self, packet: bytes) -> None:
