@@ -1,8 +1,15 @@
 """SSH in memory: coming in, being held to account, and ending."""
 
-import pytest
-from sshclients import SshClient, new_key, public_line
+from pathlib import Path
 
+import pytest
+from encrypted import credentials
+from sshclients import SshClient, new_key, public_line
+from twisted.conch.ssh.keys import Key
+from twisted.internet.error import ConnectionLost
+from twisted.python.failure import Failure
+
+from twisted_chat.config import Config
 from twisted_chat.testing import Chat
 
 
@@ -135,3 +142,68 @@ def test_a_name_that_is_taken_is_status_1() -> None:
     chat.enter("Bob")
     status, lines = done(chat, "say", "hello")
     assert (status, lines) == (1, ["-> The name Bob is taken. Please choose another."])
+
+
+def test_where_only_what_is_encrypted_is_taken_ssh_is(tmp_path: Path) -> None:
+    """It needs no TLS round it."""
+    chat = Chat(Config(require_tls=True), credentials=credentials(tmp_path))
+    assert "Hello Ann, you are now connected!" in SshClient(chat, "Ann").lines()
+    plain = chat.connect()
+    plain.send("Ben")
+    assert any("Only encrypted connections are taken here." in line for line in plain.lines())
+
+
+def test_a_port_for_ssh_alone_speaks_first() -> None:
+    """As ssh-keyscan expects it; and nobody else is let in there."""
+    chat = Chat(protocols={"ssh"})
+    assert chat.connect().transport.received.startswith(b"SSH-2.0-twisted_chat\r\n")
+    assert "Hello Ann, you are now connected!" in SshClient(chat, "Ann").lines()
+
+
+def test_a_client_that_waits_for_the_server_is_answered_behind_the_greeting() -> None:
+    """Where people are expected, too, ssh-keyscan is greeted as one, and comes to its key."""
+    chat = Chat()
+    client = chat.connect()
+    chat.clock.advance(chat.config.grace)
+    assert client.transport.received.startswith(b"Welcome to the chat server!")
+    client.send_bytes(b"SSH-2.0-OpenSSH-keyscan\r\n")
+    assert b"SSH-2.0-twisted_chat\r\n" in client.transport.received
+
+
+def test_who_is_in_is_told_at_the_shutdown_and_who_is_not_yet_is_too() -> None:
+    """The one by a line, the other by SSH's own words; neither is left behind."""
+    chat = Chat()
+    ann, nobody = SshClient(chat, "Ann"), SshClient(chat, opens=False)
+    for undecided in tuple(chat.frame.undecided):
+        undecided.close()
+    for connection in tuple(chat.connections):
+        connection.finish("Server is shutting down")
+    assert "-> Server is shutting down" in ann.lines()
+    nobody.flush()
+    assert nobody.last_words == "The server is shutting down."
+    assert not chat.frame.undecided
+
+
+def test_a_name_that_is_held_for_a_dropped_line_is_its_guests() -> None:
+    """Whose connection is cut is not gone for a minute, by SSH as elsewhere."""
+    chat = Chat()
+    ann = SshClient(chat, "Ann")
+    ann.transport.protocol.connectionLost(Failure(ConnectionLost()))
+    chat.turn()
+    assert any("held for a guest whose line dropped" in line for line in SshClient(chat, "Ann").lines())
+
+
+def test_a_key_that_has_signed_nothing_is_nobodys() -> None:
+    """A guest is asked for none, so that there is none to add."""
+    chat, key = Chat(), new_key()
+    guest = SshClient(chat, "Ann", keys=(key,))
+    guest.send("/register secret", "/keys add")
+    assert any("You have shown no key" in line for line in guest.lines())
+
+
+def test_what_the_server_is_known_by_is_told() -> None:
+    """The fingerprint is that of the key that clients are shown."""
+    chat = Chat()
+    ann = SshClient(chat, "Ann")
+    assert Key.fromString(ann.host_key) == chat.host_key.key.public()
+    assert chat.host_key.fingerprint.startswith("SHA256:")

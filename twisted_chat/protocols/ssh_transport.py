@@ -216,6 +216,7 @@ class SshTransport(SSHServerTransport):
     def _newKeys(self) -> None:
         """Called when the new keys are in use, and what had to wait for them is sent."""
         super()._newKeys()
+        self.ourKexInitPayload = self.otherKexInitPayload = b""  # two KiB that serve no more
         if self.session is not None:
             self._forget_limit()
         self._tell_session()
