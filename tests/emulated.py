@@ -58,7 +58,7 @@ class Person:
 
     def type(self, keys: str | bytes) -> list[Typed]:
         """Press keys."""
-        typed = self.terminal.feed(keys.encode() if isinstance(keys, str) else keys)
+        typed = list(self.terminal.feed(keys.encode() if isinstance(keys, str) else keys))
         self.look()
         return typed
 

@@ -94,6 +94,11 @@ def line_shows(person: Person) -> bool:
         ("one\rone\rtwo" + UP * 2, "one", ""),
         ("one\r  \r" + UP, "one", ""),
         ("one\rtwo" + DOWN, "two", ""),
+        ("one a\rtwo\rone b\rone\x12", "one b", ""),
+        ("one a\rtwo\rone b\rone\x12\x12", "one a", ""),
+        ("one a\rtwo\rone b\rone\x12\x12\x12" + DOWN, "two", ""),
+        ("one a\rtwo\rone b\rb\x12 c", "one b c", ""),
+        ("one\rtwo\x12", "two", ""),
     ],
 )
 def test_keys(keys: str, left: str, right: str) -> None:
@@ -232,7 +237,7 @@ def test_typing_while_messages_come() -> None:
     person = Person(40, 12)
     typed = "This is a long line, with 日本語 and e\u0301 in it, that goes on over several rows of the terminal."
     for number, key in enumerate([*typed, *[LEFT] * 30, *"amid"]):
-        person.terminal.feed(key.encode())
+        list(person.terminal.feed(key.encode()))
         person.show(f"[12:01] <Ann> message {number}", f"[12:01] <Bob> 日本 {number}")
         assert line_shows(person)
     messages = [row for row in person.all_rows if row.startswith("[12:01]")]
@@ -247,7 +252,7 @@ def test_one_write_and_only_what_changed() -> None:
     """A character at the end is written alone; a batch of messages is one write, with the line once."""
     person = Person()
     person.type("hell")
-    assert person.terminal.feed(b"o") == []
+    assert list(person.terminal.feed(b"o")) == []
     assert person.look() == b"o"
     person.terminal.show("one\r\ntwo\r\n")
     person.terminal.show("three")
@@ -282,7 +287,7 @@ def test_many_ways_to_complete() -> None:
     """Not more are shown than one can look through, folded like everything else."""
     terminal = Terminal(80, 24, "xterm", True, lambda text, cursor: [f"Ann{number}" for number in range(200)])
     terminal.take()
-    terminal.feed(b"ann\t")
+    list(terminal.feed(b"ann\t"))
     shown = terminal.take().decode()
     assert "Ann59  and 140 more" in shown
     assert max(map(len, shown.split("\r\n"))) <= 80
@@ -299,6 +304,29 @@ def test_a_secret_is_neither_shown_nor_remembered() -> None:
     person.type("\x19" + UP + UP)
     assert person.rows == [">"]
     assert b"secret" not in person.sent
+
+
+def test_a_secret_that_was_typed_ahead() -> None:
+    """What is hidden when a line is entered is what comes behind it, also in the same packet."""
+    person = Person()
+    for typed in person.terminal.feed(b"/register\rsecret\r"):
+        person.terminal.hide(typed == Entered("/register"))
+    person.type(UP)
+    assert person.rows == ["> /register"]
+    person.type("\x15\x19" + UP * 3)
+    assert person.rows == ["> /register"]
+
+
+def test_another_size_after_a_message_in_one_turn() -> None:
+    """The rows are taken away before the message is shown."""
+    person = Person(30, 10)
+    person.type("x" * 70)
+    person.window.become(60, 10)
+    person.terminal.show("message")
+    person.terminal.resize(60, 10)
+    person.look()
+    assert person.rows[0] == "message"
+    assert line_shows(person)
 
 
 def test_a_new_top() -> None:
@@ -351,14 +379,14 @@ def test_bounds() -> None:
     terminal = Terminal(80, 24, "xterm", True, complete)
     tracemalloc.start()
     for _ in range(300):
-        terminal.feed(b"x" * 100 + b"\r")
-    terminal.feed(b"\x1b[200~")
+        list(terminal.feed(b"x" * 100 + b"\r"))
+    list(terminal.feed(b"\x1b[200~"))
     for _ in range(200):
-        terminal.feed(b"\x1b[<" + b"1" * 1000)
+        list(terminal.feed(b"\x1b[<" + b"1" * 1000))
     assert terminal._line.text and len(terminal._line.text) == LONGEST
-    terminal.feed(b"\x1b[201~\x1b[")
+    list(terminal.feed(b"\x1b[201~\x1b["))
     for _ in range(200):
-        terminal.feed(b"1" * 1000)
+        list(terminal.feed(b"1" * 1000))
     assert tracemalloc.get_traced_memory()[0] < 64 * 1024
     tracemalloc.stop()
     assert b"\a" in terminal.take()

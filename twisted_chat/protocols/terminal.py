@@ -7,7 +7,7 @@
 """
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import TypeAlias
 
@@ -101,27 +101,26 @@ class Terminal:
         self._ended = False
         self._above = [_BEGIN] if self._sequences else []  # what is to be written before the line is drawn
 
-    def feed(self, data: bytes) -> list[Typed]:
-        """Take what has come from the terminal. What was entered is the caller's to see to, in this order."""
-        typed: list[Typed] = []
+    def feed(self, data: bytes) -> Iterator[Typed]:
+        """Take what has come from the terminal, and give out what was entered, one by one: what the caller does about a line,
+        as to hide the next one, holds for the keys behind it. To be gone through to its end."""
         for key in self._keys.read(data):
             self._changed = True
             if isinstance(key, Pasted) or (key >= " " and key != "\x7f"):
                 self._line.insert(key)
             elif key in ("\r", "\n"):
-                typed.append(Entered(self._entered()))
+                yield Entered(self._entered())
             elif key == "\x03":
                 self._line.take(remember=False)
-                typed.append(Interrupted())
+                yield Interrupted()
             elif key == "\x04" and not self._line.text:
-                typed.append(EndOfInput())
+                yield EndOfInput()
             elif key == "\t":
                 self._complete_word()
             elif key == "\x0c":
                 self._wipe()
             else:
                 self._line.press(key)
-        return typed
 
     def show(self, text: str) -> None:
         """Show lines above the one that is being typed. They are safe already, and may have colours (SGR) in them."""
@@ -139,7 +138,7 @@ class Terminal:
         """The terminal has so many columns and rows now."""
         if _size(width, height) != self._size:
             self._size = _size(width, height)
-            self._above.append(self._screen.resize(*self._size))
+            self._above.insert(0, self._screen.resize(*self._size))
             self._changed = True
 
     def close(self) -> None:

@@ -58,7 +58,7 @@ def _fits_behind(last: str, char: str) -> bool:
 class Line:
     """One line and its past. A text of several lines, which has been pasted, is one line too."""
 
-    __slots__ = ("_cut", "_cutting", "_draft", "_past", "_place", "cursor", "full", "text")
+    __slots__ = ("_cut", "_draft", "_last_key", "_past", "_place", "_sought", "cursor", "full", "text")
 
     def __init__(self) -> None:
         self.text = ""
@@ -68,36 +68,31 @@ class Line:
         self._place = 0  # which line of the past is shown; behind the last it is the new one
         self._draft = ""  # the new one, while another is shown
         self._cut = ""
-        self._cutting = False  # the last key cut something out
+        self._sought = ""  # what lines of the past are looked through for
+        self._last_key = ""
 
     def insert(self, typed: str) -> None:
         """Put what was typed, as far as it is text, where the cursor stands."""
-        self._cutting = False
+        self._last_key = ""
         is_full = len(self.text) == LONGEST
         self._put(typed if is_full else typable(self.text[: self.cursor], typed))
 
-    def press(self, key: str) -> bool:
-        """Do what a key is bound to; false if that is nothing."""
-        cutting, self._cutting = self._cutting, key in CUTS
+    def press(self, key: str) -> None:
+        """Do what a key is bound to."""
         if key in MOVES:
             self.cursor = MOVES[key](self)
         elif key in DELETES:
             self._remove(DELETES[key](self))
         elif key in CUTS:
-            to, was = CUTS[key](self), self._cut if cutting else ""
-            backwards = to < self.cursor
-            if cut := self._remove(to):
-                self._cut = cut + was if backwards else was + cut
+            self._cut_out(CUTS[key](self))
         elif key in OTHERS:
             OTHERS[key](self)
-        else:
-            return False
-        return True
+        self._last_key = key
 
     def take(self, *, remember: bool) -> str:
         """The text, after which an empty line begins. It may be called back if it is to be remembered."""
         text, self.text, self.cursor = self.text, "", 0
-        self.full = self._cutting = False
+        self.full, self._last_key = False, ""
         if remember and text.strip() and self._past[-1:] != (text,):
             self._past = (*self._past, text)[-REMEMBERED:]
             while sum(map(len, self._past)) > LONGEST:
@@ -108,7 +103,7 @@ class Line:
     def forget(self) -> None:
         """Empty the line, and forget what was cut out of it: it was a secret."""
         self.take(remember=False)
-        self._cut = ""
+        self._cut = self._sought = ""
 
     def replace(self, begin: int, text: str) -> None:
         """Put a text instead of what stands between ``begin`` and the cursor."""
@@ -127,6 +122,22 @@ class Line:
         removed = self.text[begin:end]
         self.text, self.cursor = self.text[:begin] + self.text[end:], begin
         return removed
+
+    def _cut_out(self, to: int) -> None:
+        """Take out what is between the cursor and a place, to be put in again elsewhere."""
+        was = self._cut if self._last_key in CUTS else ""
+        backwards = to < self.cursor
+        if cut := self._remove(to):
+            self._cut = cut + was if backwards else was + cut
+
+    def _seek(self) -> None:
+        """Show the latest line before this one with what has been typed; if pressed again, one before that."""
+        if OTHERS.get(self._last_key) is not Line._seek:
+            self._sought = self.text
+        for place in range(self._place - 1, -1, -1):
+            if self._sought in self._past[place]:
+                self._show_past(place)
+                break
 
     def _show_past(self, place: int) -> None:
         """Show a line of the past, or what was typed before any was shown."""
@@ -224,5 +235,6 @@ OTHERS = bound(
         Keys.ControlP: Line._older,
         Keys.Down: Line._newer,
         Keys.ControlN: Line._newer,
+        Keys.ControlR: Line._seek,
     }
 ) | {"\x1b\r": lambda line: line.insert("\n")}
