@@ -293,6 +293,23 @@ def test_many_ways_to_complete() -> None:
     assert max(map(len, shown.split("\r\n"))) <= 80
 
 
+def test_what_had_no_room_is_not_sent_unseen() -> None:
+    """The bell rings once; the first Enter says that the line was cut off, the second sends it."""
+    person = Person(60, 100)
+    person.type("x" * LONGEST)
+    assert b"\a" not in person.sent
+    person.type("y")
+    person.type("z\r")
+    assert person.sent.count(b"\a") == 1
+    assert person.rows[0].startswith("-> Not all of that had room")
+    assert line_shows(person)
+    assert person.type("\r") == [Entered("x" * LONGEST)]
+    person.paste("x" * LONGEST + "y")
+    person.type(BACK)
+    assert person.type("\r") == [Entered("x" * (LONGEST - 1))]
+    assert person.sent.count(b"\a") == 2
+
+
 def test_a_secret_is_neither_shown_nor_remembered() -> None:
     """What is typed while it is hidden comes in, and that is all."""
     person = Person()
@@ -390,4 +407,3 @@ def test_bounds() -> None:
     assert tracemalloc.get_traced_memory()[0] < 64 * 1024
     tracemalloc.stop()
     assert b"\a" in terminal.take()
-    assert terminal.take() == b""

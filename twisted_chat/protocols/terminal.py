@@ -14,7 +14,7 @@ from typing import TypeAlias
 from twisted_chat.core.events import Remark
 from twisted_chat.protocols.folding import LEAST
 from twisted_chat.protocols.terminal_keys import KeyReader, Pasted
-from twisted_chat.protocols.terminal_line import Line
+from twisted_chat.protocols.terminal_line import LONGEST, Line
 from twisted_chat.protocols.terminal_screen import DumbScreen, Rows, Screen, alike
 from twisted_chat.protocols.text import PLAIN
 
@@ -33,6 +33,8 @@ _EIGHT = re.compile(r"(linux|cygwin|xterm|screen|ansi|xterm-color|rxvt)\Z")
 _BEGIN = "\x1b[?2004h"  # what is pasted comes between marks
 _END = "\x1b[?2004l"
 _WIPE = "\x1b[H\x1b[2J"
+# Instead of half a message that nobody meant to send.
+_CUT_OFF = f"Not all of that had room: a line has {LONGEST} characters. Enter once more sends what there is."
 # What has no place in what is shown, but for colours, bold, and line feeds; the bell has one.
 _SPECIAL = re.compile(r"\x1b\[(?P<colour>[01]|[39][0-7])m|[\x00-\x06\x08\x09\x0b-\x1f\x7f-\x9f]")
 
@@ -76,6 +78,7 @@ class Terminal:
         "_keys",
         "_line",
         "_rows",
+        "_rung",
         "_screen",
         "_secret",
         "_sequences",
@@ -98,6 +101,7 @@ class Terminal:
         self._rows = Rows("", 0, self._size[0])
         self._changed = False  # the line is not as it was laid out
         self._secret = False
+        self._rung = False  # the bell, for a line that is full
         self._ended = False
         self._above = [_BEGIN] if self._sequences else []  # what is to be written before the line is drawn
 
@@ -108,6 +112,9 @@ class Terminal:
             self._changed = True
             if isinstance(key, Pasted) or (key >= " " and key != "\x7f"):
                 self._line.insert(key)
+            elif key in ("\r", "\n") and self._line.full:
+                self._line.full = False
+                self._tell(_CUT_OFF)
             elif key in ("\r", "\n"):
                 yield Entered(self._entered())
             elif key == "\x03":
@@ -158,9 +165,9 @@ class Terminal:
             line = Line() if self._secret else self._line
             self._rows = Rows(line.text, line.cursor, self._size[0])
             self._changed = False
-        if self._line.full:
-            self._line.full = False
+        if self._line.full and not self._rung:
             above += "\a"
+        self._rung = self._line.full
         return (above + self._screen.draw(self._rows)).encode()
 
     def _entered(self) -> str:
@@ -194,8 +201,11 @@ class Terminal:
 
     def _show_ways(self, found: list[str]) -> None:
         more = f"  and {len(found) - SHOWN_MOST} more" if len(found) > SHOWN_MOST else ""
-        dialect = PLAIN.at_width(self._size[0])
-        self.show(dialect.render([Remark("  ".join(found[:SHOWN_MOST]) + more)]).decode())
+        self._tell("  ".join(found[:SHOWN_MOST]) + more)
+
+    def _tell(self, text: str) -> None:
+        """Show a line of ours, as what the server tells one person is shown."""
+        self.show(PLAIN.at_width(self._size[0]).render([Remark(text)]).decode())
 
     def _styled(self, found: re.Match[str]) -> str:
         """A colour as this terminal has it, or nothing."""

@@ -63,7 +63,7 @@ class Line:
     def __init__(self) -> None:
         self.text = ""
         self.cursor = 0
-        self.full = False  # something was left out, as there was no room for it
+        self.full = False  # something was left out, as there was no room for it, and nothing taken out since
         self._past: tuple[str, ...] = ()
         self._place = 0  # which line of the past is shown; behind the last it is the new one
         self._draft = ""  # the new one, while another is shown
@@ -120,6 +120,7 @@ class Line:
         """Take out what is between the cursor and a place before or after it."""
         begin, end = sorted((self.cursor, to))
         removed = self.text[begin:end]
+        self.full = self.full and not removed
         self.text, self.cursor = self.text[:begin] + self.text[end:], begin
         return removed
 
