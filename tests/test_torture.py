@@ -1,6 +1,6 @@
 """The short form of ``python tests/torture``: each case on each door is a test of that name.
 
-Inside TLS and SSH it is one a subject. They take a few minutes together, and load the machine: ``pytest -m torture`` runs
+In TLS, SSH and WebSockets it is one a subject. They take a few minutes together, and load the machine: ``pytest -m torture`` runs
 them, a plain ``pytest`` does not.
 """
 
@@ -20,16 +20,17 @@ from torture.run import Runner, all_cases
 
 pytestmark = pytest.mark.torture
 
-# Inside TLS and SSH it is the same words through one more layer: of each subject the case that depends on that layer most,
-# and what is SSH's own. All of them would take minutes more; ``python tests/torture --door tls,ssh`` runs them.
-ENCRYPTED = ("T11", "T17", "T26", "T35", "T52", "T66", "T76", "T101")
+# In TLS, SSH and WebSockets it is the same words through one more layer: of each subject the case that depends on it most,
+# and what is the layer's own. All of them would take minutes more; ``python tests/torture --door tls,ssh,web`` runs them.
+LAYERED = ("T11", "T17", "T26", "T35", "T52", "T66", "T76", "T101")
 
 SHORT = [
     pytest.param(case, door, id=f"{case.number}-{door}-{case.what}")
     for case in all_cases()
     if not case.long
     for door in DOORS
-    if case.applies(door) and (door not in ("tls", "ssh") or case.number in ENCRYPTED or case.subject == "sessions")
+    if case.applies(door)
+    and (door not in ("tls", "ssh", "web") or case.number in LAYERED or case.subject in ("sessions", "web"))
 ]
 
 # A harness that starts a daemon, says which, and waits for its input to end.

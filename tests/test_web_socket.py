@@ -180,15 +180,15 @@ def test_who_may_open_a_websocket(old: bytes, new: bytes, status: int) -> None:
     [
         (frame(TEXT, b"x" * 20000), 1009, "A message has at most 16384 bytes. Goodbye."),
         (frame(TEXT, b"x" * 30000, says=1 << 30), 1009, "A message has at most 16384 bytes. Goodbye."),
-        (frame(TEXT, b"{}", mask=0), 1002, ""),
-        (frame(TEXT, zlib.compress(b"x" * 10**6), bits=4), 1002, ""),
-        (frame(CONTINUATION, b"{}"), 1002, ""),
-        (frame(TEXT, b"\xff"), 1007, ""),
-        (frame(PING, b"x" * 126), 1002, ""),
-        (frame(3, b""), 1002, ""),
-        (frame(2, b"{}"), 1003, ""),
+        (frame(TEXT, b"{}", mask=0), 1002, "That is not WebSocket. Goodbye."),
+        (frame(TEXT, zlib.compress(b"x" * 10**6), bits=4), 1002, "That is not WebSocket. Goodbye."),
+        (frame(CONTINUATION, b"{}"), 1002, "That is not WebSocket. Goodbye."),
+        (frame(TEXT, b"\xff"), 1007, "A message has to be UTF-8. Goodbye."),
+        (frame(PING, b"x" * 126), 1002, "That is not WebSocket. Goodbye."),
+        (frame(3, b""), 1002, "That is not WebSocket. Goodbye."),
+        (frame(2, b"{}"), 1003, "A message has to be text. Goodbye."),
         (frame(CLOSE, struct.pack(">H", 1001)), 1001, ""),
-        (frame(CLOSE, b"x"), 1002, ""),
+        (frame(CLOSE, b"x"), 1002, "That is not WebSocket. Goodbye."),
     ],
 )
 def test_what_breaks_the_rules_ends_the_connection_in_its_words(attack: bytes, code: int, reason: str) -> None:

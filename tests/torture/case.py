@@ -77,14 +77,15 @@ CASES: list[Case] = []
 
 # Why a case is not on a door, where it is so for several.
 NOWHERE: Mapping[str, str] = {}
-NO_TELNET = dict.fromkeys(("json", "irc"), "programs speak no telnet") | {"ssh": "there is none inside it"}
+NO_TELNET = dict.fromkeys(("json", "irc", "web"), "programs speak no telnet") | {"ssh": "there is none inside it"}
 NOT_IRC = {
     "irc": "its lines have 512 bytes, whose spaces and colons part words, and it says in numbers what others say in a sentence:"
     " see tests/test_irc_talking.py"
 }
-FIRST_WORDS = dict.fromkeys(("json", "irc", "ssh"), "what is said first decides which door it is")
+ENDED_BY_BYTES = {"web": "a message that is not UTF-8 ends a WebSocket (RFC 6455, 8.1): see tests/test_web_socket.py"}
+FIRST_WORDS = dict.fromkeys(("json", "irc", "ssh", "web"), "what is said first decides which door it is")
 ABOUT_THE_DISK = dict.fromkeys(
-    ("line", "tls", "irc", "ssh"), "the disk does not know through which door it came: programs can tell most"
+    ("line", "tls", "irc", "ssh", "web"), "the disk does not know through which door it came: programs can tell most"
 )
 
 
@@ -109,7 +110,7 @@ def case(
     return declare
 
 
-def sends(number: str, what: str, expected: str, *inputs: str | bytes) -> None:
+def sends(number: str, what: str, expected: str, *inputs: str | bytes, not_on: Mapping[str, str] = NOWHERE) -> None:
     """Declare a case that says each of these, from somebody new each time: `bytes` as they are, `str` as a client would.
 
     All have to have the expected outcome; what the others are shown is checked as after every case.
@@ -119,4 +120,4 @@ def sends(number: str, what: str, expected: str, *inputs: str | bytes) -> None:
         return arena.each(inputs, expected, lambda one: arena.outcome_of_saying(door, one))
 
     run.__module__ = str(stack()[1].frame.f_globals["__name__"])
-    case(number, what, expected)(run)
+    case(number, what, expected, not_on=not_on)(run)

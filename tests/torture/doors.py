@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from torture.encryption import Encryption
+from torture.frames import Frames
 from torture.ssh import SecureShell
 
 # Telnet's commands, which are not text: negotiation, subnegotiation, and those of two bytes. The server's own request to
@@ -198,6 +199,15 @@ class Json(Door):
 CAPS = ("CAP REQ :batch draft/chathistory echo-message labeled-response message-tags server-time", "CAP END")
 
 
+class Web(Json):
+    """The web page: what programs say, in the messages of a WebSocket."""
+
+    name = "web"
+    most = 16 * 1024
+    encryption = Frames  # which hides nothing, and is one more layer all the same
+    half_closes = False
+
+
 class Irc(Door):
     """IRC clients, who have asked for their own messages back: that is their receipt, and is told by its label."""
 
@@ -275,4 +285,4 @@ def strings(value: Any) -> Iterator[str]:
             yield from strings(one)
 
 
-DOORS: dict[str, Door] = {door.name: door for door in (Line(), Json(), Irc(), LineInTls(), LineInSsh())}
+DOORS: dict[str, Door] = {door.name: door for door in (Line(), Json(), Irc(), LineInTls(), LineInSsh(), Web())}

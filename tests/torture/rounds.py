@@ -25,7 +25,7 @@ from torture.victim import Victim, kept
 ROOM = "#rounds"
 BAD_DISK = Setup(options=USUAL.options, preload="bad_disk")
 # How many messages a writer says in a life, with those that are said again: less than flood control lets through at once.
-BURST = {"json": 120, "line": 30, "tls": 30, "irc": 25}
+BURST = {"json": 120, "web": 120, "line": 30, "tls": 30, "irc": 25}
 
 
 def message_of(text: str) -> Message | None:
@@ -58,7 +58,7 @@ class Writer:
     @property
     def to_say_again(self) -> list[int]:
         """What had no receipt, and can be said again without being there twice."""
-        return self.open if self.door == "json" else []
+        return self.open if DOORS[self.door].dialect == "json" else []
 
     def write(self, life: Life, count: int) -> None:
         """Say what had no receipt once more, if that can be done, and then so many new messages."""
@@ -77,7 +77,7 @@ class Writer:
         heard = self.person.heard
         for one in heard[self._read :]:
             if one.kind in ("receipt", "lost"):
-                number = int((one.id if self.door == "json" else one.text).rpartition(":")[2])
+                number = int((one.id if DOORS[self.door].dialect == "json" else one.text).rpartition(":")[2])
                 self.open = [other for other in self.open if other != number]
                 if one.kind == "receipt":
                     life.receipts.append(((self.name, number), one.seq))
@@ -96,7 +96,7 @@ class Writer:
 
     def _line(self, number: int, again: bool) -> bytes:
         text = f"{self.name}:{number}"
-        if self.door == "json":
+        if DOORS[self.door].dialect == "json":
             request = {"type": "say", "id": text, "text": text} | ({"again": True} if again else {})
             return json.dumps(request).encode() + b"\n"
         return DOORS[self.door].say(text)

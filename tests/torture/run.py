@@ -14,12 +14,11 @@ from torture.arena import Arena
 from torture.case import CASES, USUAL, Case, FellShort
 from torture.doors import DOORS
 
-SUBJECTS = ("framing", "encodings", "telnet", "terminals", "names", "state", "load", "faults", "logins", "sessions")
+SUBJECTS = ("framing", "encodings", "telnet", "terminals", "names", "state", "load", "faults", "logins", "sessions", "web")
 
 # Of the list of bad inputs and faults, what has no case, and why.
 WITHOUT = {
     "T98": "there is one server, not several",
-    "T106": "there is no web page yet",
 }
 
 

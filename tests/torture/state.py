@@ -6,8 +6,8 @@ from torture.doors import Door
 from torture.framing import TLS_HELLO
 from torture.network import PATIENCE, fresh_address, fresh_name
 
-NO_HALF_CLOSE = {"tls": "there is no half close inside TLS: who ends it has ended both ways"}
-BEFORE_A_DOOR = dict.fromkeys(("json", "tls", "ssh"), "nothing is known yet of who it is")
+NO_HALF_CLOSE = dict.fromkeys(("tls", "web"), "there is no half close there: who ends it has ended both ways")
+BEFORE_A_DOOR = dict.fromkeys(("json", "tls", "ssh", "web"), "nothing is known yet of who it is")
 
 
 @case("T64", "a message before a name", "K")

@@ -2,7 +2,7 @@
 
 1. A message is a line, as for everybody else who sends some: it comes out whole, with its last frame. With every other
    frame, of a message that goes on or of control, an empty line comes out: so each frame is counted by the sender's rate.
-2. A message has at most ``longest`` bytes, `FRAME_BYTES` of each of its frames among them. It is counted as it comes, in
+2. A message has at most ``longest`` bytes, with `FRAME_BYTES` for each of its frames. It is counted as it comes, in
    linear time: no frame is waited for because it says how long it will be.
 3. Pings are answered. Whatever breaks the rules ends the connection, as the peer's own wish does: see ``code``.
 4. Nothing is compressed: no extension is offered, and a frame that needs one breaks the rules.
@@ -14,13 +14,18 @@ from wsproto.frame_protocol import CloseReason
 
 from twisted_chat.protocols.framing import NoLineEnd
 
-# What the smallest frame of a client takes: its head and its mask.
-FRAME_BYTES = 6
+# What each frame counts for besides its bytes: browsers send a message in one, and none is in hundreds.
+FRAME_BYTES = 64
 # How much is handed to wsproto at once, in bytes: what it holds is not seen by who counts what waits.
 PIECE = 4096
 # The heads of a text message in one frame: FIN and text, then the length in one, two or eight bytes (RFC 6455, 5.2).
 TEXT = 0x81
 SHORT, MEDIUM = 125, 0xFFFF
+# What is told of some codes.
+WHY: dict[int, str] = {
+    CloseReason.INVALID_FRAME_PAYLOAD_DATA: "A message has to be UTF-8. Goodbye.",
+    CloseReason.UNSUPPORTED_DATA: "A message has to be text. Goodbye.",
+}
 # A ping without anything in it.
 PING = b"\x89\x00"
 
@@ -42,6 +47,7 @@ class MessageReader:
         """``longest`` is in bytes."""
         self.last = 0
         self.code: int | None = None  # why the peer, or what it sent, has ended this (RFC 6455, 7.4); None while it lasts
+        self.why = ""  # the same for people, where the peer does not know it already
         self._longest = longest
         self._frames = Connection(ConnectionType.SERVER)
         self._waiting = bytearray()
@@ -76,9 +82,11 @@ class MessageReader:
                     if event.message_finished:
                         return self._whole()
                 case BytesMessage():
-                    self.code = CloseReason.UNSUPPORTED_DATA
-                case CloseConnection():
+                    self._end(CloseReason.UNSUPPORTED_DATA)
+                case CloseConnection() if self._frames.state is ConnectionState.REMOTE_CLOSING:
                     self.code = event.code
+                case CloseConnection():
+                    self._end(event.code)
                 case Ping():
                     self._pongs += self._frames.send(event.response())
             self.last = FRAME_BYTES
@@ -98,6 +106,9 @@ class MessageReader:
         if self._frames.state not in (ConnectionState.OPEN, ConnectionState.REMOTE_CLOSING):
             return b""
         return self._frames.send(CloseConnection(CloseReason.NORMAL_CLOSURE if self.code is None else self.code))
+
+    def _end(self, code: int) -> None:
+        self.code, self.why = code, WHY.get(code, "That is not WebSocket. Goodbye.")
 
     def _add(self, text: str, head: int) -> None:
         data = text.encode()

@@ -97,7 +97,7 @@ class BrowserProtocol(ProgramProtocol):
         """Called for each frame, with the message that it ends if it ends one."""
         self.write(self._messages.replies())
         if self._messages.code is not None:
-            self.close()
+            self.close(self._messages.why)
         else:
             super().lineReceived(line)
 
