@@ -1,7 +1,8 @@
 """How IRC's commands are declared: a table of their own, from which each comes to the one of all commands.
 
 Here stands only what IRC asks for by itself: how many parameters there have to be, and whether one has to have
-registered. What somebody may do is checked by the command that their verb stands for.
+registered. What somebody may do is checked by the command that their verb stands for. What only asks stands for none: it
+is answered from who is here and what is kept, as far as one may know of it, and is counted (`IrcConnection.look`).
 """
 
 from __future__ import annotations

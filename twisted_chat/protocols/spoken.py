@@ -11,6 +11,7 @@ To add one: a file in ``protocols/``, and its row here. docs/adding-a-protocol.m
 from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 
 from twisted.internet.interfaces import IProtocolFactory, IReactorTime
 
@@ -27,8 +28,10 @@ from twisted_chat.protocols.irc import IrcFactory
 from twisted_chat.protocols.jsonl import ProgramFactory
 from twisted_chat.protocols.line import PersonFactory
 from twisted_chat.protocols.refusals import NOT_SPOKEN, ONLY_ENCRYPTED, RefusalFactory, Words
-from twisted_chat.protocols.ssh import SshFactory, SshPeople
 from twisted_chat.protocols.tls import Credentials, TlsFactory
+
+if TYPE_CHECKING:
+    from twisted_chat.protocols.ssh import SshFactory
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -53,8 +56,10 @@ class Frame:
             self._made[kind] = kind(self.hub, self.table, self.config, self.clock, self.connections)
         return self._made[kind]
 
-    def ssh(self) -> SshFactory:
+    def ssh(self) -> "SshFactory":
         """The factory of SSH connections."""
+        from twisted_chat.protocols.ssh import SshFactory, SshPeople  # not loaded for who does not speak it: it takes a while
+
         return SshFactory(self.chat(SshPeople), self.host_key, self.undecided)
 
 
