@@ -137,8 +137,8 @@ def test_every_way_in_leads_to_one_room(tmp_path: Path) -> None:
 
 
 def test_an_ssh_client_shows_its_user_how_to_come_in(tmp_path: Path) -> None:
-    """Until SSH is spoken: in its own protocol, and not as an error of it."""
-    with running(tmp_path) as daemon:
+    """Where SSH is not spoken: in its own protocol, and not as an error of it."""
+    with running(tmp_path, "--protocols=line,json,irc,tls") as daemon:
         command = [program("ssh"), "-p", str(daemon.port), "-o", "BatchMode=yes", "bob@127.0.0.1"]
         done = subprocess.run(command, capture_output=True, text=True, timeout=PATIENCE, stdin=subprocess.DEVNULL)
         assert f"SSH is not spoken here. Come in with: openssl s_client -quiet -connect 127.0.0.1:{daemon.port}" in done.stderr
