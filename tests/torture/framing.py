@@ -20,6 +20,13 @@ FOREIGN = {
     "Redis": b"*1\r\n$4\r\nPING\r\n",
 }
 
+HTTP_BODY = b"Mallory\r\n/join #torture\r\nevil words\r\n"
+HTTP = (
+    b"GET / HTTP/1.1\r\nHost: x\r\n\r\n",
+    b"POST / HTTP/1.1\r\nHost: x\r\nContent-Length: %d\r\n\r\n" % len(HTTP_BODY) + HTTP_BODY,
+)
+
+CHAT_ONLY = Setup(options=(*USUAL.options, "--protocols=line,json,irc,tls"), closed_doors=("ssh", "web"))
 NO_TLS = Setup(options=(*USUAL.options, "--tls=off"), closed_doors=("tls",))
 
 
@@ -170,8 +177,7 @@ def first_bytes(arena: Arena, door: Door, data: bytes) -> str:
     begun = time.monotonic()
     person.send(data)
     closed = person.until(lambda: person.closed, 3)
-    evil = [one for witness in arena.witnesses for one in witness.heard if "evil" in one.text or "Mallory" in one.text]
-    expect(not evil, f"what followed {data[:30]!r} was run: {evil[0] if evil else ''}")
+    not_run(arena, data)
     expect(closed, f"{data[:30]!r} is still connected: {person.tail()}")
     expect(person.closed - begun < 1.0, f"it was closed, but after {person.closed - begun:.1f} s")
     reason = bytes(person.received)
@@ -179,11 +185,32 @@ def first_bytes(arena: Arena, door: Door, data: bytes) -> str:
     return DROPPED if reason else DROPPED_SILENTLY
 
 
-@case("T13", "HTTP requests, with chat commands as their body", "D", not_on=FIRST_WORDS)
+def not_run(arena: Arena, data: bytes) -> None:
+    """Nobody has been shown what these bytes would say, were they taken for a person's words."""
+    evil = [one for witness in arena.witnesses for one in witness.heard if "evil" in one.text or "Mallory" in one.text]
+    expect(not evil, f"what followed {data[:30]!r} was run: {evil[0] if evil else ''}")
+
+
+@case(
+    "T13", "HTTP requests with chat commands as their body, where there are no pages", "D", not_on=FIRST_WORDS, setup=CHAT_ONLY
+)
 def http_requests(arena: Arena, door: Door) -> str:
-    body = b"Mallory\r\n/join #torture\r\nevil words\r\n"
-    requests = [b"GET / HTTP/1.1\r\nHost: x\r\n\r\n", b"POST / HTTP/1.1\r\nContent-Length: 40\r\n\r\n" + body]
-    return arena.each(requests, "D", lambda data: first_bytes(arena, door, data))
+    return arena.each(HTTP, "D", lambda data: first_bytes(arena, door, data))
+
+
+@case("T13a", "the same where there are pages: requests are answered, and their body is not chat", "O", not_on=FIRST_WORDS)
+def http_answered(arena: Arena, door: Door) -> str:
+    def answer(data: bytes) -> str:
+        person = arena.connect(door)
+        person.send(data)
+        expect(person.until(lambda: b"\r\n\r\n" in person.received), f"{data[:30]!r} was not answered")
+        not_run(arena, data)
+        person.close()
+        status = bytes(person.received[:8])
+        person.received.clear()  # not for a terminal
+        return ORDINARY if status == b"HTTP/1.1" else IGNORED
+
+    return arena.each(HTTP, "O", answer)
 
 
 @case("T14", "a TLS ClientHello where there is no TLS", "D", not_on=FIRST_WORDS | {"tls": "there is none"}, setup=NO_TLS)
@@ -195,7 +222,7 @@ def tls_hello(arena: Arena, door: Door) -> str:
     return outcome
 
 
-@case("T15", "SSH, PROXY, RDP, SMB and Redis", "D", not_on=FIRST_WORDS)
+@case("T15", "SSH, PROXY, RDP, SMB and Redis, where they are not spoken", "D", not_on=FIRST_WORDS, setup=CHAT_ONLY)
 def foreign_protocols(arena: Arena, door: Door) -> str:
     outcome = arena.each(FOREIGN.values(), "D", lambda data: first_bytes(arena, door, data))
     expect(b"192.0.2.66" not in arena.victim.output, "a PROXY header's address was believed")
