@@ -11,6 +11,7 @@
 from __future__ import annotations
 
 import struct
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
@@ -19,6 +20,8 @@ from twisted.conch.ssh.channel import SSHChannel
 from twisted.conch.ssh.common import getNS
 from twisted.conch.ssh.connection import (
     MSG_CHANNEL_DATA,
+    MSG_CHANNEL_FAILURE,
+    MSG_CHANNEL_SUCCESS,
     MSG_CHANNEL_WINDOW_ADJUST,
     OPEN_ADMINISTRATIVELY_PROHIBITED,
     SSHConnection,
@@ -120,6 +123,15 @@ class Channels(SSHConnection):
         else:
             super().ssh_CHANNEL_DATA(packet)
 
+    def ssh_CHANNEL_REQUEST(self, packet: bytes) -> None:
+        """Called when the peer asks for something in a session. conch would log what can't be read as an error of ours."""
+        (number,) = struct.unpack(">L", packet[:4])
+        kind, rest = getNS(packet[4:])
+        channel, remote = self.channels[number], self.localToRemoteChannel[number]
+        done = channel.requestReceived(kind, rest[1:])
+        if rest[0]:
+            self.transport.sendPacket(MSG_CHANNEL_SUCCESS if done else MSG_CHANNEL_FAILURE, struct.pack(">L", remote))
+
     def adjustWindow(self, channel: SessionChannel, bytesToAdd: int) -> None:
         """Called when half of the window is used up."""
         if channel.listens and not channel.full:
@@ -162,7 +174,7 @@ class SessionChannel(SSHChannel):
             case b"exec" if self._person is None:
                 self._begin(getNS(data)[0])
             case b"window-change" if self._person is not None:
-                self._person.resize(*size(data))
+                self._hand(self._person.resize, *size(data))
             case b"env" | b"signal" | b"window-change" | b"eow@openssh.com":
                 return False
             case _:
@@ -173,7 +185,7 @@ class SessionChannel(SSHChannel):
     def dataReceived(self, data: bytes) -> None:
         """Called with what the peer sends."""
         if self._person is not None and not self._lost:
-            self._person.dataReceived(data)
+            self._hand(self._person.dataReceived, data)
 
     def extReceived(self, dataType: int, data: bytes) -> None:
         """Called with what a client has no reason to send."""
@@ -181,7 +193,7 @@ class SessionChannel(SSHChannel):
     def eofReceived(self) -> None:
         """Called when the peer will send no more."""
         if self._person is not None and not self._lost:
-            self._person.readConnectionLost()
+            self._hand(self._person.readConnectionLost)
 
     def addWindowBytes(self, data: int) -> None:
         """Called when the peer takes so many bytes more."""
@@ -279,7 +291,14 @@ class SessionChannel(SSHChannel):
         transport.begin(self)
         pty = replace(self._pty, colour=self._colour) if self._pty is not None else None
         self._person = transport.factory.person(transport.identity, pty, command)
-        self._person.makeConnection(self)
+        self._hand(self._person.makeConnection, self)
+
+    def _hand(self, to: Callable[..., object], *what: object) -> None:
+        """Hand something to the person's connection. What it raises is a bug of ours, and not a packet that can't be read."""
+        try:
+            to(*what)
+        except Exception:
+            self.conn.transport.broken()
 
     def _give_window(self) -> None:
         used = self.localWindowSize - self.localWindowLeft

@@ -262,6 +262,11 @@ class SshTransport(SSHServerTransport):
             super().sendPacket(transport.MSG_DISCONNECT, struct.pack(">L", reason) + transport.NS(why) + transport.NS(""))
             self.hang_up()
 
+    def broken(self) -> None:
+        """A bug of ours, which was just raised: it is logged, and ends the connection."""
+        self.log.failure("in an SSH session")
+        self.end("That went wrong here, and is not your fault.", transport.DISCONNECT_BY_APPLICATION)
+
     def hang_up(self) -> None:
         """End the connection; if the peer takes nothing, it is cut off."""
         self._ending = True
