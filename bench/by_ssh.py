@@ -96,6 +96,10 @@ class Guest(SSHClientTransport):
         """Called by conch."""
         self.requestService(Keyless(self.user, Connection(self.session)))
 
+    def receiveError(self, reasonCode: int, description: bytes) -> None:
+        """Called by conch, with the server's last words."""
+        raise AssertionError(f"sent away: {description!r}")
+
     def flush(self) -> None:
         """Send what conch has to say."""
         self.socket.sendall(self.transport.value())
