@@ -139,7 +139,7 @@ class LineInSsh(Line):
         return text + b"\n"
 
     def texts(self, received: bytes) -> Iterator[str]:
-        yield from received.decode().split("\n")
+        yield from re.split("\r?\n", received.decode())  # who is turned away before there is SSH is told so as everybody is
 
 
 class Json(Door):
