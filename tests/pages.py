@@ -68,7 +68,7 @@ class Page:
     def close(self) -> None:
         """Close it. Nothing may have gone wrong in it."""
         self.context.close()
-        assert self.faults == []
+        assert not self.faults, self.faults
 
 
 ROWS = (

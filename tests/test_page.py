@@ -75,6 +75,19 @@ def test_two_pages_and_a_telnet_talk(browser: Any, daemon: Daemon) -> None:
     bo.close()
 
 
+def test_an_address_leads_to_a_room(browser: Any, daemon: Daemon) -> None:
+    """`/#tea` is the room #tea; what is no room's name is told, and mended without loading the page again."""
+    ann = Page(browser, daemon.port, at="#100%")
+    ann.page.fill("#name", "Ann")
+    ann.page.keyboard.press("Enter")
+    ann.page.wait_for_selector(".problem:has-text('A room name')")
+    ann.page.evaluate("location.hash = '#tea'")
+    ann.page.click("#entrance button")
+    ann.page.wait_for_selector("h1:has-text('#tea')")
+    assert ann.page.locator(".mine .channel").count() == 1
+    ann.close()
+
+
 def test_private_talk_unread_and_other_rooms(browser: Any, daemon: Daemon) -> None:
     """A private message is counted until it is looked at, and so is what is said in another room; the title says so."""
     ann, bo = Page(browser, daemon.port, "Ann"), Page(browser, daemon.port, "Bo")

@@ -7,7 +7,7 @@ import { complete } from "../../twisted_chat/protocols/page/completion.js";
 import { dayName, dayOf, duration } from "../../twisted_chat/protocols/page/days.js";
 import { fold, hue, HUES, initial, mentions, way } from "../../twisted_chat/protocols/page/names.js";
 import { pieces } from "../../twisted_chat/protocols/page/pieces.js";
-import { leaves, requestOf } from "../../twisted_chat/protocols/page/requests.js";
+import { leaves, requestOf, roomOf } from "../../twisted_chat/protocols/page/requests.js";
 import { Timeline, MOST } from "../../twisted_chat/protocols/page/timeline.js";
 import { title } from "../../twisted_chat/protocols/page/words.js";
 
@@ -106,6 +106,13 @@ test("a typed line becomes the request it stands for", () => {
   assert.equal(requestOf("  ", room), null);
   for (const line of ["exit", "/quit so long", " EXIT "]) assert.ok(leaves(line), line);
   for (const line of ["exit now", "/quite", "quit"]) assert.ok(!leaves(line), line);
+});
+
+test("the page's address may name a room", () => {
+  assert.equal(roomOf("#tea"), "#tea");
+  assert.equal(roomOf("#caf%C3%A9"), "#café");
+  assert.equal(roomOf("#100%"), "#100%");
+  assert.equal(roomOf(""), null);
 });
 
 test("the oldest rows go when there are too many", () => {

@@ -36,7 +36,8 @@ export class Log {
       // Only when it is asked for: it is slow.
       if (target.dateTime && !target.title) target.title = moment(Date.parse(target.dateTime) / 1000);
     });
-    const sizes = new ResizeObserver(() => this.atEnd && this.toEnd());
+    // With the next frame: what scrolls in one resizes blocks, and a browser complains about such a loop.
+    const sizes = new ResizeObserver(() => requestAnimationFrame(() => this.atEnd && this.toEnd()));
     sizes.observe(this.element);
     sizes.observe(this._blocks);
     this._position = 0;

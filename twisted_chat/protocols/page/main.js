@@ -6,7 +6,7 @@ import { find } from "./dom.js";
 import { Entrance } from "./entrance.js";
 import { channelsOf, read, restore, write } from "./keeping.js";
 import { Model } from "./model.js";
-import { leaves, requestOf } from "./requests.js";
+import { leaves, requestOf, roomOf } from "./requests.js";
 import { Searching } from "./searching.js";
 import { View } from "./view.js";
 
@@ -63,8 +63,8 @@ const conversation = new Conversation(
 );
 
 const entrance = new Entrance(find("#entrance"), (name, password, code) => {
-  const room = decodeURIComponent(location.hash);
-  if (room.length > 1 && !Object.keys(conversation.rooms).length) conversation.rooms = { [room]: null };
+  const room = roomOf(location.hash);
+  if (room && !model.current) conversation.rooms = { [room]: null };
   conversation.enter(name, password, code);
 });
 

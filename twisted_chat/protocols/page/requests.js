@@ -5,6 +5,15 @@ export function leaves(line) {
   return /^(?:exit|\/(?:exit|quit)(?:\s.*)?)$/iu.test(line.trim());
 }
 
+// The room that the page's address leads to, as `#tea`; null if it names none.
+export function roomOf(hash) {
+  try {
+    return hash.length > 1 ? decodeURIComponent(hash) : null;
+  } catch {
+    return hash; // a % that stands for itself: the server says what is wrong with it
+  }
+}
+
 // The request for one line in a channel; null if there is nothing in it. `//` says what begins with a slash.
 export function requestOf(line, channel) {
   const text = line.normalize("NFC").trimEnd();
