@@ -308,8 +308,8 @@ def test_the_unit_starts_what_there_is() -> None:
         (["--state=none", "--require-tls"], "With --require-tls there has to be a certificate: see --tls."),
         (["--tls=off", "--listen=tls@unix:/x"], "On unix:/x nothing would be spoken: no TLS, and no clear text either."),
         (["--require-tls", "--listen=json@unix:/x"], "On unix:/x nothing would be spoken: no TLS, and no clear text either."),
-        (["--protocols=line,smoke"], "--protocols: there is no protocol 'smoke'; there are: line, tls, json, web, irc"),
-        (["--listen=smoke@tcp:0"], "--listen: there is no protocol 'smoke'; there are: line, tls, json, web, irc"),
+        (["--protocols=line,smoke"], "--protocols: there is no protocol 'smoke'; there are: line, tls, json, web, ssh, irc"),
+        (["--listen=smoke@tcp:0"], "--listen: there is no protocol 'smoke'; there are: line, tls, json, web, ssh, irc"),
     ],
 )
 def test_what_can_not_be_encrypted_is_one_line(options: list[str], words: str, tmp_path: Path) -> None:
