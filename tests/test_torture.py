@@ -1,7 +1,7 @@
 """The short form of ``python tests/torture``: each case on each door is a test of that name.
 
-In TLS, SSH and WebSockets it is one a subject. They take a few minutes together, and load the machine: ``pytest -m torture`` runs
-them, a plain ``pytest`` does not.
+In TLS, SSH and WebSockets it is one a subject. They take a few minutes together, and load the machine: ``pytest -m torture``
+runs them, a plain ``pytest`` does not.
 """
 
 import os

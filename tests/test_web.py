@@ -209,8 +209,7 @@ def test_who_sends_no_more_is_answered_what_was_asked() -> None:
 def test_a_bug_is_noted_under_a_number_and_nothing_of_the_request_is_logged(monkeypatch: pytest.MonkeyPatch) -> None:
     """One line for the client; the log has the case and what went wrong, no address and no header."""
     chat = Chat()
-    web: Any = next(choice.factory for choice in chat.detector.choices if hasattr(choice.factory, "pages"))
-    monkeypatch.setattr(web, "pages", None)
+    monkeypatch.setattr("twisted_chat.protocols.web_page.load", lambda: None)
     seen: list[dict[str, Any]] = []
     monkeypatch.setattr("twisted_chat.protocols.web.WebRequest.log", Noted(seen))
     answer = ask(chat, "GET", "/secret-path", "Authorization: Bearer secret-token")

@@ -29,7 +29,7 @@ from twisted_chat.protocols.connection import LineConnection
 from twisted_chat.protocols.irc import IrcFactory
 from twisted_chat.protocols.jsonl import ProgramFactory
 from twisted_chat.protocols.line import PersonFactory
-from twisted_chat.protocols.spoken import PROTOCOLS, Frame, port_factory, ways_in
+from twisted_chat.protocols.spoken import PROTOCOLS, Frame, port_factory, ssh_factory, ways_in
 from twisted_chat.protocols.tls import Credentials
 from twisted_chat.storage.accounts import SHORTEST, prepared
 from twisted_chat.storage.memory import MemoryLog
@@ -233,7 +233,7 @@ class Chat:
             "line": self.people,
             "json": self.programs,
             "irc": self.irc,
-            "ssh": self.frame.ssh(),
+            "ssh": ssh_factory(self.frame),
             "detect": self.detector,
         }
         protocol = factories[kind].buildProtocol(IPv4Address("TCP", address, 54321))

@@ -11,9 +11,9 @@ To add one: a file in ``protocols/``, and its row here. docs/adding-a-protocol.m
 from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
 
-from twisted.internet.interfaces import IProtocolFactory, IReactorTime
+from twisted.internet.interfaces import IAddress, IDelayedCall, IProtocolFactory, IReactorTime
+from twisted.internet.protocol import Factory, Protocol
 
 from twisted_chat.config import Config
 from twisted_chat.core.commands import Table
@@ -30,8 +30,8 @@ from twisted_chat.protocols.line import PersonFactory
 from twisted_chat.protocols.refusals import NOT_SPOKEN, ONLY_ENCRYPTED, RefusalFactory, Words
 from twisted_chat.protocols.tls import Credentials, TlsFactory
 
-if TYPE_CHECKING:
-    from twisted_chat.protocols.ssh import SshFactory
+# How long after the start what is not needed to listen is loaded, in seconds.
+LOADING_SECONDS = 0.2
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -56,19 +56,63 @@ class Frame:
             self._made[kind] = kind(self.hub, self.table, self.config, self.clock, self.connections)
         return self._made[kind]
 
-    def ssh(self) -> "SshFactory":
-        """The factory of SSH connections."""
-        from twisted_chat.protocols.ssh import SshFactory, SshPeople  # not loaded for who does not speak it: it takes a while
 
-        return SshFactory(self.chat(SshPeople), self.host_key, self.undecided)
+class Later(Factory):
+    """A factory that is made shortly after the start, or when it is first needed: listening does not wait for its modules."""
+
+    noisy = False
+
+    def __init__(self, make: Callable[[], IProtocolFactory], clock: IReactorTime) -> None:
+        self._make = make
+        self._clock = clock
+        self._made: IProtocolFactory | None = None
+        self._loading: IDelayedCall | None = None
+
+    def doStart(self) -> None:
+        """Called when its port, or the first of its ports, listens."""
+        if self._loading is None:
+            self._loading = self._clock.callLater(LOADING_SECONDS, self._factory)
+
+    def doStop(self) -> None:
+        """Called when a port of it listens no more."""
+        if self._loading is not None and self._loading.active():
+            self._loading.cancel()
+        if self._made is not None:
+            self._made.doStop()
+
+    def buildProtocol(self, addr: IAddress | None) -> Protocol | None:
+        """Called for each connection that speaks it."""
+        return self._factory().buildProtocol(addr)
+
+    def _factory(self) -> IProtocolFactory:
+        if self._made is None:
+            self._made = self._make()
+            self._made.doStart()
+        return self._made
 
 
-def _web(frame: Frame) -> IProtocolFactory:
-    from twisted_chat.protocols.web import WebFactory  # twisted.web is not loaded for who does not speak it
-    from twisted_chat.protocols.web_rooms import StreamFactory
-    from twisted_chat.protocols.web_socket import BrowserFactory
+def ssh_factory(frame: Frame) -> IProtocolFactory:
+    """The factory of SSH connections."""
 
-    return WebFactory(frame.chat(BrowserFactory), frame.chat(StreamFactory))
+    def make() -> IProtocolFactory:
+        from twisted_chat.protocols.ssh import SshFactory, SshPeople
+
+        return SshFactory(frame.chat(SshPeople), frame.host_key, frame.undecided)
+
+    return Later(make, frame.clock)
+
+
+def web_factory(frame: Frame) -> IProtocolFactory:
+    """The factory of HTTP connections."""
+
+    def make() -> IProtocolFactory:
+        from twisted_chat.protocols.web import WebFactory
+        from twisted_chat.protocols.web_rooms import StreamFactory
+        from twisted_chat.protocols.web_socket import BrowserFactory
+
+        return WebFactory(frame.chat(BrowserFactory), frame.chat(StreamFactory))
+
+    return Later(make, frame.clock)
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,8 +130,8 @@ class Row:
 ROWS = (
     Row("TLS", first_bytes.tls, refusals.in_tls, "tls"),
     Row("JSON", first_bytes.json, refusals.in_json, "json", lambda frame: frame.chat(ProgramFactory), survives=True),
-    Row("HTTP", first_bytes.http, refusals.in_http, "web", _web),
-    Row("SSH", first_bytes.ssh, refusals.in_ssh, "ssh", Frame.ssh, survives=True),
+    Row("HTTP", first_bytes.http, refusals.in_http, "web", web_factory),
+    Row("SSH", first_bytes.ssh, refusals.in_ssh, "ssh", ssh_factory, survives=True),
     Row("IRC", first_bytes.irc, refusals.in_irc, "irc", lambda frame: frame.chat(IrcFactory), survives=True),
     Row("The PROXY protocol", first_bytes.proxy, refusals.in_text),
     Row("Redis", first_bytes.redis, refusals.in_redis),
