@@ -67,7 +67,7 @@ class WebClient:
 
     def __init__(self, chat: Chat, address: str = "192.0.2.1") -> None:
         self.chat = chat
-        self.client: Client = chat.connect(address=address)
+        self.client: Client = chat.connect("web", address)
         self.client.send_bytes(HANDSHAKE)
         head, _, rest = self.client.transport.received.partition(b"\r\n\r\n")
         assert head.startswith(b"HTTP/1.1 101 "), head
@@ -91,7 +91,25 @@ class WebClient:
                 self.code = event.code
         return found
 
+    def lines(self) -> list[str]:
+        """What was sent since this was asked last, message by message."""
+        return [event.data for event in self.events() if isinstance(event, TextMessage)]
+
+    @property
+    def transport(self) -> Any:
+        """The server's end."""
+        return self.client.transport
+
+    @property
+    def closed(self) -> bool:
+        """Whether the server has ended the connection."""
+        return self.client.closed
+
+    def vanish(self) -> None:
+        """The connection ends, however that came about."""
+        self.client.vanish()
+
     def objects(self, kind: str | None = None) -> list[dict[str, Any]]:
         """What was sent since this was asked last, of one type or all."""
-        found = [json.loads(event.data) for event in self.events() if isinstance(event, TextMessage)]
+        found = [json.loads(line) for line in self.lines()]
         return [one for one in found if kind in (None, one["type"])]

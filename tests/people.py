@@ -3,15 +3,17 @@
 import json
 from typing import Any
 
+from browsers import WebClient
 from sshclients import SshClient
 
 from twisted_chat.protocols.json_codec import as_event
 from twisted_chat.protocols.text import lines
 from twisted_chat.testing import Chat, Client
 
-KINDS = ("line", "json", "ssh")
+KINDS = ("line", "json", "web", "ssh")
+PROGRAMS = ("json", "web")
 # What /who says of each.
-WAYS = {"line": "telnet or nc", "json": "JSON", "ssh": "ssh, encrypted"}
+WAYS = {"line": "telnet or nc", "json": "JSON", "web": "browser", "ssh": "ssh, encrypted"}
 
 
 class Guest:
@@ -22,7 +24,7 @@ class Guest:
     ) -> None:
         self.kind = kind
         self.chat = chat
-        self.client: Client | SshClient
+        self.client: Client | SshClient | WebClient
         if kind == "ssh":
             asked = password is None and (chat.hub.registry.account(name) is not None or name.startswith("/"))
             self.client = SshClient(
@@ -32,7 +34,7 @@ class Guest:
                 self.shown()
                 self.type(name)
             return
-        self.client = chat.connect(kind, address)
+        self.client = WebClient(chat, address) if kind == "web" else chat.connect(kind, address)
         if kind == "line":
             self.client.send(*[line for line in (name, password) if line is not None])
         else:
@@ -41,7 +43,7 @@ class Guest:
     def type(self, *typed: str) -> "Guest":
         """Type lines."""
         for text in typed:
-            self.client.send({"type": "line", "text": text} if self.kind == "json" else text)
+            self.client.send({"type": "line", "text": text} if self.kind in PROGRAMS else text)
         return self
 
     def shown(self) -> str:
@@ -49,7 +51,7 @@ class Guest:
         if isinstance(self.client, SshClient):
             told, self.client.told = [*self.client.told, self.client.last_words], []
             return "\n".join(filter(None, told + self.client.lines()))
-        if self.kind != "json":
+        if self.kind not in PROGRAMS:
             return "\n".join(self.client.lines())
         events = (as_event(json.loads(line)) for line in self.client.lines())
         return "\n".join(line for event in events if event is not None for line in lines(event))

@@ -4,7 +4,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from people import KINDS, WAYS, Guest
+from people import KINDS, PROGRAMS, WAYS, Guest
 from test_logs import Reactor
 from twisted.internet.defer import Deferred
 from twisted.internet.error import ConnectionLost
@@ -369,8 +369,8 @@ def test_an_invitation_lets_one_guest_in(chat: Chat, kind: str) -> None:
     shown = ann.answer("/invite")
     assert "nc" in shown
     assert "/code CODE-1" in shown
-    ben = Guest(chat, kind, "/code CODE-1") if kind != "json" else Guest(chat, kind, "x y")
-    if kind == "json":
+    ben = Guest(chat, kind, "/code CODE-1") if kind not in PROGRAMS else Guest(chat, kind, "x y")
+    if kind in PROGRAMS:
         ben.type("/code CODE-1")
     assert "You are invited to #tea" in ben.shown()
     assert "In #tea" in ben.answer("Ben")

@@ -29,7 +29,7 @@ from twisted_chat.protocols.connection import LineConnection
 from twisted_chat.protocols.irc import IrcFactory
 from twisted_chat.protocols.jsonl import ProgramFactory
 from twisted_chat.protocols.line import PersonFactory
-from twisted_chat.protocols.spoken import PROTOCOLS, Frame, port_factory, ssh_factory, ways_in
+from twisted_chat.protocols.spoken import PROTOCOLS, Frame, port_factory, ssh, ways_in, web
 from twisted_chat.protocols.tls import Credentials
 from twisted_chat.storage.accounts import SHORTEST, prepared
 from twisted_chat.storage.memory import MemoryLog
@@ -211,6 +211,7 @@ class Chat:
         self.people = self.frame.chat(PersonFactory)
         self.programs = self.frame.chat(ProgramFactory)
         self.irc = self.frame.chat(IrcFactory)
+        self.web = web(self.frame)
         self.detector = port_factory(self.frame, frozenset(protocols))
         self.ticker = Ticker(self.clock, self._tick)
         self.ticker.start()
@@ -228,12 +229,13 @@ class Chat:
         return account.password if account else None
 
     def connect(self, kind: str = "detect", address: str = "192.0.2.1") -> Client:
-        """A client: ``line``, ``json``, ``irc``, ``ssh``, or ``detect`` for one whose protocol is to be found out."""
+        """A client: ``line``, ``json``, ``irc``, ``web``, ``ssh``, or ``detect`` for one whose protocol is to be found out."""
         factories: dict[str, Any] = {
             "line": self.people,
             "json": self.programs,
             "irc": self.irc,
-            "ssh": ssh_factory(self.frame),
+            "web": self.web,
+            "ssh": ssh(self.frame),
             "detect": self.detector,
         }
         protocol = factories[kind].buildProtocol(IPv4Address("TCP", address, 54321))

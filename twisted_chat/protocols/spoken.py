@@ -91,7 +91,7 @@ class Later(Factory):
         return self._made
 
 
-def ssh_factory(frame: Frame) -> IProtocolFactory:
+def ssh(frame: Frame) -> IProtocolFactory:
     """The factory of SSH connections."""
 
     def make() -> IProtocolFactory:
@@ -102,7 +102,7 @@ def ssh_factory(frame: Frame) -> IProtocolFactory:
     return Later(make, frame.clock)
 
 
-def web_factory(frame: Frame) -> IProtocolFactory:
+def web(frame: Frame) -> IProtocolFactory:
     """The factory of HTTP connections."""
 
     def make() -> IProtocolFactory:
@@ -130,8 +130,8 @@ class Row:
 ROWS = (
     Row("TLS", first_bytes.tls, refusals.in_tls, "tls"),
     Row("JSON", first_bytes.json, refusals.in_json, "json", lambda frame: frame.chat(ProgramFactory), survives=True),
-    Row("HTTP", first_bytes.http, refusals.in_http, "web", web_factory),
-    Row("SSH", first_bytes.ssh, refusals.in_ssh, "ssh", ssh_factory, survives=True),
+    Row("HTTP", first_bytes.http, refusals.in_http, "web", web),
+    Row("SSH", first_bytes.ssh, refusals.in_ssh, "ssh", ssh, survives=True),
     Row("IRC", first_bytes.irc, refusals.in_irc, "irc", lambda frame: frame.chat(IrcFactory), survives=True),
     Row("The PROXY protocol", first_bytes.proxy, refusals.in_text),
     Row("Redis", first_bytes.redis, refusals.in_redis),

@@ -22,6 +22,7 @@ MOST_INVITATIONS = 10_000
 TOOLS = (
     ("line", "nc", "nc {host} {port}", "/code {code}"),
     ("line", "telnet", "telnet {host} {port}", "/code {code}"),
+    ("web", "a browser", "http://{place}/", "/code {code}"),
     ("irc", "irssi", "irssi -c {host} -p {port}", "/quote CODE {code}"),
     ("ssh", "ssh, encrypted", "ssh -p {port} YOU@{host}", "/code {code}"),
     ("tls", "openssl, encrypted", "openssl s_client -quiet -connect {place}", "/code {code}"),
