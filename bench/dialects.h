@@ -24,6 +24,7 @@ typedef struct {
     bool echoes;              /* a talker receives its own messages, too */
     int (*login)(Person *, const char *line, int length, char *answer); /* answer's length; sets `in` at the end */
     int (*message)(const Person *, const char *payload, char *out);
+    int (*cut)(const char *at, long length, int *start, int *size); /* the next line: where it stands, and all that it takes; 0: not whole */
 } Dialect;
 
 static bool contains(const char *line, int length, const char *word) { return memmem(line, length, word, strlen(word)); }
@@ -70,8 +71,57 @@ static int json_message(const Person *p, const char *payload, char *out) {
     return sprintf(out, "{\"type\":\"say\",\"id\":\"%.4s%.24s\",\"text\":\"%.*s\"}\n", RECEIPT, payload + 8, PAYLOAD, payload);
 }
 
+static int line_cut(const char *at, long length, int *start, int *size) {
+    const char *lf = memchr(at, '\n', length);
+    if (!lf) return 0;
+    return *start = 0, *size = lf - at - (lf > at && lf[-1] == '\r'), lf - at + 1;
+}
+
+/* WebSocket: the same JSON, in frames. A mask of zeros is one, too. */
+static const char PING = '\x89', PONG[] = "\x8a\x80\0\0\0\0";
+
+static int framed(const char *json, int length, char *out) {
+    length--; /* the LF */
+    int head = length > 125 ? sprintf(out, "\x81\xfe%c%c", length >> 8, length & 255) : sprintf(out, "\x81%c", 0x80 | length);
+    memset(out + head, 0, 4);
+    memcpy(out + head + 4, json, length);
+    return head + 4 + length;
+}
+
+static int web_login(Person *p, const char *line, int length, char *answer) {
+    char json[256];
+    if (p->step == 0)
+        return p->step++, sprintf(answer, "GET /ws HTTP/1.1\r\nHost: localhost\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n"
+                                          "Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n");
+    if (p->step == 1 && contains(line, length, "HTTP/1.1 101 "))
+        return p->step++, framed(json, sprintf(json, "{\"type\":\"hello\",\"id\":\"in\",\"name\":\"u%05d\",\"rooms\":{\"#r%d\":null}}\n", p->number, p->room), answer);
+    if (contains(line, length, "\"type\":\"ok\"")) p->in = true;
+    return 0;
+}
+
+static int web_message(const Person *p, const char *payload, char *out) {
+    char json[256];
+    return framed(json, json_message(p, payload, json), out);
+}
+
+static int web_cut(const char *at, long length, int *start, int *size) {
+    const unsigned char *head = (const unsigned char *)at;
+    if (length < 4) return 0;
+    if (*at == 'H') { /* the answer to the handshake */
+        const char *end = memmem(at, length, "\r\n\r\n", 4);
+        return end ? (*start = 0, *size = end - at, end - at + 4) : 0;
+    }
+    *start = (head[1] & 127) < 126 ? 2 : 4; /* nothing here has 64 KiB */
+    *size = *start == 2 ? head[1] : head[2] << 8 | head[3];
+    if (*start + *size > length) return 0;
+    int whole = *start + *size;
+    if (*at == PING) *start = 0;
+    return whole;
+}
+
 static const Dialect DIALECTS[] = {
-    {"line", 0, false, line_login, line_message},
-    {"irc", 0, false, irc_login, irc_message},
-    {"json", 2, true, json_login, json_message},
+    {"line", 0, false, line_login, line_message, line_cut},
+    {"irc", 0, false, irc_login, irc_message, line_cut},
+    {"json", 2, true, json_login, json_message, line_cut},
+    {"web", 2, true, web_login, web_message, web_cut},
 };

@@ -163,6 +163,8 @@ static void line_came(Person *p, const char *line, int length, u64 time) {
         receipts++;
         if (contains(line, length, "\"kept\":false")) astray(line, length);
         if (measuring) note(&receipt_latency, time - get_time(line + end - ID + 12));
+    } else if (length && *line == PING) {
+        put(p, PONG, sizeof PONG - 1);
     } else if (!p->in) {
         int n = dialect->login(p, line, length, answer);
         if (n) put(p, answer, n);
@@ -185,10 +187,11 @@ static void receive(Person *p) {
     if (n <= 0) return hang_up(p);
     u64 time = now_ns();
     if (measuring && !p->stalled) bytes += n;
-    char *line = buffer, *end = buffer + p->rest_length + n, *lf;
-    while ((lf = memchr(line, '\n', end - line))) {
-        line_came(p, line, lf - line - (lf > line && lf[-1] == '\r'), time);
-        line = lf + 1;
+    char *line = buffer, *end = buffer + p->rest_length + n;
+    int start, size, whole;
+    while ((whole = dialect->cut(line, end - line, &start, &size))) {
+        line_came(p, line + start, size, time);
+        line += whole;
     }
     p->rest_length = end - line;
     if (p->rest_length > KEEP) die("a line without end");

@@ -6,7 +6,7 @@ talkers are 34 KB a reader: ngIRCd cuts off whoever is 64 KB behind.
 
 from dataclasses import dataclass
 
-OURS = ("chat", "chat-json", "chat-irc")
+OURS = ("chat", "chat-json", "chat-web", "chat-irc")
 PEERS = ("ngircd", "inspircd")
 UNDELAYED = ("ngircd-nodelay", "inspircd-nodelay")
 BOUNDS = ("plain", "limit")

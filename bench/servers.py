@@ -119,6 +119,7 @@ SERVERS = {
     for server in (
         Server("chat", "line", chat()),
         Server("chat-json", "json", chat()),
+        Server("chat-web", "web", chat()),
         Server("chat-irc", "irc", chat()),
         Server("chat-none", "line", chat("none")),
         Server("ngircd", "irc", ngircd, "ngircd"),
