@@ -144,9 +144,11 @@ class SecureShell:
     def encrypted(self, data: bytes) -> bytes:
         """Say these bytes in the session, as far as the server's window has room for them: the rest waits for that.
 
-        Nothing is left to be sent.
+        Nothing is left to be sent. Raises `OSError` where there is no session.
         """
         with self._lock:
+            if self.session.conn is None:
+                raise ConnectionError
             self.session.write(data)
             self.flush()
         return b""
