@@ -20,7 +20,7 @@ from preload import set_clock
 from torture.arena import ROOM, Arena
 from torture.case import ABOUT_THE_DISK, DROPPED, KEPT, ORDINARY, USUAL, FellShort, Setup, case, expect
 from torture.checker import Life, check
-from torture.doors import Door
+from torture.doors import DOORS, Door
 from torture.machine import Machine
 from torture.network import PATIENCE, Person, fresh_name
 from torture.rounds import BAD_DISK, disk_rounds, fill, history_of, kill_rounds, small_disk
@@ -348,7 +348,7 @@ def clock_steps(arena: Arena, door: Door) -> str:
         set_clock(arena.victim.control, step)
         texts.append(f"at {step}")
         expect(word_on(person, texts[-1]) == "receipt", "no receipt")
-        silent = arena.connect(door)  # whom the grace's timer greets
+        silent = arena.connect(DOORS["line"] if door.name == "ssh" else door)  # whom the grace's timer greets
         expect(silent.until(lambda s=silent: b"Welcome" in s.received, 3), f"at {step} a timer is stuck")
         silent.close()
     rows = [text for *_, text in arena.victim.kept(arena.begun.seq) if text in texts]
