@@ -163,6 +163,7 @@ def test_every_sequence_prompt_toolkit_knows_is_one_key(sequence: str) -> None:
     assert list(KeyReader().read(f"a{sequence}b".encode())) == ["a", sequence, "b"]
 
 
+@settings(deadline=None)
 @given(st.lists(st.one_of(st.binary(max_size=12), st.sampled_from([*KEYS, *TEXTS]).map(str.encode)), max_size=20))
 @example([b"\x1b[20", b"0~\r", b"\n\x1b[201~", b"\xe6\x97", b"\xa5\x1b", b"[", b"D"])
 @example([b"\x1b[" + b"1" * 2 * LONGEST_SEQUENCE, b"A\x1b[[", b"Ax"])
@@ -186,7 +187,7 @@ class Moves:
     sizes = st.tuples(st.integers(20, 60), st.integers(2, 12))
 
 
-@settings(max_examples=300)
+@settings(max_examples=200, deadline=None)
 @given(Moves.sizes, st.lists(st.one_of(Moves.keys, Moves.sizes, st.integers(1, 5)), max_size=12))
 @example((20, 3), ["日本" * 30, 1, LEFT * 20, 2, (30, 4), "\r", 1])
 @example((20, 12), [FAMILY * 9, (60, 12), LEFT * 4 + "x", (20, 2), 3])
@@ -204,6 +205,7 @@ def test_whatever_happens_the_line_is_shown(size: tuple[int, int], happens: list
     assert ALLOWED.fullmatch(person.sent.decode())
 
 
+@settings(deadline=None)
 @given(st.lists(st.one_of(st.text(max_size=20), Moves.keys), max_size=12), st.booleans())
 def test_what_is_written_is_of_our_own(happens: list[str], dumb: bool) -> None:
     """No control that is typed, pasted or shown goes out to the terminal; a dumb one is sent no sequence at all."""
@@ -215,7 +217,7 @@ def test_what_is_written_is_of_our_own(happens: list[str], dumb: bool) -> None:
     assert (ALLOWED_WHEN_DUMB if dumb else ALLOWED).fullmatch(person.sent.decode())
 
 
-@settings(max_examples=50)
+@settings(max_examples=50, deadline=None)
 @given(st.lists(st.sampled_from([*KEYS, "a", "word ", "日本", "x" * 30]), max_size=12), st.integers(20, 60))
 @example(["日本" * 20, *[LEFT] * 7, "x", BACK, "\r"], 20)
 def test_a_dumb_terminal_shows_the_row_with_the_cursor(keys: list[str], columns: int) -> None:
