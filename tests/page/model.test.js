@@ -123,6 +123,20 @@ test("people come, go, are called otherwise, and are away", () => {
   assert.equal(texts(channel).at(-1), "Bob left (2 here): lunch");
 });
 
+test("a talk goes on when the other takes another name", () => {
+  const { model } = lobby();
+  model.happened({ type: "whispered", seq: 5, time: 5, author: "Bo", to: "Ann", text: "psst" });
+  const request = { type: "do", id: "1", command: "msg", arguments: ["Bo", "yes?"] };
+  model.sent(request, 1);
+  model.happened({ type: "renamed", seq: 6, time: 6, room: "#lobby", name: "Bo", new: "Bob" });
+  model.happened({ type: "whispered", seq: 7, time: 7, author: "Bob", to: "Ann", text: "it is me" });
+  assert.deepEqual([...model.channels.keys()], ["#lobby", "@bob"]);
+  const talk = model.channels.get("@bob");
+  assert.deepEqual([talk.name, texts(talk)], ["Bob", ["psst", "it is me"]]);
+  model.settled(request, { type: "error", id: "1", code: "no-such-person", text: "Nobody here is called Bo." });
+  assert.equal(talk.pending[0].state, "refused");
+});
+
 test("the text of a deleted message is gone from the page", () => {
   const { model, channel } = lobby(said(5, "Bo", "secret"));
   model.happened({ type: "deleted", seq: 6, time: 6, room: "#lobby", name: "Op", target: 5 });

@@ -22,7 +22,7 @@ export class Composer {
     this._chosen = 0;
     this._sent = [];
     this._back = 0; // how many lines back one has gone
-    this._drafts = new Map();
+    this._drafts = new WeakMap();
     form.addEventListener("submit", (event) => (event.preventDefault(), this._submit()));
     this.field.addEventListener("input", () => this._offer());
     this.field.addEventListener("blur", () => this._close());
@@ -31,9 +31,9 @@ export class Composer {
 
   // Write in this channel from now on.
   at(channel) {
-    if (this._key !== undefined) this._drafts.set(this._key, this.field.value);
-    this._key = channel.key;
-    this.field.value = this._drafts.get(this._key) ?? "";
+    if (this._channel) this._drafts.set(this._channel, this.field.value);
+    this._channel = channel;
+    this.field.value = this._drafts.get(channel) ?? "";
     this.field.placeholder = channel.private ? `Message ${channel.name} privately` : `Message ${channel.name}`;
     this.field.ariaLabel = this.field.placeholder;
     this._close();

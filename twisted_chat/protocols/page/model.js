@@ -79,6 +79,8 @@ export class Model {
   }
 
   _channelOf(request) {
+    const waiting = [...this.channels.values()].find((channel) => channel.pending.some((row) => row.id === request.id));
+    if (waiting) return waiting;
     return request.type === "do" ? this.talk(request.arguments[0]) : this.channels.get(request.room);
   }
 
@@ -253,8 +255,18 @@ export class Model {
     if (event.type === "topic") channel.topic = event.topic;
     if (event.type === "deleted") changes.push(...this._deleted(channel, event.target));
     channel.follow(event);
+    if (event.type === "renamed") this._renamed(event);
     const row = { seq: event.seq, time: event.time, kind: "event", text: sentence(event) };
     return [...changes, { what: "people", channel }, { what: "channel", channel }, ...channel.add([row])];
+  }
+
+  // A talk with somebody goes on under their new name, unless there is one with that name already.
+  _renamed({ name, new: now }) {
+    const talk = this.channels.get(`@${fold(name)}`);
+    if (!talk || this.channels.has(`@${fold(now)}`)) return;
+    this.channels.delete(talk.key);
+    Object.assign(talk, { key: `@${fold(now)}`, name: now });
+    this.channels.set(talk.key, talk);
   }
 
   // An operator took a message's text out of the history; it goes from the page as well.

@@ -33,7 +33,7 @@ export class View {
   }
 
   get log() {
-    return this.logs.get(this._shown?.key);
+    return this.logs.get(this._shown);
   }
 
   // Take changes to be drawn with the next frame; a page out of sight has none.
@@ -46,8 +46,8 @@ export class View {
     const changes = this._changes.splice(0);
     const of = (what) => changes.filter((change) => change.what === what);
     this._drawRows(of("rows"));
-    for (const { channel, row } of of("row")) this.logs.get(channel.key)?.redraw(row);
-    for (const channel of new Set(of("pending").map((change) => change.channel))) this.logs.get(channel.key)?.pending();
+    for (const { channel, row } of of("row")) this.logs.get(channel)?.redraw(row);
+    for (const channel of new Set(of("pending").map((change) => change.channel))) this.logs.get(channel)?.pending();
     const { current, channels, name } = this.model;
     for (const log of this.logs.values()) {
       if (channels.get(log.channel.key) === log.channel) log.divide();
@@ -72,7 +72,7 @@ export class View {
 
   _drawRows(changes) {
     for (const channel of new Set(changes.map((change) => change.channel))) {
-      const log = this.logs.get(channel.key);
+      const log = this.logs.get(channel);
       const own = changes.filter((change) => change.channel === channel);
       if (own.some(({ where }) => where === "all")) log?.draw();
       else for (const { where, rows } of own) log?.[where === "end" ? "append" : "prepend"](rows);
@@ -93,7 +93,7 @@ export class View {
     const { acts, model } = this;
     this.log?.show(false);
     this._shown = channel;
-    if (!this.logs.has(channel.key)) {
+    if (!this.logs.has(channel)) {
       const log = new Log(channel, {
         name: () => model.name,
         now: acts.now,
@@ -101,7 +101,7 @@ export class View {
         moved: () => this.scrolled(),
         giveUp: acts.giveUp,
       });
-      this.logs.set(channel.key, log);
+      this.logs.set(channel, log);
       find(".logs", this.page).append(log.element);
     }
     this.composer.at(channel);
@@ -110,7 +110,7 @@ export class View {
 
   _remove(log) {
     log.element.remove();
-    this.logs.delete(log.channel.key);
+    this.logs.delete(log.channel);
     if (this._shown === log.channel) this._shown = null;
   }
 
