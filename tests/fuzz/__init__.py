@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterator
 from importlib import import_module
 from pathlib import Path
 
-TARGETS = ("telnet", "lines", "json_lines", "commands", "text", "folding", "irc", "terminal")
+TARGETS = ("telnet", "lines", "json_lines", "commands", "text", "folding", "irc", "terminal", "web")
 CORPUS = Path(__file__).parent / "corpus"
 
 
