@@ -39,8 +39,9 @@ class WebChannel(HTTPChannel):
         self._full = False
 
     def dataReceived(self, data: bytes) -> None:
-        """Called by the transport. Replaces HTTPChannel's, whose time-out begins anew each time."""
-        LineReceiver.dataReceived(self, data)
+        """Called by the transport. HTTPChannel's own begins the time-out anew each time, and reads on after the end."""
+        if not self.transport.disconnecting:
+            LineReceiver.dataReceived(self, data)
 
     def rawDataReceived(self, data: bytes) -> None:
         """Called by LineReceiver, with what follows the head of a request."""
