@@ -348,7 +348,7 @@ def clock_steps(arena: Arena, door: Door) -> str:
         set_clock(arena.victim.control, step)
         texts.append(f"at {step}")
         expect(word_on(person, texts[-1]) == "receipt", "no receipt")
-        silent = arena.connect(DOORS["line"] if door.name == "ssh" else door)  # whom the grace's timer greets
+        silent = arena.connect(door if door.name == "tls" else DOORS["line"])  # whom the grace's timer greets
         expect(silent.until(lambda s=silent: b"Welcome" in s.received, 3), f"at {step} a timer is stuck")
         silent.close()
     rows = [text for *_, text in arena.victim.kept(arena.begun.seq) if text in texts]
