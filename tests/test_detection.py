@@ -16,7 +16,7 @@ from twisted.internet.task import Clock
 from twisted.python.log import addObserver, removeObserver
 
 from twisted_chat.config import Config, Limits
-from twisted_chat.protocols import first_bytes
+from twisted_chat.protocols import detect, first_bytes
 from twisted_chat.protocols.detect import HANDSHAKE_SECONDS
 from twisted_chat.protocols.refusals import in_ssh
 from twisted_chat.protocols.spoken import PROTOCOLS, ROWS
@@ -230,7 +230,7 @@ def test_all_is_spoken_inside_tls(version: int, tmp_path: Path) -> None:
     program.send('{"type":"hello","name":"Al"}')
     browser.send_bytes(b"GET / HTTP/1.1\r\n\r\n")
     assert person.lines() == []
-    chat.clock.advance(0.3)
+    chat.clock.advance(detect.BROWSERS_SECONDS)  # all have one address, and a browser is there
     assert person.lines() == [GREETING]
     person.send("Simran")
     assert "Hello Simran, you are now connected!" in person.lines()
@@ -240,7 +240,7 @@ def test_all_is_spoken_inside_tls(version: int, tmp_path: Path) -> None:
     assert answer[-1] == '{"type":"error","code":"bad-request","text":"A request names its host, once."}'
     assert [session.way.encrypted for sessions in chat.hub.people.values() for session in sessions] == [True, True]
     person.send("/whois Al")
-    assert "-> by JSON, encrypted, silent for 0 s" in person.lines()
+    assert "-> by JSON, encrypted, silent for 2 s" in person.lines()
 
 
 def test_the_handshake_a_byte_at_a_time(tmp_path: Path) -> None:
@@ -351,3 +351,27 @@ def test_rooms_for_encrypted_connections(tmp_path: Path) -> None:
     assert "-> You are already connected, switching to this session." in shown
     assert "-> #safe is open only to encrypted connections." in shown
     assert not [line for line in shown if "hush" in line]
+
+
+def test_a_browser_s_other_connections_are_waited_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Opened before or after it asked for something, and used later than people are greeted; nobody else waits longer."""
+    monkeypatch.setattr(detect, "BROWSERS", 2)
+    chat = Chat()
+    request = b"GET / HTTP/1.1\r\nHost: localhost\r\n\r\n"
+    early = chat.connect(address="192.0.2.7")
+    chat.connect(address="192.0.2.7").send_bytes(request)
+    late, person = chat.connect(address="192.0.2.7"), chat.connect(address="192.0.2.8")
+    chat.clock.advance(0.5)
+    assert person.lines() == [GREETING]
+    for spare in (early, late):
+        assert spare.lines() == []
+        spare.send_bytes(request)
+        assert spare.lines()[0] == "HTTP/1.1 200 OK"
+    silent = chat.connect(address="192.0.2.7")
+    chat.clock.advance(detect.BROWSERS_SECONDS)
+    assert silent.lines() == [GREETING]
+    for last in (10, 11):
+        chat.connect(address=f"192.0.2.{last}").send_bytes(request)
+    forgotten, known = chat.connect(address="192.0.2.7"), chat.connect(address="192.0.2.11")
+    chat.clock.advance(0.5)
+    assert (forgotten.lines(), known.lines()) == ([GREETING], [])

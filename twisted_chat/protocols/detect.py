@@ -7,7 +7,9 @@
    Where they don't, the connection ends: what such a client sends is never taken for a person's words.
 3. Inside TLS the same goes on, from the end of the handshake. In TLS 1.2 a client speaks one round trip after that:
    how long one is, the handshake has shown, and the grace is longer by as much.
-4. Time and memory are bounded: a handshake by its time-out, silence by the time to a name, first bytes by
+4. A browser opens several connections, and uses some of them later. Where one has just asked for something, its address is
+   waited for longer.
+5. Time and memory are bounded: a handshake by its time-out, silence by the time to a name, first bytes by
    `first_bytes.LONGEST`.
 """
 
@@ -39,7 +41,10 @@ from twisted_chat.sockets import give, tune
 
 # How long a TLS handshake may take, in seconds: three round trips to the other side of the world, each lost once.
 HANDSHAKE_SECONDS = 10.0
-
+# How long a browser's other connections may be silent before they are taken for people, in seconds; and for how long, and for
+# how many addresses, it is remembered that a browser is there.
+BROWSERS_SECONDS = 2.0
+BROWSERS = 1000
 
 # How long a whole line may be the beginning of something else, in seconds, before it is taken for what it is: an empty
 # one could be that of a PROXY header, but those come in one piece.
@@ -53,6 +58,7 @@ class Choice:
     fits: Fits
     factory: IProtocolFactory
     survives: bool  # its clients read past a greeting
+    several: bool = False  # its clients open several connections, and use some of them later
 
 
 class Undecided(Shape):
@@ -104,6 +110,8 @@ class Detector(Protocol):
         for choice in self.factory.choices:
             match choice.fits(self._first):
                 case True:
+                    if choice.several:
+                        self.factory.browses(ip_of(self.transport.getPeer()))
                     late = self._greeted is not None and not choice.survives
                     self._hand_over(self.factory.too_late if late else choice.factory)
                     return
@@ -144,6 +152,10 @@ class Detector(Protocol):
 
     def _greet(self) -> None:
         """Nothing came, or too little: make it a person's connection, but look at the first bytes first."""
+        longer = self._since + BROWSERS_SECONDS - self.factory.clock.seconds()
+        if longer > 0 and self.factory.grace and self.factory.has_browser(ip_of(self.transport.getPeer())):
+            self._wait(longer)
+            return
         protocol = self.factory.others.buildProtocol(None)
         if isinstance(protocol, LineConnection):
             self._greeted = protocol
@@ -228,6 +240,7 @@ class DetectorFactory(ServerFactory):
         self.grace = grace
         self.patience = patience
         self.gate = gate
+        self._browsers: dict[str, float] = {}  # by address: until when its connections are waited for longer
 
     def buildProtocol(self, addr: IAddress | None) -> Detector | TurnedAway:
         """Called for each connection."""
@@ -238,6 +251,17 @@ class DetectorFactory(ServerFactory):
         except Full as error:
             return TurnedAway(str(error))
         return Detector(self, slot)
+
+    def browses(self, address: str) -> None:
+        """A browser has asked for something from there."""
+        self._browsers.pop(address, None)
+        self._browsers[address] = self.clock.seconds() + BROWSERS_SECONDS
+        if len(self._browsers) > BROWSERS:
+            del self._browsers[next(iter(self._browsers))]
+
+    def has_browser(self, address: str) -> bool:
+        """Whether a browser is there, as far as is known."""
+        return self._browsers.get(address, 0.0) > self.clock.seconds()
 
     def doStart(self) -> None:
         """Called when the port opens: what is chosen among may need to be started, too."""

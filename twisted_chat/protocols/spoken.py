@@ -125,12 +125,13 @@ class Row:
     word: str = ""  # as it is named in --protocols, if it can be spoken
     makes: Callable[[Frame], IProtocolFactory] | None = None
     survives: bool = False  # its clients read past a greeting for people
+    several: bool = False  # they open several connections, and use some of them later
 
 
 ROWS = (
     Row("TLS", first_bytes.tls, refusals.in_tls, "tls"),
     Row("JSON", first_bytes.json, refusals.in_json, "json", lambda frame: frame.chat(ProgramFactory), survives=True),
-    Row("HTTP", first_bytes.http, refusals.in_http, "web", web),
+    Row("HTTP", first_bytes.http, refusals.in_http, "web", web, several=True),
     Row("SSH", first_bytes.ssh, refusals.in_ssh, "ssh", ssh, survives=True),
     Row("IRC", first_bytes.irc, refusals.in_irc, "irc", lambda frame: frame.chat(IrcFactory), survives=True),
     Row("The PROXY protocol", first_bytes.proxy, refusals.in_text),
@@ -172,7 +173,10 @@ def _detector(frame: Frame, words: frozenset[str], tls: IProtocolFactory | None,
         others = refuse("Plain text", refusals.in_text)
     if tls is not None:
         spoken["tls"] = tls
-    choices = [Choice(row.fits, spoken.get(row.word) or refuse(row.name, row.refusal), row.survives) for row in ROWS]
+    choices = [
+        Choice(row.fits, spoken.get(row.word) or refuse(row.name, row.refusal), row.survives, row.several and row.word in words)
+        for row in ROWS
+    ]
     alone = len(words) + (tls is not None) == 1 and bool(words)
     return DetectorFactory(
         choices,
