@@ -9,7 +9,6 @@ import sqlite3
 import struct
 import subprocess
 import time
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -17,14 +16,6 @@ from daemons import CLIENT, ENVIRONMENT, OPEN, PATIENCE, TWISTD, Daemon, Talker,
 
 # How many times the daemon is killed in mid-writing; the long form sets it.
 KILLS = int(os.environ.get("CHAT_KILLS", "5"))
-
-
-@pytest.fixture(autouse=True)
-def sockets_closed() -> Iterator[None]:
-    """Close what a test left open."""
-    yield
-    while OPEN:
-        OPEN.pop().close()
 
 
 def test_transcript_of_the_original(tmp_path: Path) -> None:

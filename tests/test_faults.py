@@ -8,22 +8,13 @@ import sqlite3
 import subprocess
 import tempfile
 import time
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from daemons import ENVIRONMENT, OPEN, PATIENCE, TWISTD, Daemon, Talker, running
+from daemons import ENVIRONMENT, PATIENCE, TWISTD, Daemon, Talker, running
 from preload import preloaded, set_clock
 
 STOPPED, BACK = "History has stopped", "History is back"
-
-
-@pytest.fixture(autouse=True)
-def sockets_closed() -> Iterator[None]:
-    """Close what a test left open."""
-    yield
-    while OPEN:
-        OPEN.pop().close()
 
 
 class Al(Talker):

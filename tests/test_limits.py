@@ -8,7 +8,7 @@ from typing import Any
 from unittest import mock
 
 import pytest
-from daemons import OPEN, Daemon, Talker
+from daemons import Daemon, Talker
 from hypothesis import given
 from hypothesis import strategies as st
 from twisted.internet.error import ConnectionDone
@@ -299,21 +299,18 @@ def test_few_descriptors_are_enough_for_few_and_the_rest_are_told(tmp_path: Path
     daemon = Daemon(str(tmp_path), before=("bash", "-c", 'ulimit -n 64; exec "$@"', "bash"))
     try:
         ann = Talker(daemon.port, "Ann")
-        for number in range(23):
-            Talker(daemon.port, f"Guest{number}")
+        guests = [Talker(daemon.port, f"Guest{number}") for number in range(23)]
         for _ in range(8):
             assert "The server is full. Please try again later." in Talker(daemon.port).rest()
         ann.say("/leave", "/join #quiet", "still here")
         ann.until("I received your message - 'still here'")
-        OPEN.pop(3).close()
+        guests[2].close()
         ann.say("/nick Anna")
         daemon.wait_for("Disconnected")
         Talker(daemon.port, "Late")
         assert "Traceback" not in daemon.output
     finally:
         daemon.end(signal.SIGKILL)
-        while OPEN:
-            OPEN.pop().close()
 
 
 def test_the_kernel_watches_over_silent_peers() -> None:

@@ -7,12 +7,12 @@ import signal
 import socket
 import subprocess
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from threading import Event
 
 import pytest
-from daemons import ENVIRONMENT, OPEN, PATIENCE, TWISTD, Talker, running
+from daemons import ENVIRONMENT, PATIENCE, TWISTD, Talker, running
 from twisted.internet.task import Clock
 from twisted.internet.testing import MemoryReactorClock
 from twisted.logger import Logger
@@ -148,14 +148,6 @@ def test_the_last_records_are_waited_for_but_not_for_ever() -> None:
         log.info("nobody reads this")
     assert time.monotonic() - before < 3
     paper.free.set()
-
-
-@pytest.fixture(autouse=True)
-def sockets_closed() -> Iterator[None]:
-    """Close what a test left open."""
-    yield
-    while OPEN:
-        OPEN.pop().close()
 
 
 def test_a_pipe_nobody_reads(tmp_path: Path) -> None:

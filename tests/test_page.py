@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from daemons import OPEN, Daemon, Talker, running
+from daemons import Daemon, Talker, running
 from pages import Page, chromium, package
 
 # TORTURE T35 to T49: what is to be shown as it is, or without what has no place in a text. The right side is what is seen.
@@ -46,11 +46,9 @@ def browser() -> Iterator[Any]:
 
 @pytest.fixture
 def daemon(tmp_path: Path) -> Iterator[Daemon]:
-    """A daemon; the sockets a test left open are closed at its end."""
+    """A daemon."""
     with running(tmp_path) as one:
         yield one
-    while OPEN:
-        OPEN.pop().close()
 
 
 def test_two_pages_and_a_telnet_talk(browser: Any, daemon: Daemon) -> None:
