@@ -66,7 +66,7 @@ SCENARIOS = {
     ),
     "d": Scenario(
         "coming in, and being there",
-        ("chat", "chat-irc", *PEERS, *BOUNDS),
+        ("chat", "chat-web", "chat-irc", *PEERS, *BOUNDS),
         (Case("5,000, as fast as they get in", people=5000), Case("1,000 at once", people=1000, together=True)),
         once=True,
     ),
