@@ -3,6 +3,7 @@
 import ast
 import sys
 from collections.abc import Iterator
+from configparser import ConfigParser
 from pathlib import Path
 
 import pytest
@@ -64,3 +65,11 @@ def test_plugin_folders_are_no_packages() -> None:
     """An ``__init__.py`` in ``twisted`` or ``twisted/plugins`` would hide Twisted itself."""
     assert not (CHECKOUT / "twisted/__init__.py").exists()
     assert not (CHECKOUT / "twisted/plugins/__init__.py").exists()
+
+
+def test_all_of_the_package_is_installed() -> None:
+    """setup.cfg names every folder with modules: run from a checkout, one that is missing there is not missed."""
+    setup = ConfigParser()
+    setup.read(CHECKOUT / "setup.cfg")
+    folders = {".".join(path.parent.relative_to(CHECKOUT).parts) for path in MODULES}
+    assert {*setup["options"]["packages"].split()} == folders | {"twisted.plugins"}

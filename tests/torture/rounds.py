@@ -25,7 +25,7 @@ from torture.victim import Victim, kept
 ROOM = "#rounds"
 BAD_DISK = Setup(options=USUAL.options, preload="bad_disk")
 # How many messages a writer says in a life, with those that are said again: less than flood control lets through at once.
-BURST = {"json": 120, "web": 120, "line": 30, "tls": 30, "irc": 25}
+BURST = {"json": 120, "web": 120, "line": 30, "tls": 30, "ssh": 30, "irc": 25}
 
 
 def message_of(text: str) -> Message | None:
