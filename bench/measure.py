@@ -76,6 +76,14 @@ def wait_until_listening(port: int, process: subprocess.Popen[bytes], log: Path)
     raise Failed(f"did not start: {log.read_text(errors='replace')[-300:]}")
 
 
+def wait_until_at_rest(pid: int) -> None:
+    """What a server loads when it listens already is no part of what connections cost."""
+    deadline = time.monotonic() + START_SECONDS
+    spent = None
+    while time.monotonic() < deadline and spent != (spent := Path(f"/proc/{pid}/stat").read_text().split()[13:15]):
+        time.sleep(0.5)
+
+
 @contextmanager
 def running(server: Server, folder: Path, core: int) -> Iterator[tuple[int, int]]:
     """A server, listening on a port: its process id and the port. It is ended without ceremony."""
@@ -90,6 +98,7 @@ def running(server: Server, folder: Path, core: int) -> Iterator[tuple[int, int]
         )
         try:
             wait_until_listening(port, process, own / "log")
+            wait_until_at_rest(process.pid)
             yield process.pid, port
         finally:
             process.kill()
