@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 
 import pytest
-from daemons import OPEN
+from daemons import OPEN, Daemon, running
 
 
 @pytest.fixture(autouse=True)
@@ -12,3 +12,10 @@ def sockets_closed() -> Iterator[None]:
     yield
     while OPEN:
         OPEN.pop().close()
+
+
+@pytest.fixture(scope="module")
+def daemon(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Daemon]:
+    """A real daemon, one for all tests of a file that ask for it."""
+    with running(tmp_path_factory.mktemp("state"), "--limits=off") as one:
+        yield one

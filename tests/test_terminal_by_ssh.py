@@ -7,31 +7,15 @@ import select
 import struct
 import termios
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 
 import pyte
-import pytest
-from daemons import OPEN, PATIENCE, Daemon, Talker, program, running
+from daemons import PATIENCE, Daemon, Talker, program
 from emulated import Expected, Window
 
 # Asks nobody about the server's key, remembers none, and shows none of its own.
 OPTIONS = ["StrictHostKeyChecking=no", "UserKnownHostsFile=/dev/null", "LogLevel=ERROR", "PubkeyAuthentication=no"]
 BACK_TO_THE_BEGINNING, LEFT = "\x01", "\x1b[D"
-
-
-@pytest.fixture(scope="module")
-def daemon(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Daemon]:
-    """One for all."""
-    with running(tmp_path_factory.mktemp("state"), "--limits=off") as one:
-        yield one
-
-
-@pytest.fixture(autouse=True)
-def sockets_closed() -> Iterator[None]:
-    """Close what a test left open."""
-    yield
-    while OPEN:
-        OPEN.pop().close()
 
 
 class Seat:

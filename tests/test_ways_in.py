@@ -9,7 +9,6 @@ import socket
 import ssl
 import subprocess
 import sys
-from collections.abc import Iterator
 from hashlib import sha256
 from pathlib import Path
 
@@ -20,14 +19,6 @@ from twisted_chat.certificates import CERTIFICATE, KEY, load, make
 
 # How many people talk over TLS while the certificate is exchanged.
 PEOPLE = 100
-
-
-@pytest.fixture(autouse=True)
-def sockets_closed() -> Iterator[None]:
-    """Close what a test left open."""
-    yield
-    while OPEN:
-        OPEN.pop().close()
 
 
 class TlsTalker(Talker):

@@ -9,11 +9,10 @@ import select
 import signal
 import subprocess
 import time
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from daemons import OPEN, PATIENCE, Daemon, Talker, program, running
+from daemons import PATIENCE, Daemon, Talker, program
 
 # Asks nobody about the server's key, and remembers none.
 TRUSTING = ("-o", "StrictHostKeyChecking=no", "-o", "UserKnownHostsFile=/dev/null", "-o", "LogLevel=ERROR", "-F", "none")
@@ -21,21 +20,6 @@ TRUSTING = ("-o", "StrictHostKeyChecking=no", "-o", "UserKnownHostsFile=/dev/nul
 TALKING = ("-o", "LogLevel=INFO")
 # What colours text (SGR, ECMA-48).
 COLOUR = re.compile(r"\x1b\[[0-9;]*m")
-
-
-@pytest.fixture(scope="module")
-def daemon(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Daemon]:
-    """One for all."""
-    with running(tmp_path_factory.mktemp("state"), "--limits=off") as one:
-        yield one
-
-
-@pytest.fixture(autouse=True)
-def sockets_closed() -> Iterator[None]:
-    """Close what a test left open."""
-    yield
-    while OPEN:
-        OPEN.pop().close()
 
 
 @pytest.fixture

@@ -200,9 +200,8 @@ class ChatService(Service):
         for endpoint, words in self._places:
             self._listen(endpoint, port_factory(self._frame, words))
         if self._config.metrics:
-            from twisted_chat.metrics import (
-                Metrics,  # with all of twisted.web: a tenth of the start, for who does not ask for it
-            )
+            # Not at the top: with all of twisted.web it is a tenth of the start, for who does not ask for it.
+            from twisted_chat.metrics import Metrics
 
             self._metrics = Metrics(self._frame, self._reactor)
             self._listen(self._config.metrics, self._metrics.site)
