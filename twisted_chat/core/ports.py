@@ -95,6 +95,10 @@ class MessageLog(Protocol):
     def congested(self) -> bool:
         """Whether more is said than can be kept: then no more should be taken from those who talk, for a moment."""
 
+    @property
+    def settled(self) -> int:
+        """All messages up to this number are kept, or will never be."""
+
     def attach(self, reader: Reader) -> None:
         """Name the reader, before the first `append`."""
 

@@ -1,4 +1,8 @@
-"""Messages on their way to disk, and who is to be told when they are there."""
+"""Messages on their way to disk, and who is to be told when they are there.
+
+1. A session is ``awaiting`` from its first such message until the log has settled its last one.
+2. Most messages are said among others and answered by nothing: of these no more than that is noted.
+"""
 
 from __future__ import annotations
 
@@ -14,11 +18,11 @@ from twisted_chat.core.session import Session
 
 @dataclass(slots=True)
 class Awaiting:
-    """A message on its way to disk, and who is to be told."""
+    """Who is sent the receipt of a message, and under which id of their own."""
 
     session: Session
     id: str | None
-    answered: bool  # whether its author is sent a receipt
+    answered: bool  # also if all goes well
 
 
 class Receipts:
@@ -26,13 +30,18 @@ class Receipts:
 
     def __init__(self, log: MessageLog) -> None:
         self._log = log
-        self._awaiting: dict[int, Awaiting] = {}
+        self._answers: dict[int, Awaiting] = {}  # by sequence number
+        self._sessions: dict[int, Session] = {}  # who has messages on their way, by id
 
     def expect(self, session: Session, message_id: str | None, answered: bool) -> int:
         """The number for the next message, which is to be kept, and whose sender waits."""
         seq = self._log.number()
-        self._awaiting[seq] = Awaiting(session, message_id, answered)
-        session.awaiting += 1
+        if answered or message_id is not None:
+            self._answers[seq] = Awaiting(session, message_id, answered)
+        session.said = seq
+        if not session.awaiting:
+            session.awaiting = True
+            self._sessions[session.id] = session
         return seq
 
     def again(self, session: Session, stream: Stream, key: bytes, message_id: str | None) -> bool:
@@ -40,31 +49,39 @@ class Receipts:
         sent = self._log.sent(key)
         if sent is None:
             return False
-        waiting = self._awaiting.get(sent.seq)
+        waiting = self._answers.get(sent.seq)
         if waiting is None:
             kept = sent.batch is None or sent.batch.fate is Fate.KEPT
             session.tell(Receipt(sent.seq, stream.key, "", kept, message_id))
         elif waiting.session is not session:
-            self._awaiting[sent.seq] = Awaiting(session, message_id, True)
-            session.awaiting += 1
-            waiting.session.settle(1)
+            self._answers[sent.seq] = Awaiting(session, message_id, True)
+            session.said = max(sent.seq, session.said)
+            session.awaiting = True
+            self._sessions[session.id] = session
         return True
 
     def settle(self, batches: Sequence[Batch], duplicates: dict[int, int] | None) -> None:
         """Batches are on disk, with duplicates as `Reader.kept` has them; or, with None, they will never be."""
+        if self._answers or duplicates is None:
+            self._answer(batches, duplicates)
+        settled = self._log.settled
+        for session in [session for session in self._sessions.values() if session.said <= settled]:
+            del self._sessions[session.id]
+            session.settled()
+
+    def _answer(self, batches: Sequence[Batch], duplicates: dict[int, int] | None) -> None:
+        """Send receipts. Of what is not kept everybody is told, whose message it was and who sent it again."""
         receipts: dict[Session, list[Receipt]] = {}
-        settled: dict[Session, int] = {}
         for batch in batches:
             for event in batch.events:
-                waiting = self._awaiting.pop(event.seq, None) if isinstance(event, KEPT) else None
-                if waiting is None or not isinstance(event, KEPT):
+                if not isinstance(event, KEPT):
                     continue
-                settled[waiting.session] = settled.get(waiting.session, 0) + 1
-                if waiting.answered or duplicates is None:
+                waiting = self._answers.pop(event.seq, None)
+                session = waiting.session if waiting is not None else self._sessions.get(event.by)
+                if session is not None and (duplicates is None or (waiting is not None and waiting.answered)):
                     seq = event.seq if duplicates is None else duplicates.get(event.seq, event.seq)
-                    receipt = Receipt(seq, event.room, event.text, duplicates is not None, waiting.id)
-                    receipts.setdefault(waiting.session, []).append(receipt)
+                    message_id = waiting.id if waiting is not None else None
+                    receipt = Receipt(seq, event.room, event.text, duplicates is not None, message_id)
+                    receipts.setdefault(session, []).append(receipt)
         for session, mine in receipts.items():
             session.tell(*mine)
-        for session, messages in settled.items():
-            session.settle(messages)

@@ -69,7 +69,7 @@ class Session:
 
     __slots__ = (
         "_dialect",
-        "_settled",
+        "_when_settled",
         "about",
         "aside",
         "awaiting",
@@ -102,6 +102,7 @@ class Session:
         "reading",
         "registered",
         "rooms",
+        "said",
         "settings",
         "shows_past",
         "since",
@@ -146,8 +147,9 @@ class Session:
         self.reading = False
         self.positions: dict[str, int] = {}
         self.held: frozenset[str] = NONE
-        self.awaiting = 0  # messages on their way to disk
-        self._settled: tuple[Callable[[], None], ...] = ()
+        self.awaiting = False  # whether a message of theirs is on its way to disk: see `core.receipts`
+        self.said = 0  # the number of the last one
+        self._when_settled: tuple[Callable[[], None], ...] = ()
         self._dialect = dialect
         self.set(settings)
 
@@ -238,14 +240,13 @@ class Session:
     def when_settled(self, call: Callable[[], None]) -> None:
         """Call once every message of this person is on disk, or known not to be; at once if that is so now."""
         if self.awaiting:
-            self._settled += (call,)
+            self._when_settled += (call,)
         else:
             call()
 
-    def settle(self, messages: int) -> None:
-        """That many messages are no longer on their way."""
-        self.awaiting -= messages
-        if not self.awaiting:
-            calls, self._settled = self._settled, ()
-            for call in calls:
-                call()
+    def settled(self) -> None:
+        """No message of this person is on its way any more."""
+        self.awaiting = False
+        calls, self._when_settled = self._when_settled, ()
+        for call in calls:
+            call()
