@@ -12,6 +12,9 @@ from typing import Protocol
 from twisted_chat.core.errors import BadText
 
 BYTE_ORDER_MARK = b"\xef\xbb\xbf"
+# Lines are cut off so many bytes at once. More of them gain nothing, and short lines take ten times their bytes of memory.
+AT_ONCE = 4096
+NO_LINES: list[bytes] = []
 
 
 class TooLong(BadText):
@@ -43,54 +46,57 @@ class Splitter(Protocol):
 class LineSplitter:
     """Lines that end in LF."""
 
-    __slots__ = ("_begun", "_buffer", "_longest", "_most", "_scanned", "_start", "last")
+    __slots__ = ("_begun", "_buffer", "_lines", "_longest", "_most", "_scanned", "last")
 
     def __init__(self, longest: int, most: int) -> None:
         """``longest`` and ``most`` are in bytes."""
         self._longest = longest
         self._most = most
         self._buffer = bytearray()
-        self._start = 0  # where the next line begins
-        self._scanned = 0  # no LF between the start and here
+        self._scanned = 0  # no LF in the buffer before this
+        self._lines = NO_LINES  # that were cut off already, with their CRs, the next one last
         self._begun = False
         self.last = 0  # how many bytes the last line had, with its end
 
     def __len__(self) -> int:
         """How many bytes wait."""
-        return len(self._buffer) - self._start
+        return len(self._buffer) + sum(map(len, self._lines)) + len(self._lines)
 
     def feed(self, data: bytes) -> None:
         """Add bytes."""
-        if self._start:
-            del self._buffer[: self._start]
-            self._scanned -= self._start
-            self._start = 0
         self._buffer += data
 
     def next(self) -> bytes | None:
         """The next line without its end, or None if there is no whole line. Raises `TooLong` or `NoLineEnd`."""
-        start = self._start
-        end = self._buffer.find(b"\n", self._scanned)
-        if end < 0:
-            self._scanned = len(self._buffer)
-            if len(self) > self._most:
-                raise self._no_end()
+        if not self._lines and not self._cut():
             return None
-        size = end - start
+        line = self._lines.pop()
+        size = len(line)
         if size > self._most:
             raise self._no_end()
-        self._start = self._scanned = end + 1
         self.last = size + 1
-        if not size:
-            self._begun = True
-            return b""
-        return self._checked(bytes(self._buffer[start:end]).removesuffix(b"\r"))
+        return self._checked(line.removesuffix(b"\r"))
 
     def rest(self) -> bytes | None:
         """What follows the last line end, taken out; None if nothing does. Raises `TooLong`."""
-        line = bytes(self._buffer[self._start :])
-        self._start = self._scanned = len(self._buffer)
+        line = bytes(self._buffer)
+        self._buffer.clear()
         return self._checked(line) if line else None
+
+    def _cut(self) -> bool:
+        """Cut off the next lines, if a whole one is there."""
+        first = self._buffer.find(b"\n", self._scanned)
+        if first < 0:
+            self._scanned = len(self._buffer)
+            if self._scanned > self._most:
+                raise self._no_end()
+            return False
+        last = max(first, self._buffer.rfind(b"\n", first, AT_ONCE))
+        self._lines = bytes(self._buffer[:last]).split(b"\n")
+        self._lines.reverse()
+        del self._buffer[: last + 1]
+        self._scanned = 0
+        return True
 
     def _no_end(self) -> NoLineEnd:
         return NoLineEnd(f"A line has at most {self._longest} bytes. Goodbye.")
