@@ -6,13 +6,23 @@
 4. ``room`` is a room's key (``#lobby``), or an inbox, which nobody else reads: ``@ann`` of a registered name, else ``@17``.
 5. ``by`` is the id of the session that caused the event, 0 when unknown (read back from disk).
 6. ``time`` is in seconds since 1970, UTC. It is shown; nothing is ordered by it.
+7. They are frozen for the type checker, which sees all that handles them. Python's own check would cost each message as much
+   as writing it to the socket of a reader does (measured: 0.5 µs).
 """
 
-from dataclasses import dataclass
-from typing import TypeAlias
+from typing import TYPE_CHECKING, TypeAlias
+
+if TYPE_CHECKING:
+    from dataclasses import dataclass as noun
+else:
+    from dataclasses import dataclass
+
+    def noun(*, frozen, slots):
+        """A dataclass, made frozen by nobody but who reads it."""
+        return dataclass(slots=slots, unsafe_hash=frozen)
 
 
-@dataclass(frozen=True, slots=True)
+@noun(frozen=True, slots=True)
 class Said:
     """Somebody said something in a room."""
 
@@ -24,7 +34,7 @@ class Said:
     by: int = 0
 
 
-@dataclass(frozen=True, slots=True)
+@noun(frozen=True, slots=True)
 class Emoted:
     """Somebody did something: ``/me waves``."""
 
@@ -36,7 +46,7 @@ class Emoted:
     by: int = 0
 
 
-@dataclass(frozen=True, slots=True)
+@noun(frozen=True, slots=True)
 class Whispered:
     """A private message that is not kept: one of the two is a guest."""
 
@@ -49,12 +59,12 @@ class Whispered:
     by: int = 0
 
 
-@dataclass(frozen=True, slots=True)
+@noun(frozen=True, slots=True)
 class Told(Whispered):
     """A private message between registered names. It is kept, and waits for whoever is away."""
 
 
-@dataclass(frozen=True, slots=True)
+@noun(frozen=True, slots=True)
 class Noticed:
     """What a program remarks in a room, or to one person: nobody is to answer it, and it is not kept."""
 
@@ -67,7 +77,7 @@ class Noticed:
     by: int = 0
 
 
-@dataclass(frozen=True, slots=True)
+@noun(frozen=True, slots=True)
 class Joined:
     """Somebody came in; ``here`` people are in the room now."""
 
@@ -79,7 +89,7 @@ class Joined:
     by: int = 0
 
 
-@dataclass(frozen=True, slots=True)
+@noun(frozen=True, slots=True)
 class Left:
     """Somebody went; ``here`` people are left. ``reason`` may be empty. ``quit``: they have left the chat."""
 
@@ -93,7 +103,7 @@ class Left:
     by: int = 0
 
 
-@dataclass(frozen=True, slots=True)
+@noun(frozen=True, slots=True)
 class Kicked:
     """Somebody was sent out by an operator; ``here`` people are left. ``reason`` may be empty."""
 
@@ -107,7 +117,7 @@ class Kicked:
     by: int = 0
 
 
-@dataclass(frozen=True, slots=True)
+@noun(frozen=True, slots=True)
 class Renamed:
     """Somebody has another name from here on."""
 
@@ -119,7 +129,7 @@ class Renamed:
     by: int = 0
 
 
-@dataclass(frozen=True, slots=True)
+@noun(frozen=True, slots=True)
 class TopicSet:
     """A room has another topic; an empty one was taken away."""
 
@@ -131,7 +141,7 @@ class TopicSet:
     by: int = 0
 
 
-@dataclass(frozen=True, slots=True)
+@noun(frozen=True, slots=True)
 class Changed:
     """An operator has changed what may be done in a room, or who is who there: ``name`` did ``what``.
 
@@ -148,7 +158,7 @@ class Changed:
     by: int = 0
 
 
-@dataclass(frozen=True, slots=True)
+@noun(frozen=True, slots=True)
 class Described:
     """Somebody in a room is ``away`` (or, with None, back), has an ``account`` (or none), is ``about`` something else, or
     has ``invited`` somebody.
@@ -165,7 +175,7 @@ class Described:
     by: int = 0
 
 
-@dataclass(frozen=True, slots=True)
+@noun(frozen=True, slots=True)
 class Deleted:
     """An operator has taken the text of message ``target`` out of the history."""
 
@@ -177,7 +187,7 @@ class Deleted:
     by: int = 0
 
 
-@dataclass(frozen=True, slots=True)
+@noun(frozen=True, slots=True)
 class Notice:
     """The server tells a whole room something."""
 
@@ -188,7 +198,7 @@ class Notice:
     by: int = 0
 
 
-@dataclass(frozen=True, slots=True)
+@noun(frozen=True, slots=True)
 class Welcome:
     """You have a name now. ``log`` names the log the numbers belong to; ``commands`` pairs each command with its usage."""
 
@@ -198,7 +208,7 @@ class Welcome:
     commands: tuple[tuple[str, str], ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
+@noun(frozen=True, slots=True)
 class Receipt:
     """Your message has its number, and is on disk. With ``kept`` false it was shown, but is not in the history."""
 
@@ -209,7 +219,7 @@ class Receipt:
     id: str | None = None
 
 
-@dataclass(frozen=True, slots=True)
+@noun(frozen=True, slots=True)
 class People:
     """Who is in a room, in alphabetical order, and what the room is about. ``arriving`` if you have just come in.
 
@@ -223,7 +233,7 @@ class People:
     how: tuple[str, ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
+@noun(frozen=True, slots=True)
 class RoomSummary:
     """A room as it stands in a list: how many ``people`` are there, and whether you are one of them."""
 
@@ -233,14 +243,14 @@ class RoomSummary:
     mine: bool
 
 
-@dataclass(frozen=True, slots=True)
+@noun(frozen=True, slots=True)
 class RoomList:
     """The rooms there are."""
 
     rooms: tuple[RoomSummary, ...]
 
 
-@dataclass(frozen=True, slots=True)
+@noun(frozen=True, slots=True)
 class History:
     """What was said before, oldest first. ``today`` is the time of asking, for day marks.
 
@@ -255,7 +265,7 @@ class History:
     missed: int = 0
 
 
-@dataclass(frozen=True, slots=True)
+@noun(frozen=True, slots=True)
 class Found:
     """What a search has found, oldest first. With ``more``, there is more before it."""
 
@@ -264,14 +274,14 @@ class Found:
     more: bool = False
 
 
-@dataclass(frozen=True, slots=True)
+@noun(frozen=True, slots=True)
 class Help:
     """How commands are used: (usage, what it does), one pair a command."""
 
     entries: tuple[tuple[str, str], ...]
 
 
-@dataclass(frozen=True, slots=True)
+@noun(frozen=True, slots=True)
 class Whois:
     """Somebody who is here. ``idle`` is in seconds; ``address`` is for operators only; ``away`` is None if they are not.
 
@@ -289,7 +299,7 @@ class Whois:
     about: str = ""
 
 
-@dataclass(frozen=True, slots=True)
+@noun(frozen=True, slots=True)
 class Invited:
     """``name`` invites you, ``whom``, into a room."""
 
@@ -298,7 +308,7 @@ class Invited:
     whom: str
 
 
-@dataclass(frozen=True, slots=True)
+@noun(frozen=True, slots=True)
 class Listing:
     """A table: what it lists (``bans``), what its columns are called, and its rows."""
 
@@ -307,14 +317,14 @@ class Listing:
     rows: tuple[tuple[str, ...], ...]
 
 
-@dataclass(frozen=True, slots=True)
+@noun(frozen=True, slots=True)
 class Remark:
     """The server tells you alone something, in one sentence."""
 
     text: str
 
 
-@dataclass(frozen=True, slots=True)
+@noun(frozen=True, slots=True)
 class Refused:
     """What you asked for can't be done."""
 
@@ -323,14 +333,14 @@ class Refused:
     id: str | None = None
 
 
-@dataclass(frozen=True, slots=True)
+@noun(frozen=True, slots=True)
 class Done:
     """What you asked for under this id is done. For programs; people see what happened."""
 
     id: str
 
 
-@dataclass(frozen=True, slots=True)
+@noun(frozen=True, slots=True)
 class Pong:
     """Everything you asked for before this has been worked off."""
 
