@@ -107,7 +107,6 @@ class Batch:
         "rendered",
         "room",
         "shown",
-        "size",
     )
 
     def __init__(self, room: str) -> None:
@@ -118,7 +117,6 @@ class Batch:
         self.rendered: dict[Dialect, bytes] = {}
         self._pieces: dict[Dialect, list[bytes]] = {}  # the same event by event, while the batch is fresh
         self._fresh = True
-        self.size = 0  # bytes of memory its events take, roughly
         self.shown = 0  # bytes a reader is sent of it, roughly
         self.fate = Fate.PENDING
         self.keeps = False  # whether it has a message for the disk
@@ -129,7 +127,6 @@ class Batch:
         """Add the next event. ``text_size`` is the length of its text."""
         self.origins.setdefault(event.by, []).append(len(self.events))
         self.events.append(event)
-        self.size += EVENT_COST + text_size
         self.shown += FRAME_BYTES + text_size
         self.keeps = self.keeps or isinstance(event, KEPT)
 
@@ -142,6 +139,11 @@ class Batch:
     def last(self) -> int:
         """The number of its last event."""
         return self.events[-1].seq
+
+    @property
+    def size(self) -> int:
+        """Bytes of memory its events take, roughly."""
+        return self.shown + (EVENT_COST - FRAME_BYTES) * len(self.events)
 
     @property
     def memory(self) -> int:
@@ -172,6 +174,8 @@ class Batch:
             left_out += [at for at, event in enumerate(self.events) if is_by(event, ignored)]
         if not left_out:
             return self.for_everybody(dialect)
+        if len(left_out) == len(self.events) == 1:
+            return b""
         pieces = self._by_event(dialect).copy()
         for at in left_out:
             pieces[at] = b""

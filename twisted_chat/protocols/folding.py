@@ -66,6 +66,16 @@ def fits(line: str, columns: int) -> bool:
     return len(line) <= (columns or NARROWEST) or (columns == UNKNOWN and BEGINNING.search(line, NARROWEST) is None)
 
 
+def all_fit(lines: Sequence[str], columns: int) -> bool:
+    """Whether each of some lines is clean ASCII that `rows` would leave as it is, if that can be told quickly. Not of none."""
+    whole = "".join(lines)
+    if not (whole and whole.isascii() and whole.isprintable()):
+        return False
+    if columns == UNKNOWN:
+        return BEGINNING.search("\0".join([line[NARROWEST:] for line in lines])) is None
+    return columns == ENDLESS or max(map(len, lines)) <= columns
+
+
 def rows(line: str, columns: int) -> list[str]:
     """A clean line, which may have colours in it, as rows. The gutter is still to be put before all but the first.
 

@@ -51,7 +51,7 @@ from twisted_chat.core.events import (
 )
 from twisted_chat.core.settings import Settings
 from twisted_chat.core.text import clean
-from twisted_chat.protocols.folding import ENDLESS, GUTTER, UNKNOWN, fits, rows
+from twisted_chat.protocols.folding import ENDLESS, GUTTER, UNKNOWN, all_fit, fits, rows
 
 # What people say; what a person's own terminal shows them already; and what is ours from beginning to end. In tuples, as
 # `isinstance` takes several times as long to make a union of types as to look into one.
@@ -75,9 +75,9 @@ def day(time: float) -> str:
     return strftime("%A %-d %B %Y", localtime(time))
 
 
-def said_line(event: Said, at: str, author: str) -> str:
-    """What somebody has said, as one line. ``at`` is the room and a blank, or empty."""
-    return f"[{stamp(event.time)}] {at}<{author}> {event.text}"
+def said_line(when: str, at: str, author: str, text: str) -> str:
+    """What somebody has said, as one line. ``when`` is a `stamp`; ``at`` is the room and a blank, or empty."""
+    return f"[{when}] {at}<{author}> {text}"
 
 
 def lines(event: Event, *, marked: bool = False, paint: Callable[[str], str] = str) -> Iterator[str]:
@@ -88,7 +88,7 @@ def lines(event: Event, *, marked: bool = False, paint: Callable[[str], str] = s
     at = f"{event.room} " if marked and isinstance(event, RoomEvent) else ""
     match event:
         case Said():
-            yield said_line(event, at, paint(event.author))
+            yield said_line(stamp(event.time), at, paint(event.author), event.text)
         case Emoted():
             yield f"[{stamp(event.time)}] {at}* {paint(event.author)} {event.text}"
         case Whispered():
@@ -304,15 +304,23 @@ class Plain:
 
     def pieces(self, events: Sequence[Event]) -> list[bytes]:
         """Each event's lines. Most of all is something said in ASCII that stays one row: that goes the shortest way."""
-        pieces: list[bytes] = []
+        if self.usual:
+            lines = self._said(events)
+            if all_fit(lines, self.columns):
+                return "\r\n".join([*lines, ""]).encode().splitlines(keepends=True)
+        return [b"".join(self._line(event, line).encode() + b"\r\n" for line in self._lines(event)) for event in events]
+
+    def _said(self, events: Sequence[Event]) -> list[str]:
+        """A line for each event, if they all are something that was said; else none."""
+        said: list[str] = []
+        minute, when = -1.0, ""
         for event in events:
-            if self.usual and type(event) is Said:
-                line = said_line(event, f"{event.room} " if self.marked else "", event.author)
-                if line.isascii() and line.isprintable() and fits(line, self.columns):
-                    pieces.append(line.rstrip().encode() + b"\r\n")
-                    continue
-            pieces.append(b"".join(self._line(event, line).encode() + b"\r\n" for line in self._lines(event)))
-        return pieces
+            if type(event) is not Said:
+                return []
+            if event.time // 60 != minute:
+                minute, when = event.time // 60, stamp(event.time)
+            said.append(said_line(when, f"{event.room} " if self.marked else "", event.author, event.text.rstrip()))
+        return said
 
     def echoes(self, event: RoomEvent) -> bool:
         """A terminal shows what is typed on it; that one came in is said by the greeting."""
