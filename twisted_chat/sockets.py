@@ -1,6 +1,7 @@
 """The sockets of those who come in: how they are tuned, write at once, and give their slots back when they are gone."""
 
 import socket
+from collections.abc import Callable, Iterable
 from typing import Any
 
 from twisted.internet import tcp
@@ -82,18 +83,36 @@ def accepted(kind: type[tcp.Server]) -> type[tcp.Server]:
             super().__init__(sock, protocol, *rest)
             within = getattr(protocol, "wrappedProtocol", protocol)  # where the endpoint itself speaks TLS
             self._slot = getattr(within, "slot", None)
+            self._send: Callable[[bytes], int] | None = sock.send  # None while something waits to be sent
 
         def write(self, data: bytes) -> None:
             """Called by protocols. What the socket does not take, and every error, is left to Twisted."""
-            if self.connected and not (self.dataBuffer or self._tempDataLen or self._writeDisconnected or self.TLS):
+            send = self._send
+            if send is not None:
                 try:
-                    sent = self.socket.send(data)
+                    sent = send(data)
                 except OSError:
                     sent = 0
                 if sent == len(data):
                     return
                 data = data[sent:]
+                self._send = None
             super().write(data)
+
+        def writeSequence(self, pieces: Iterable[bytes]) -> None:
+            """Called by protocols."""
+            self.write(b"".join(pieces))
+
+        def stopWriting(self) -> None:
+            """Called when all has been sent, and when nothing more will be."""
+            super().stopWriting()
+            if not (self.dataBuffer or self._tempDataLen or self.TLS):
+                self._send = self.socket.send
+
+        def startTLS(self, *arguments: Any) -> None:
+            """Called by protocols, of which ours don't: their TLS is a protocol, too."""
+            self._send = None
+            super().startTLS(*arguments)
 
         def connectionLost(self, reason: Failure = connectionDone) -> None:
             """Called by the reactor. What was not sent is given up at once, whoever still holds this connection."""
