@@ -21,7 +21,7 @@ from twisted_chat.core.errors import NotAllowed, NotInRoom, NotUnderstood
 from twisted_chat.core.events import Answer
 from twisted_chat.core.hub import Hub
 from twisted_chat.core.room import Room
-from twisted_chat.core.session import Role, Session
+from twisted_chat.core.session import Question, Role, Session
 
 Answering: TypeAlias = Coroutine[object, object, None]
 Handler: TypeAlias = Callable[..., Answering | None]
@@ -97,11 +97,6 @@ class Command:
         """The words after the command. The last word of a ``...`` usage keeps its blanks."""
         return rest.split(None, self.most - 1) if self.takes_rest and self.most else rest.split()
 
-    def check(self, arguments: Sequence[str]) -> None:
-        """Raises `NotUnderstood` if there are too few or too many words."""
-        if not self.needed <= len(arguments) <= self.most:
-            raise NotUnderstood(f"Usage: {self.usage}")
-
 
 class Table:
     """All commands, and the one way from a protocol to the hub."""
@@ -146,17 +141,16 @@ class Table:
 
     def parse(self, me: Session, line: str) -> tuple[Command, list[str]]:
         """A typed line as a command and its words. Raises `NotUnderstood`."""
-        question, me.question = me.question, None
+        question = me.question
         if question is not None:
-            if not line.strip():
-                raise NotUnderstood("Nothing was changed." if me.name else "What's your name?")
-            return self.find(question.command), [*question.arguments, line]
+            me.question = None
+            return self._parse_answer(me, question, line)
         line = line.rstrip()
         if not me.name:
             return self._parse_visitor(line.strip())
         if line == "exit":
             return self.commands["exit"], []
-        if line.lstrip().startswith("/"):
+        if line.lstrip()[:1] == "/":
             line = line.lstrip()
             if not line.startswith("//"):
                 word, _, rest = line[1:].partition(" ")
@@ -164,6 +158,11 @@ class Table:
                 return command, command.split(rest)
             line = line[1:]
         return self.commands["say"], [line]
+
+    def _parse_answer(self, me: Session, question: Question, line: str) -> tuple[Command, list[str]]:
+        if not line.strip():
+            raise NotUnderstood("Nothing was changed." if me.name else "What's your name?")
+        return self.find(question.command), [*question.arguments, line]
 
     def _parse_visitor(self, line: str) -> tuple[Command, list[str]]:
         word, _, rest = line.removeprefix("/").partition(" ")
@@ -181,7 +180,10 @@ class Table:
             call = replace(call, in_room=call.me.rooms.get(names.room(arguments[0]), call.in_room))
         if command.role is not Role.MEMBER or not call.me.name:  # what most commands need is quickly told
             call.require(command.role)
-        command.check(arguments)
+        if not command.needed <= len(arguments) <= command.most:
+            raise NotUnderstood(f"Usage: {command.usage}")
         if command.looks_up:
             call.hub.lookups.take(str(call.me.id), call.hub.clock(), f"You ask for /{command.name} and the like")
+        if len(arguments) == 1:  # what is said, most of all: Python calls twice as fast without a star
+            return command.handler(call, arguments[0])
         return command.handler(call, *arguments)

@@ -413,7 +413,7 @@ class Hub:
         """
         self._check_place(session, room)
         text = spoken(text, self.bounds.message_bytes)
-        key = session.message_key(message_id)
+        key = None if message_id is None else session.message_key(message_id)
         if key is not None and self.receipts.again(session, room, key, message_id):
             return
         self._check_voice(session, room)
@@ -432,7 +432,7 @@ class Hub:
 
     def _check_voice(self, session: Session, room: Room) -> None:
         self.admission.check_mute(session, room)
-        rights.may_speak(session, room, self.operators, self.clock())
+        rights.may_speak(session, room, self.operators, self.clock)
         session.spoke = self.now()
 
     def remark(self, session: Session, room: Room, text: str) -> None:

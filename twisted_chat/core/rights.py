@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Container, Iterable
+from collections.abc import Callable, Container, Iterable
 
 from twisted_chat.core.errors import Banned, ChatError
 from twisted_chat.core.masks import matches
@@ -90,8 +90,8 @@ def may_see(session: Session, room: Room, operators: Container[str]) -> bool:
     return not room.policy.private or room.key in session.rooms or is_operator(session, operators)
 
 
-def may_speak(session: Session, room: Room, operators: Container[str], clock: float) -> None:
-    """Raises `Banned` if the room's policy keeps this person quiet now. ``clock`` is in monotonic seconds."""
+def may_speak(session: Session, room: Room, operators: Container[str], clock: Callable[[], float]) -> None:
+    """Raises `Banned` if the room's policy keeps this person quiet now. ``clock`` gives monotonic seconds."""
     policy = room.policy
     if not (policy.slow or policy.moderated) or role(session, room, operators) >= Role.MODERATOR:
         return
@@ -99,9 +99,10 @@ def may_speak(session: Session, room: Room, operators: Container[str], clock: fl
         raise Banned(f"{room.key} is moderated: only operators and those with a voice speak there.")
     slow = policy.slow
     if slow:
+        now = clock()
         last = room.spoken.get(session.key)
-        if last is not None and clock < last + slow:
-            raise Banned(f"{room.key} is slow: you can speak again in {last + slow - clock:.0f} seconds.")
-        room.spoken[session.key] = clock
+        if last is not None and now < last + slow:
+            raise Banned(f"{room.key} is slow: you can speak again in {last + slow - now:.0f} seconds.")
+        room.spoken[session.key] = now
         if len(room.spoken) > 2 * len(room.readers) + 100:
-            room.spoken = {key: then for key, then in room.spoken.items() if clock < then + slow}
+            room.spoken = {key: then for key, then in room.spoken.items() if now < then + slow}

@@ -41,9 +41,8 @@ def decode(data: bytes) -> str:
 
     Raises `BadText` naming the offset of the first wrong byte. So is a zero: what has one is no text, or UTF-16.
     """
-    zero = data.find(0)
-    if zero >= 0:
-        raise BadText(f"That is not UTF-8: byte {zero} of the line is zero.")
+    if 0 in data:
+        raise BadText(f"That is not UTF-8: byte {data.find(0)} of the line is zero.")
     try:
         return data.decode("utf-8")
     except UnicodeDecodeError as error:
@@ -129,7 +128,7 @@ def spoken(text: str, limit: int) -> str:
     Raises `BadText` if nothing visible is left, or if it is longer than ``limit`` bytes of UTF-8.
     """
     text = clean(text)
-    if not text.strip():
+    if not text:
         raise BadText("There is nothing to read in that message.")
     if len(text) * 4 > limit and len(text.encode()) > limit:
         raise BadText(f"That message is too long: {len(text.encode())} bytes, {limit} are allowed.")

@@ -133,6 +133,7 @@ class LineConnection(LineReceiver):
         """Called by the transport."""
         settings = Settings(receipts=self.factory.config.receipts.value)
         self.session = self.factory.hub.connect(self, self.dialect, settings, self.way(), program=self.program)
+        self._call = Call(self.factory.hub, self.session, self.factory.table)
         self.factory.connections.add(self)
         self.transport.registerProducer(Flow(self), True)
         self.greet()
@@ -275,7 +276,9 @@ class LineConnection(LineReceiver):
                 waiting.addCallback(self._ready)
 
     def call(self, request: str | None = None, *, again: bool = False, in_room: Room | None = None) -> Call:
-        """A call of this session's."""
+        """A call of this session's. That of a line by itself is always the same."""
+        if request is None and in_room is None and not again:
+            return self._call
         return Call(self.factory.hub, self.session, self.factory.table, request, again, in_room)
 
     def _failed(self, failure: Failure, request: str | None) -> None:
