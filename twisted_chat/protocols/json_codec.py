@@ -54,6 +54,7 @@ HIDDEN: dict[type, frozenset[str]] = {
     events.Receipt: frozenset({"text"}),
 }
 ALWAYS_HIDDEN = frozenset({"by"})
+PLAIN = frozenset({str, int, float, bool})  # what stands in JSON as it is
 LATEST = 253402300800.0  # the year 10000: no later time can be shown
 
 
@@ -63,9 +64,20 @@ def as_object(event: Event) -> dict[str, Any]:
 
 
 def _members(noun: Any) -> dict[str, Any]:
-    hidden = HIDDEN.get(type(noun), frozenset()) | ALWAYS_HIDDEN
-    pairs = ((field.name, getattr(noun, field.name)) for field in fields(noun) if field.name not in hidden)
-    return {name: _value(value) for name, value in pairs if value is not None}
+    members: dict[str, Any] = {}
+    kind: type = type(noun)
+    for name in _shown(kind):
+        value = getattr(noun, name)
+        if value is not None:
+            members[name] = value if type(value) in PLAIN else _value(value)
+    return members
+
+
+@cache
+def _shown(kind: type) -> tuple[str, ...]:
+    """The fields of a noun that a program is told."""
+    hidden = HIDDEN.get(kind, frozenset()) | ALWAYS_HIDDEN
+    return tuple(field.name for field in fields(kind) if field.name not in hidden)
 
 
 def _value(value: Any) -> Any:
@@ -132,9 +144,13 @@ def _read_list(value: list[Any], first: Any, *others: Any) -> tuple[Any, ...]:
     return tuple(_read(one, first) for one in value)
 
 
+# `json.dumps` makes one anew each time.
+ENCODER = json.JSONEncoder(ensure_ascii=False, separators=(",", ":"))
+
+
 def written(members: Mapping[str, Any]) -> bytes:
     """A JSON object in UTF-8, without a line end in it."""
-    return json.dumps(members, ensure_ascii=False, separators=(",", ":")).encode("utf-8", "replace")
+    return ENCODER.encode(members).encode("utf-8", "replace")
 
 
 def line(members: Mapping[str, Any]) -> bytes:
