@@ -86,14 +86,17 @@ def parse(line: bytes) -> Message | None:
         source, _, line = line[1:].partition(b" ")
         line = line.lstrip(b" ")
     word, _, rest = line.partition(b" ")
-    command = word.decode("utf-8", "replace")
-    command = command.upper() if command.isascii() and command else "*"
     if too_long:
-        raise LineTooLong(too_long, command, tags)
+        raise LineTooLong(too_long, _readable(word), tags)
     try:
         return _message(word.decode(), rest.decode(), source.decode(), tags)
     except UnicodeDecodeError:
-        raise NotUtf8("That is not UTF-8.", command, tags) from None
+        raise NotUtf8("That is not UTF-8.", _readable(word), tags) from None
+
+
+def _readable(command: bytes) -> str:
+    """A command as it is named in an error."""
+    return command.decode().upper() if command and command.isascii() else "*"
 
 
 def _message(command: str, rest: str, source: str, tags: dict[str, str]) -> Message:
@@ -222,4 +225,4 @@ def action(text: str) -> str:
 
 def unformatted(text: str) -> str:
     """A text without colours, bold and the like (modern.ircdocs.horse/formatting), their numbers included."""
-    return FORMATTING.sub("", text)
+    return text if text.isprintable() else FORMATTING.sub("", text)

@@ -29,7 +29,16 @@ from twisted_chat.core.events import (
     TopicSet,
     Whispered,
 )
-from twisted_chat.protocols.irc_codec import LONGEST, action, format_body, format_tags, format_text, pieces, space_for_text
+from twisted_chat.protocols.irc_codec import (
+    LONGEST,
+    action,
+    beginning,
+    format_body,
+    format_tags,
+    format_text,
+    pieces,
+    space_for_text,
+)
 from twisted_chat.protocols.irc_modes import format_modes, in_lines
 from twisted_chat.protocols.irc_people import People
 from twisted_chat.protocols.irc_queries import format_time, milliseconds
@@ -66,8 +75,24 @@ class Irc(Unstyled):
         return isinstance(event, Whispered) or (isinstance(event, Noticed) and not event.to.startswith("#"))
 
     def pieces(self, events: Sequence[Event]) -> list[bytes]:
-        """Each event's lines. What is no event of a room is said by each connection itself."""
-        return [b"".join(format_tags(tags) + body for tags, body in self.lines(event)) for event in events]
+        """Each event's lines. What is no event of a room is said by each connection itself.
+
+        Most of all is something said in ASCII, without tags: that goes the shortest way.
+        """
+        done: list[bytes] = []
+        begun: dict[tuple[str, str], bytes] = {}
+        for event in events:
+            if type(event) is Said and not self.caps and event.text.isascii() and event.text.isprintable():
+                start = begun.get((event.author, event.room))
+                if start is None:
+                    start = beginning(self.people.source(event.author), "PRIVMSG", event.room)
+                    begun[event.author, event.room] = start
+                line = start + event.text.encode() + b"\r\n"
+                if len(line) <= LONGEST + len(b"\r\n"):
+                    done.append(line)
+                    continue
+            done.append(b"".join(format_tags(tags) + body for tags, body in self.lines(event)))
+        return done
 
     def tags(self, name: str, time: float, seq: int = 0) -> dict[str, str]:
         """The tags of what somebody has done; with ``seq``, of a message."""
