@@ -31,15 +31,15 @@ class PersonProtocol(LineConnection):
         super().__init__(factory)
         self.telnet = Telnet()
         self._size: tuple[int, int] | None = None  # of the window, as lines are folded for it
-        self._agreeing: IDelayedCall | None = None  # until a telnet client must have agreed to hide what is typed
+        self._agreeing: IDelayedCall | None = None  # when a telnet client that was asked must have agreed not to show typing
 
     def dataReceived(self, data: bytes) -> None:
         """Called by the transport. Telnet is taken out before there are lines, and answered in its place among them."""
         for part in LINES.findall(data) if IAC in data else (data,):
             text = self.telnet.receive(part)
             self.write(self.telnet.replies())
+            self._fit_window()
             super().dataReceived(text)
-        self._fit_window()
         if self.telnet.abused:
             self.close("That is not telnet. Goodbye.")
 
@@ -54,8 +54,7 @@ class PersonProtocol(LineConnection):
 
     def lineReceived(self, line: bytes) -> None:
         """Called for each line, without its end."""
-        self._fit_window()
-        if self._agreeing is not None or not self.telnet.at_rest:
+        if self._agreeing is not None:
             if self.telnet.hidden:
                 self.write(b"\r\n")  # the line's end was not shown, either
             self._stop_waiting()

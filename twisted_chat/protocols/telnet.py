@@ -91,11 +91,6 @@ class Telnet:
         """Whether the client has agreed not to show what is typed."""
         return self._echo is _Echo.YES
 
-    @property
-    def at_rest(self) -> bool:
-        """Whether nothing is asked of the client's echo, nor was."""
-        return self._echo is _Echo.NO and not self._hide
-
     def receive(self, data: bytes) -> bytes:
         """The conversation in ``data``: all telnet taken out, a doubled IAC as one 0xff. The same object if there is none."""
         if self.abused:
