@@ -29,15 +29,18 @@ def raise_descriptors() -> int:
     return MOST_DESCRIPTORS if soft == resource.RLIM_INFINITY else soft
 
 
-def spare_the_collector() -> None:
+def collect_seldom() -> None:
     """Look for garbage in circles less often: messages make none, connections some when they end.
 
-    What is there now stays to the end, and is never looked at again. Twenty thousand objects (CPython's own default is
-    700) are a few MiB of memory, and some 300 connections' worth.
+    Twenty thousand objects (CPython's own default is 700) are a few MiB of memory, and some 300 connections' worth.
     """
+    gc.set_threshold(20_000, 10, 10)
+
+
+def keep_what_is_there() -> None:
+    """What is there now stays to the end, and is never looked at again by who looks for garbage."""
     gc.collect()
     gc.freeze()
-    gc.set_threshold(20_000, 10, 10)
 
 
 def memory() -> int | None:

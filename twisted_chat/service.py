@@ -10,7 +10,7 @@ take nothing are cut off; the log is closed. All within `Config.draining_seconds
 import sys
 import time
 from collections import Counter
-from collections.abc import Coroutine
+from collections.abc import Callable, Coroutine
 from dataclasses import replace
 from pathlib import Path
 from random import SystemRandom
@@ -30,6 +30,7 @@ from twisted.python.failure import Failure
 from twisted_chat import certificates, resources, systemd
 from twisted_chat.certificates import BadCertificate
 from twisted_chat.config import Config, Limits
+from twisted_chat.core import confusables
 from twisted_chat.core.builtin import table
 from twisted_chat.core.events import KeptEvent
 from twisted_chat.core.gate import Gate
@@ -39,7 +40,9 @@ from twisted_chat.core.text import clean
 from twisted_chat.ending import Ending
 from twisted_chat.host_key import BadHostKey, HostKey, host_key
 from twisted_chat.listening import places, try_to_listen
+from twisted_chat.loading import Loading
 from twisted_chat.logs import LogWriter
+from twisted_chat.protocols import folding
 from twisted_chat.protocols.spoken import Frame, chosen, port_factory, ways_in
 from twisted_chat.protocols.tls import Credentials
 from twisted_chat.sockets import serve
@@ -207,7 +210,8 @@ class ChatService(Service):
             self._listen(self._config.metrics, self._metrics.site)
         self._tell_fingerprint()
         self._restore_hangup = systemd.on_hangup(self._reactor, self._reload)
-        resources.spare_the_collector()
+        self._loading = Loading(self._reactor, self._what_can_wait())
+        self._loading.start()
         self._reactor.callWhenRunning(self._ending.watch)
         self._reactor.callWhenRunning(systemd.notify, "READY=1")
         if self.log_writer is not None:
@@ -293,6 +297,10 @@ class ChatService(Service):
         tls = self._credentials.told() if self._credentials else ()
         return tls + (self._host_key.told() if "ssh" in self._spoken else ())
 
+    def _what_can_wait(self) -> tuple[Callable[[], object], ...]:
+        """What is loaded while it listens already. Only then is it known what stays to the end."""
+        return confusables.prototypes, folding.looks, *self._frame.later, resources.keep_what_is_there
+
     def _drive(self, coroutine: Coroutine[Any, Any, None]) -> None:
         Deferred.fromCoroutine(coroutine).addErrback(lambda failure: self.log.failure("while reading on", failure))
 
@@ -317,6 +325,7 @@ class ChatService(Service):
             self._reactor.stop()
 
     async def _drain(self) -> None:
+        self._loading.stop()
         self._ticker.stop()
         if self._metrics is not None:
             self._metrics.stop()

@@ -2,14 +2,16 @@
 
 The data are those of the confusable_homoglyphs package: Unicode's confusables.txt and Scripts.txt. ScriptExtensions.txt is
 not among them: a sign that two scripts share counts as common to all, as few do, and none of them is a letter of names.
+
+The larger file is read when it is first needed (`prototypes`), as not everybody who imports this is in need of it at once.
 """
 
 import re
-from functools import lru_cache
+from functools import cache, lru_cache
 from unicodedata import normalize
 
 from confusable_homoglyphs.categories import alias
-from confusable_homoglyphs.confusables import confusables_data
+from confusable_homoglyphs.utils import load
 
 # Scripts that stand together in the names of one language: UTS #39, 5.2, "Highly Restrictive".
 TOGETHER = (
@@ -51,22 +53,24 @@ def mixed_scripts(name: str) -> list[str]:
 
 def _mapped(name: str) -> str:
     """A name with each character mapped once. A dot above an i or j, which has one already, is not seen."""
-    mapped = normalize("NFD", "".join(map(_prototype, normalize("NFD", name))))
+    known = prototypes()
+    mapped = normalize("NFD", "".join(known.get(char, char) for char in normalize("NFD", name)))
     return _DOTTED.sub(r"\1", mapped)
 
 
-def _prototype(char: str) -> str:
-    """What a character is mapped to. The package lists a prototype's look-alikes too: only its single entries are mappings."""
-    entries = confusables_data.get(char, ())
-    if len(entries) != 1:
-        return char
-    other: str = entries[0]["c"]
-    back = confusables_data.get(other, ())
-    return min(char, other) if len(back) == 1 and back[0]["c"] == char else other
+@cache
+def prototypes() -> dict[str, str]:
+    """What each character is mapped to that is in the data. It takes some 20 ms to read them, once.
+
+    The package lists a prototype's look-alikes too: only its single entries are mappings. It has all of this as
+    ``confusables_data``, in five times the memory.
+    """
+    single = {char: entries[0]["c"] if len(entries) == 1 else char for char, entries in load("confusables.json").items()}
+    return {char: min(char, other) if single.get(other) == char else other for char, other in single.items()}
 
 
 def look_alikes(characters: str) -> dict[str, str]:
     """All that is not ASCII and looks like one of these characters, with that character."""
-    wanted = {_prototype(char): char for char in characters}
-    found = ((char, wanted.get(_prototype(char))) for char in confusables_data if len(char) == 1 and not char.isascii())
-    return {char: like for char, like in found if like is not None}
+    known = prototypes()
+    wanted = {known.get(char, char): char for char in characters}
+    return {char: wanted[like] for char, like in known.items() if like in wanted and len(char) == 1 and not char.isascii()}

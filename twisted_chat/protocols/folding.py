@@ -15,7 +15,7 @@
 import re
 from bisect import bisect_right
 from collections.abc import Iterator, Sequence
-from functools import lru_cache
+from functools import cache, lru_cache
 from unicodedata import bidirectional, category
 
 from wcwidth import iter_graphemes, wcwidth
@@ -42,10 +42,6 @@ BEGINNING = re.compile(
     )""",
     re.VERBOSE,
 )
-# What looks like the characters of these beginnings; one arrow like the two characters we begin with.
-LOOKS = look_alikes("*-><[]:SHWervlocmthayu")
-LOOKS |= zip("→➔➙➜➝➞⟶＊［］【】〈〉⟨⟩＞＜", "********[][]<><>><", strict=True)
-_LOOK_ALIKE = re.compile(f"[{''.join(map(re.escape, LOOKS))}]")
 
 # What stands before a text: a number, a time and a room, then a name.
 _HEAD = re.compile(r"(?:\d+ |\[\S*\] |#\S+ )*(?:<(?P<said>[^>]+)>|\* (?P<did>\S+)) ")
@@ -55,6 +51,17 @@ ATTACHED = frozenset(["Mn", "Mc", "Me", "Cf"])
 # Kinds of characters that decide the direction of those beside them (UAX #9, table 4).
 _DECIDING = frozenset(["L", "R", "AL", "AN", "EN"])
 _RIGHT_TO_LEFT = frozenset(["R", "AL"])
+
+
+@cache
+def looks() -> tuple[re.Pattern[str], dict[str, str]]:
+    """What looks like the characters of our lines' beginnings; one arrow like the two characters we begin with.
+
+    A pattern for them, and the character that each looks like. They are made out once, when they are first needed.
+    """
+    like = look_alikes("*-><[]:SHWervlocmthayu")
+    like |= zip("→➔➙➜➝➞⟶＊［］【】〈〉⟨⟩＞＜", "********[][]<><>><", strict=True)
+    return re.compile(f"[{''.join(map(re.escape, like))}]"), like
 
 
 def fits(line: str, columns: int) -> bool:
@@ -104,22 +111,28 @@ def _parted(line: str) -> list[str]:
 def _guarded(line: str) -> list[str]:
     """A line cut where it begins like another. See rule 2."""
     plain = line.isascii()
-    looks = line if plain else _LOOK_ALIKE.sub(lambda found: LOOKS[found[0]], line)
+    seen = line if plain else _as_seen(line)
     first = NARROWEST if plain else NARROWEST // 2  # a character may take two columns
-    found = BEGINNING.search(looks, first)
+    found = BEGINNING.search(seen, first)
     if found is None:
         return [line]
     head = _HEAD.match(line)
     if head is not None and found.start() < head.end():  # a long name or room: the line's own beginning
-        found = BEGINNING.search(looks, head.end())
+        found = BEGINNING.search(seen, head.end())
     begin = 0
     cut: list[str] = []
     while found is not None:
         cut.append(line[begin : found.start()].rstrip())
         begin = found.start()
-        found = BEGINNING.search(looks, begin + first - len(GUTTER))
+        found = BEGINNING.search(seen, begin + first - len(GUTTER))
     cut.append(line[begin:])
     return cut
+
+
+def _as_seen(line: str) -> str:
+    """A line with what looks like the characters of our beginnings replaced by them."""
+    pattern, like = looks()
+    return pattern.sub(lambda found: like[found[0]], line)
 
 
 def _folded(line: str, columns: int, used: int) -> list[str]:

@@ -12,7 +12,7 @@ from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
-from twisted.internet.interfaces import IAddress, IDelayedCall, IProtocolFactory, IReactorTime
+from twisted.internet.interfaces import IAddress, IProtocolFactory, IReactorTime
 from twisted.internet.protocol import Factory, Protocol
 
 from twisted_chat.config import Config
@@ -24,14 +24,10 @@ from twisted_chat.protocols import first_bytes, refusals
 from twisted_chat.protocols.connection import ChatFactory, LineConnection
 from twisted_chat.protocols.detect import Choice, DetectorFactory, Undecided
 from twisted_chat.protocols.first_bytes import Fits
-from twisted_chat.protocols.irc import IrcFactory
 from twisted_chat.protocols.jsonl import ProgramFactory
 from twisted_chat.protocols.line import PersonFactory
 from twisted_chat.protocols.refusals import NOT_SPOKEN, ONLY_ENCRYPTED, RefusalFactory, Words
 from twisted_chat.protocols.tls import Credentials, TlsFactory
-
-# How long after the start what is not needed to listen is loaded, in seconds.
-LOADING_SECONDS = 0.2
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -48,6 +44,7 @@ class Frame:
     connections: set[LineConnection] = field(default_factory=set)  # the open ones, of all protocols
     undecided: set[Undecided] = field(default_factory=set)  # those of which it is not known yet what, or who, speaks there
     refused: Counter[str] = field(default_factory=Counter)  # clients that were turned away, by what they speak
+    later: list[Callable[[], object]] = field(default_factory=list)  # what loads what listening does not wait for
     _made: dict[type[ChatFactory], ChatFactory] = field(default_factory=dict)
 
     def chat(self, kind: type[ChatFactory]) -> ChatFactory:
@@ -62,33 +59,38 @@ class Later(Factory):
 
     noisy = False
 
-    def __init__(self, make: Callable[[], IProtocolFactory], clock: IReactorTime) -> None:
+    def __init__(self, frame: Frame, make: Callable[[], IProtocolFactory]) -> None:
+        """``make`` imports them."""
         self._make = make
-        self._clock = clock
         self._made: IProtocolFactory | None = None
-        self._loading: IDelayedCall | None = None
-
-    def doStart(self) -> None:
-        """Called when its port, or the first of its ports, listens."""
-        if self._loading is None:
-            self._loading = self._clock.callLater(LOADING_SECONDS, self._factory)
+        frame.later.append(self.load)
 
     def doStop(self) -> None:
         """Called when a port of it listens no more."""
-        if self._loading is not None and self._loading.active():
-            self._loading.cancel()
         if self._made is not None:
             self._made.doStop()
 
     def buildProtocol(self, addr: IAddress | None) -> Protocol | None:
         """Called for each connection that speaks it."""
-        return self._factory().buildProtocol(addr)
+        return self.load().buildProtocol(addr)
 
-    def _factory(self) -> IProtocolFactory:
+    def load(self) -> IProtocolFactory:
+        """The factory, which is made if it is not there yet."""
         if self._made is None:
             self._made = self._make()
             self._made.doStart()
         return self._made
+
+
+def irc(frame: Frame) -> IProtocolFactory:
+    """The factory of IRC connections."""
+
+    def make() -> IProtocolFactory:
+        from twisted_chat.protocols.irc import IrcFactory
+
+        return frame.chat(IrcFactory)
+
+    return Later(frame, make)
 
 
 def ssh(frame: Frame) -> IProtocolFactory:
@@ -99,7 +101,7 @@ def ssh(frame: Frame) -> IProtocolFactory:
 
         return SshFactory(frame.chat(SshPeople), frame.host_key, frame.undecided)
 
-    return Later(make, frame.clock)
+    return Later(frame, make)
 
 
 def web(frame: Frame) -> IProtocolFactory:
@@ -112,7 +114,7 @@ def web(frame: Frame) -> IProtocolFactory:
 
         return WebFactory(frame.chat(BrowserFactory), frame.chat(StreamFactory))
 
-    return Later(make, frame.clock)
+    return Later(frame, make)
 
 
 @dataclass(frozen=True, slots=True)
@@ -133,7 +135,7 @@ ROWS = (
     Row("JSON", first_bytes.json, refusals.in_json, "json", lambda frame: frame.chat(ProgramFactory), survives=True),
     Row("HTTP", first_bytes.http, refusals.in_http, "web", web, several=True),
     Row("SSH", first_bytes.ssh, refusals.in_ssh, "ssh", ssh, survives=True),
-    Row("IRC", first_bytes.irc, refusals.in_irc, "irc", lambda frame: frame.chat(IrcFactory), survives=True),
+    Row("IRC", first_bytes.irc, refusals.in_irc, "irc", irc, survives=True),
     Row("The PROXY protocol", first_bytes.proxy, refusals.in_text),
     Row("Redis", first_bytes.redis, refusals.in_redis),
     Row("What is not text", first_bytes.binary, refusals.in_text),

@@ -1,0 +1,87 @@
+"""Listening waits for nothing that can be loaded later; and that is loaded before long, not when somebody asks for it."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from daemons import CHECKOUT, ENVIRONMENT, PATIENCE
+from twisted.internet.task import Clock
+
+from twisted_chat.loading import LOADING_SECONDS, Loading
+
+# With these it would take half as long again.
+HEAVY = {
+    "h11",
+    "prompt_toolkit",
+    "twisted.conch.ssh.transport",
+    "twisted.web.http",
+    "twisted_chat.protocols.irc",
+    "twisted_chat.protocols.ssh",
+    "twisted_chat.protocols.web",
+}
+IMPORTS = f"""
+import gc, sys
+import twisted_chat.start
+from twisted_chat.core.confusables import prototypes
+assert not {HEAVY} & sys.modules.keys(), {HEAVY} & sys.modules.keys()
+assert not prototypes.cache_info().currsize
+assert gc.get_threshold()[0] > 10_000
+"""
+# twistd, which ends as soon as it has loaded all, with this status if all is there.
+FOUND = 77
+RUNS = f"""
+import gc, os, sys
+from twisted.scripts.twistd import run
+from twisted_chat import resources
+from twisted_chat.core.confusables import prototypes
+freeze = resources.keep_what_is_there
+def look():
+    freeze()
+    there = {HEAVY} <= sys.modules.keys() and prototypes.cache_info().currsize
+    os._exit({FOUND} if there and gc.get_freeze_count() > 50_000 else 1)
+resources.keep_what_is_there = look
+run()
+"""
+
+
+def test_what_takes_long_is_not_loaded_to_listen() -> None:
+    """What twistd imports for `chat`; and no time is spent on looking for garbage in it."""
+    done = subprocess.run([sys.executable, "-c", IMPORTS], env=ENVIRONMENT, cwd=CHECKOUT, capture_output=True, timeout=PATIENCE)
+    assert done.returncode == 0, done.stderr
+
+
+def test_all_is_loaded_before_it_is_asked_for_and_stays(tmp_path: Path) -> None:
+    """Nobody comes in, and yet it is there; and the garbage collector never looks at it again."""
+    command = [sys.executable, "-c", RUNS, "-n", "--pidfile=", "chat", "--port=0", "--host=127.0.0.1", f"--state={tmp_path}"]
+    done = subprocess.run(command, env=ENVIRONMENT, cwd=tmp_path, capture_output=True, timeout=PATIENCE)
+    assert done.returncode == FOUND, done.stdout + done.stderr
+
+
+def test_one_thing_is_loaded_at_a_time() -> None:
+    """So that the others' lines come in between; and what fails stops nothing."""
+    clock, loaded = Clock(), list[str]()
+    loading = Loading(clock, [lambda: loaded.append("a"), lambda: 1 // 0, lambda: loaded.append("b")])
+    loading.start()
+    assert not loaded
+    clock.advance(LOADING_SECONDS)
+    assert loaded == ["a"]
+    with pytest.raises(ZeroDivisionError):
+        clock.advance(LOADING_SECONDS)
+    clock.pump([LOADING_SECONDS] * 2)
+    assert loaded == ["a", "b"]
+    assert not clock.getDelayedCalls()
+
+
+def test_who_shuts_down_loads_no_more() -> None:
+    """However often, and whenever."""
+    clock, loaded = Clock(), list[str]()
+    loading = Loading(clock, [lambda: loaded.append("a"), lambda: loaded.append("b")])
+    loading.stop()
+    loading.start()
+    clock.advance(LOADING_SECONDS)
+    loading.stop()
+    loading.stop()
+    clock.advance(LOADING_SECONDS)
+    assert loaded == ["a"]
+    assert not clock.getDelayedCalls()
