@@ -19,7 +19,6 @@ from typing import TYPE_CHECKING, Any
 from twisted.application.service import Service
 from twisted.internet.address import IPv4Address, IPv6Address
 from twisted.internet.defer import Deferred, DeferredList, maybeDeferred
-from twisted.internet.endpoints import serverFromString
 from twisted.internet.error import CannotListenError
 from twisted.internet.interfaces import IAddress, IListeningPort, IProtocolFactory
 from twisted.internet.task import deferLater
@@ -39,7 +38,7 @@ from twisted_chat.core.ports import MessageLog, Records
 from twisted_chat.core.text import clean
 from twisted_chat.ending import Ending
 from twisted_chat.host_key import BadHostKey, HostKey, host_key
-from twisted_chat.listening import places, try_to_listen
+from twisted_chat.listening import TcpPort, listen, places, try_to_listen
 from twisted_chat.loading import Loading
 from twisted_chat.logs import LogWriter
 from twisted_chat.protocols import folding
@@ -76,8 +75,10 @@ def make_service(config: Config, reactor: Any = None) -> "ChatService":
     motd = read_motd(config.motd)
     database = None
     try:
-        for endpoint in filter(None, [*(place.endpoint for place in places(config)), config.metrics]):
-            try_to_listen(reactor, endpoint)
+        for place in places(config):
+            try_to_listen(reactor, place.where)
+        if config.metrics:
+            try_to_listen(reactor, config.metrics)
         if config.state != "none":
             database = Database(Path(config.state))
             database.claim()
@@ -85,7 +86,7 @@ def make_service(config: Config, reactor: Any = None) -> "ChatService":
         key = host_key(config.state)
         for place in places(config):
             if not ways_in(chosen(place.protocols or config.protocols), config, credentials):
-                raise CannotStart(f"On {place.endpoint} nothing would be spoken: no TLS, and no clear text either.")
+                raise CannotStart(f"On {place.where} nothing would be spoken: no TLS, and no clear text either.")
     except CannotListenError as error:
         raise CannotStart(f"Couldn't listen on {where(error)}: {error.socketError.strerror}.") from None
     except (StateError, BadCertificate, BadHostKey) as error:
@@ -145,7 +146,7 @@ class ChatService(Service):
         self._credentials = credentials
         self._host_key = key
         self._reactor = reactor
-        self._places = [(place.endpoint, chosen(place.protocols or config.protocols)) for place in places(config)]
+        self._places = [(place.where, chosen(place.protocols or config.protocols)) for place in places(config)]
         self._spoken = ways_in(frozenset().union(*(words for _, words in self._places)), self._config, credentials)
         self.log_writer: LogWriter | None = None
         self._ports: list[IListeningPort] = []
@@ -200,8 +201,8 @@ class ChatService(Service):
         )
         self._ticker = Ticker(self._reactor, self._tick)
         self._ticker.start()
-        for endpoint, words in self._places:
-            self._listen(endpoint, port_factory(self._frame, words))
+        for wanted, words in self._places:
+            self._listen(wanted, port_factory(self._frame, words))
         if self._config.metrics:
             # Not at the top: with all of twisted.web it is a tenth of the start, for who does not ask for it.
             from twisted_chat.metrics import Metrics
@@ -261,10 +262,9 @@ class ChatService(Service):
             self.log.critical(LIMITS_OFF)
         return Gate(numbers, self._config.exempt, lambda: self.hub.named, SystemRandom().random)
 
-    def _listen(self, endpoint: str, factory: IProtocolFactory) -> None:
+    def _listen(self, wanted: TcpPort | str, factory: IProtocolFactory) -> None:
         failures: list[Failure] = []
-        listening = serverFromString(self._reactor, endpoint).listen(factory)
-        listening.addCallbacks(self._listening, failures.append)
+        listen(self._reactor, wanted, factory).addCallbacks(self._listening, failures.append)
         if failures:
             failures[0].raiseException()
 

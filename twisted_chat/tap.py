@@ -17,7 +17,6 @@ from typing import Any, ClassVar, NoReturn
 
 from twisted.application.service import IService
 from twisted.internet.abstract import isIPAddress, isIPv6Address
-from twisted.internet.endpoints import serverFromString
 from twisted.python import usage
 
 from twisted_chat import __version__
@@ -25,7 +24,7 @@ from twisted_chat.config import Config, Limits, state_folder
 from twisted_chat.core import durations, names
 from twisted_chat.core.errors import BadName
 from twisted_chat.core.settings import Receipts
-from twisted_chat.listening import place
+from twisted_chat.listening import endpoint, parted
 from twisted_chat.logs import writer_for
 from twisted_chat.protocols.spoken import chosen
 from twisted_chat.service import LIMITS_OFF, CannotStart, make_service
@@ -80,13 +79,13 @@ def endpoints(text: str) -> tuple[str, ...]:
     from twisted.internet import reactor
 
     for description in text.split():
-        wanted = place(description)
+        wanted, words = parted(description)
         try:
-            serverFromString(reactor, wanted.endpoint)
+            endpoint(reactor, wanted)
         except Exception as error:
-            raise ValueError(f"--listen takes a Twisted endpoint, not {wanted.endpoint!r} ({error})") from None
-        if wanted.protocols is not None:
-            protocols(wanted.protocols, "--listen")
+            raise ValueError(f"--listen takes a Twisted endpoint, not {wanted!r} ({error})") from None
+        if words is not None:
+            protocols(words, "--listen")
     return tuple(text.split())
 
 
@@ -95,7 +94,7 @@ def metrics(text: str) -> str:
     from twisted.internet import reactor
 
     try:
-        serverFromString(reactor, text)
+        endpoint(reactor, text)
     except Exception as error:
         raise ValueError(f"--metrics takes a Twisted endpoint, not {text!r} ({error})") from None
     return text
