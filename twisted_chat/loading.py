@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterable
 from twisted.internet.interfaces import IDelayedCall, IReactorTime
 
 # How long after the start, and after each other, in seconds: in between, the processor is for those who are there.
-LOADING_SECONDS = 0.1
+LOADING_SECONDS = 0.05
 
 
 class Loading:
