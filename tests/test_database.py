@@ -1,12 +1,16 @@
 """What is read from the file does not depend on how much of it is in its indexes."""
 
+import sqlite3
+from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 import pytest
 
 from twisted_chat.core.ports import Query
 from twisted_chat.storage import database as storage
-from twisted_chat.storage.database import Database, Row
+from twisted_chat.storage.database import Database
+from twisted_chat.storage.runs import Row
 
 ROOMS = ("#a", "#b")
 
@@ -43,7 +47,7 @@ def test_a_room_is_read_across_the_end_of_its_index(tmp_path: Path, monkeypatch:
     database.commit(rows(71, 90), None)
     monkeypatch.undo()
     database.commit(rows(91, 130), None)
-    assert indexed(database) == 90
+    assert indexed(database) == 70  # what was kept before that commit
     first = 1
     if then == "pruned":
         first = 41
@@ -80,10 +84,82 @@ def test_a_search_finds_what_was_said_last(tmp_path: Path) -> None:
 def test_what_is_not_indexed_yet_counts_as_used(tmp_path: Path) -> None:
     """So that a limit of size holds whenever the indexes are brought up to date: by a tenth, whatever is said."""
     database = opened(tmp_path)
-    for text in ("ok", "some words that somebody says on a usual day", " ".join(f"{n * 7919:x}" for n in range(600))):
-        first = database.kept + 1
-        database.commit([(seq, 1.0, "#a", "said", "Ann", f"{text} {seq}", None) for seq in range(first, first + 90)], None)
+    for seq in range(1, 271):
+        long = " ".join(f"{n * seq * 7919 % 1000003:x}" for n in range(600))
+        text = ("ok", "some words that somebody says on a usual day", long)[seq % 3]
+        database.commit([(seq, 1.0, "#a", "said", "Ann", f"{text} {seq}", None)], None)
     before = database.used_bytes()
     database.search(Query(words=("none",), rooms=ROOMS))
     assert database.used_bytes() == pytest.approx(before, rel=0.1)
     database.close(270)
+
+
+def steps(database: Database, work: Callable[[], object]) -> int:
+    """How much SQLite has to do for something, in hundreds of its instructions."""
+    counted = []
+    connection = database._connect()
+    connection.set_progress_handler(lambda: counted.append(1), 100)
+    work()
+    connection.set_progress_handler(None, 0)
+    return len(counted)
+
+
+def test_a_page_costs_the_same_in_a_long_room(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """At its beginning, in the middle and at its end, in many runs, of few messages or of more than a row has."""
+    monkeypatch.setattr(storage, "INDEX_AT", 1)
+    database = opened(tmp_path)
+    costs = []
+    for upto in (1000, 20_000):
+        while database.kept < upto:
+            database.commit(rows(database.kept + 1, database.kept + (50 if database.kept % 1000 else 950)), None)
+        asked: list[Callable[[int], object]] = [
+            lambda end: database.read("#a", end - 400, end, 100, False),
+            lambda end: database.read("#a", -1, end - 400, 100, True),
+            lambda end: database.read("#a", -1, end, 100, False),
+            lambda end: database.count("#a", end // 2, end, 100),
+            lambda end: database.last_before("#a", end - 10.0),
+        ]
+        costs.append([steps(database, partial(one, upto)) for one in asked])
+    assert all(late < 2 * early + 5 for early, late in zip(*costs, strict=True)), costs
+    database.close(20_000)
+
+
+def test_rows_go_with_the_last_of_their_messages(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What is gone is neither read nor counted, by the next daemon either; no row stays for good."""
+    database = opened(tmp_path)
+    database.commit(rows(1, 40), None)
+    monkeypatch.setattr(storage, "INDEX_AT", 1)
+    database.commit(rows(41, 80), None)
+    monkeypatch.undo()
+    for life, upto in enumerate((39, 41, 60)):  # inside a row, with one, and of what is in no row yet
+        database.prune(upto)
+        assert numbers(database, "#a", 0, 100, 5) == [seq for seq in range(2, 81, 2) if seq > upto][:5]
+        assert database.count("#b", 0, 100, 100) == len([seq for seq in range(1, 81, 2) if seq > upto])
+        assert database.last_before("#a", upto + 0.5) == 0
+        assert len(database.query("SELECT 1 FROM runs")) == (1, 0, 0)[life]
+        database.close(80)
+        database = opened(tmp_path)
+    monkeypatch.setattr(storage, "INDEX_AT", 1)
+    database.commit(rows(81, 90), None)
+    assert database.query("SELECT room, first, last, since FROM runs") == [("#a", 62, 80, 61.0), ("#b", 61, 79, 61.0)]
+    database.prune(90)
+    assert database.query("SELECT 1 FROM runs") == []
+    database.close(90)
+
+
+def test_what_failed_is_read_from_the_file_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A commit that is there after all, though it was said to have failed, leaves no message twice and none out."""
+    database = opened(tmp_path)
+    database.commit(rows(1, 20), None)
+    monkeypatch.setattr(storage, "INDEX_AT", 1)
+    identity = database._folder.identity
+    with monkeypatch.context() as broken, pytest.raises(sqlite3.OperationalError, match="replaced"):
+        broken.setattr(database._folder, "identity", lambda: (None, None, None) if indexed(database) else identity())
+        database.commit(rows(21, 40), None)
+    assert indexed(database) == 20
+    assert numbers(database, "#a", 0, 100, 100) == list(range(2, 21, 2))
+    database.commit(rows(41, 50), None)
+    database.commit([], None)
+    assert numbers(database, "#a", 0, 100, 100) == [*range(2, 21, 2), *range(42, 51, 2)]
+    assert [row[0] for row in database.query("SELECT count(*) FROM messages")] == [30]
+    database.close(50)

@@ -1,5 +1,6 @@
 """A log of an earlier version is brought up to ours, and a copy of it stays beside it."""
 
+import json
 import sqlite3
 from pathlib import Path
 
@@ -77,3 +78,42 @@ def test_words_said_before_the_upgrade_and_after_it_are_found(tmp_path: Path) ->
             assert [row[0] for row in log.search(Query(words=("tea",), rooms=("#lobby",)))] == [9]
             log.query("INSERT INTO words (words, rank) VALUES ('integrity-check', 1)")
         log.close(seq)
+
+
+def made_by_version(version: int, folder: Path) -> None:
+    """A log with messages in fifty rooms, in which the last are in no index yet."""
+    connection = sqlite3.connect(folder / "chat.db", isolation_level=None)
+    for number in range(1, version + 1):
+        connection.executescript(storage.script(number))
+    connection.execute(f"PRAGMA application_id = {storage.APPLICATION_ID}")
+    connection.execute(f"PRAGMA user_version = {version}")
+    connection.execute("PRAGMA journal_mode = WAL")
+    connection.execute("INSERT INTO log (id, reserved, indexed) VALUES ('abc', 9999, 3000)")
+    said = [(seq, float(seq), f"#{seq * seq % 50}", f"tea {seq}", b"%d" % seq) for seq in range(1, 3401)]
+    connection.executemany(
+        "INSERT INTO messages (seq, time, room, kind, author, text, key) VALUES (?, ?, ?, 'said', 'Ann', ?, ?)", said
+    )
+    connection.execute("INSERT INTO places SELECT room, seq FROM messages WHERE seq <= 3000")
+    connection.execute("INSERT INTO words (rowid, text) SELECT seq, text FROM messages WHERE seq <= 3000")
+    connection.close()
+
+
+@pytest.mark.parametrize("version", [4, 6])
+def test_rooms_have_the_messages_they_had(tmp_path: Path, version: int) -> None:
+    """Those in the indexes and those that are not yet, in order; what is said later follows them; all can be taken out."""
+    made_by_version(version, tmp_path)
+    log, _, _ = opened(tmp_path)
+    for room in range(50):
+        there = [seq for seq in range(1, 3401) if seq * seq % 50 == room]
+        assert [row[0] for row in log.read(f"#{room}", 0, 9999, 9999, False)] == there
+        assert log.count(f"#{room}", 0, 9999, 9999) == len(there)
+        assert log.last_before(f"#{room}", 1500.5) == max((seq for seq in there if seq <= 1500), default=0)
+    assert max(len(json.loads(seqs)) for (seqs,) in log.query("SELECT seqs FROM runs")) == 256
+    log.commit([(3401, 1.0, "#0", "said", "Ann", "more", b"3400"), (3402, 1.0, "#1", "told", "Ann", "tea", None)], None)
+    assert [row[0] for row in log.search(Query(words=("tea",), rooms=("#1",), limit=2))] == [3402, 3399]
+    log.query("INSERT INTO words (words, rank) VALUES ('integrity-check', 1)")
+    with pytest.raises(sqlite3.IntegrityError):
+        log.write([("INSERT INTO messages VALUES (3403, 1.0, '#1', 'sung', 'Ann', 'tea', NULL)", ())])
+    log.prune(3402)
+    assert log.query("SELECT count(*) FROM runs") == [(0,)]
+    log.close(3402)

@@ -16,8 +16,8 @@
 6. The first commit after each checkpoint reserves one number more, and the lock file notes it: a ``-wal`` that is gone at
    the next start is noticed by that.
 7. The indexes of words and of rooms are brought up to date when `INDEX_AT` bytes are missing in them, and before a search:
-   many messages at once cost a small part of what each by itself does. Which are in them stands in the file, so that a
-   crash loses none. Reads of a room find the others as well.
+   many messages at once cost a small part of what each by itself does. Which are in them stands in the file, and each
+   connection finds out which are not. Reads of a room find these as well: see `storage.runs`.
 8. A commit that finds the file damaged is the last one: until the daemon is started again, which checks it.
 """
 
@@ -33,6 +33,7 @@ from typing import Any, TypeAlias
 from twisted_chat.core.names import fold
 from twisted_chat.core.ports import Query
 from twisted_chat.storage.folder import Folder, Identity, StateError
+from twisted_chat.storage.runs import Row, Runs
 
 # How long a search may keep the thread from keeping messages, in seconds.
 SEARCH_SECONDS = 0.5
@@ -41,7 +42,6 @@ WAL_LIMIT = 16 * 1024 * 1024
 # A checkpoint is due after so many commits, or 64 times as many rows: that is some 4 MiB of WAL, as SQLite does it by default.
 CHECKPOINT_COMMITS, ROWS_A_COMMIT = 128, 64
 
-Row: TypeAlias = tuple[int, float, str, str, str, str, bytes | None]
 Stored: TypeAlias = tuple[int, float, str, str, str, str]  # seq, time, room, kind, author, text
 
 INSERT = (
@@ -58,8 +58,6 @@ INSERT_MANY = INSERT.format(", ".join([ROW] * ROWS_AT_ONCE))
 # (measured), for the commit or the search that does it.
 INDEX_AT = 400_000
 INDEX = (
-    "INSERT INTO places (room, seq) SELECT room, seq FROM messages"
-    " WHERE seq > (SELECT indexed FROM log) AND seq <= :upto ORDER BY room, seq",
     "INSERT INTO words (rowid, text) SELECT seq, text FROM messages"
     " WHERE seq > (SELECT indexed FROM log) AND seq <= :upto AND room LIKE '#%'",
     "UPDATE log SET indexed = :upto",
@@ -70,14 +68,10 @@ INDEX = (
 MERGE = "INSERT INTO words (words, rank) VALUES ('merge', ?)"
 MERGED_PAGES = 64
 
-STORED = "SELECT seq, time, room, kind, author, text FROM messages"
-IN_ROOM = "SELECT seq FROM messages_by_room WHERE room = ? AND seq > ? AND seq < ? ORDER BY seq LIMIT ?"
-READ = f"{STORED} WHERE seq IN ({IN_ROOM}) ORDER BY seq"
-READ_BACKWARDS = READ.replace("ORDER BY seq", "ORDER BY seq DESC")
-LAST_BEFORE = (
-    "SELECT seq FROM messages_by_room JOIN messages USING (seq, room) WHERE room = ? AND time < ? ORDER BY seq DESC LIMIT 1"
-)
-COUNT = "SELECT count(*) FROM (SELECT 1 FROM messages_by_room WHERE room = ? AND seq > ? AND seq <= ? LIMIT ?)"
+READ_ONE = "SELECT seq, time, room, kind, author, text FROM messages WHERE seq = ?"
+READ = "SELECT seq, time, room, kind, author, text FROM messages WHERE seq IN (SELECT value FROM json_each(?)) ORDER BY seq"
+READ_BACKWARDS = READ + " DESC"
+LAST_BEFORE = "SELECT max(seq) FROM messages WHERE seq IN (SELECT value FROM json_each(?)) AND time < ?"
 SEARCH = """
     SELECT m.seq, m.time, m.room, m.kind, m.author, m.text FROM words JOIN messages AS m ON m.seq = words.rowid
     WHERE words MATCH ? AND words.rowid < ? AND m.room IN (SELECT value FROM json_each(?)) AND m.time >= ?
@@ -100,7 +94,7 @@ class Database:
         self._id = ""
         self.kept = 0  # the highest number of a message that is on disk, or was
         self._pruned = 0  # all up to this number has been taken out
-        self._unindexed = 0  # how much is missing in the indexes, in bytes that it will take there, roughly
+        self._runs = Runs()
 
     def claim(self) -> None:
         """Lock the folder, making it if needed, and check the file in it. Raises `StateError`."""
@@ -123,8 +117,7 @@ class Database:
             log_id, used = connection.execute("SELECT id, reserved FROM log").fetchone()
             self._id = str(log_id)
             self.kept = int(connection.execute("SELECT coalesce(max(seq), 0) FROM messages").fetchone()[0])
-            unindexed = "SELECT count(*), total(length(text)) FROM messages WHERE seq > (SELECT indexed FROM log)"
-            self._unindexed = _indexed_bytes(*connection.execute(unindexed).fetchone())
+            self._runs.load(connection, self.kept)
             self.commit([], used + block)
         except (OSError, sqlite3.Error) as error:
             self._disconnect()
@@ -154,18 +147,21 @@ class Database:
         is on disk. Raises `sqlite3.Error`: then none of it is in the history, or will be once that is written again.
         """
         duplicates: dict[int, int] = {}
-        unindexed = self._unindexed + _indexed_bytes(len(rows), sum(len(row[5]) for row in rows))
+        index = self._runs.size >= INDEX_AT
 
         def work(connection: sqlite3.Connection) -> None:
+            if index:
+                self._index(connection)
             duplicates.update(self._insert(connection, rows))
             if reserve is not None:
                 connection.execute("UPDATE log SET reserved = max(reserved, ?)", (reserve,))
-            if unindexed >= INDEX_AT:
-                self._index(connection, rows[-1][0] if rows else self.kept)
 
         self._transact(work, 1 + len(rows) // ROWS_A_COMMIT)
-        self._unindexed = unindexed if unindexed < INDEX_AT else 0
-        self.kept = max([self.kept, *(row[0] for row in rows if row[0] not in duplicates)])
+        if index:
+            self._runs.clear()
+        fresh = [row for row in rows if row[0] not in duplicates] if duplicates else rows
+        self._runs.add(fresh)
+        self.kept = max((row[0] for row in fresh), default=self.kept)
         return duplicates
 
     def find(self, key: bytes) -> int | None:
@@ -175,25 +171,29 @@ class Database:
 
     def read(self, room: str, after: int, before: int, limit: int, newest_first: bool) -> list[Stored]:
         """Messages of a room with numbers between the two, both excluded."""
-        return self.query(READ_BACKWARDS if newest_first else READ, (room, after, before, limit))
+        numbers = self._runs.numbers(self._connect(), room, after, before, limit, newest_first)
+        return self.query(READ_BACKWARDS if newest_first else READ, (json.dumps(numbers),))
 
     def last_before(self, room: str, time: float) -> int:
         """The number of the last message of a room that was said before a time; 0 if there is none."""
-        return int(next(iter(self.query(LAST_BEFORE, (room, time))), (0,))[0])
+        for numbers in self._runs.parts(self._connect(), room, 0, self.kept + 1, True, time):
+            if found := self.query(LAST_BEFORE, (json.dumps(numbers), time))[0][0]:
+                return int(found)
+        return 0
 
     def count(self, room: str, after: int, upto: int, limit: int) -> int:
         """How many messages of a room have numbers above one and up to another; at most ``limit``."""
-        return int(self.query(COUNT, (room, after, upto, limit))[0][0])
+        return len(self._runs.numbers(self._connect(), room, after, upto + 1, limit, False))
 
     def search(self, query: Query) -> list[Stored]:
         """The newest messages that fit, newest first. Raises `sqlite3.OperationalError` when it takes too long."""
         words = " ".join('"' + word.replace('"', '""') + '"' for word in query.words)
         before = query.before if query.before is not None else 2**62
         author = fold(query.author) if query.author else ""
-        if self._unindexed:
+        if self._runs.size:
             with suppress(sqlite3.Error):  # a disk that can't be written to can still be read
-                self._transact(lambda connection: self._index(connection, self.kept), 1)
-                self._unindexed = 0
+                self._transact(self._index, 1)
+                self._runs.clear()
         connection = self._connect()
         end = monotonic() + SEARCH_SECONDS
         connection.set_progress_handler(lambda: monotonic() > end, 10_000)
@@ -207,7 +207,7 @@ class Database:
 
     def erase(self, seq: int, rooms: Sequence[str], instead: str) -> Stored | None:
         """Put other text in the place of a message's. Returns the message as it was."""
-        found = self.query(f"{STORED} WHERE seq = ?", (seq,))
+        found = self.query(READ_ONE, (seq,))
         if not found or found[0][2] not in rooms:
             return None
         self.write([("UPDATE messages SET text = ? WHERE seq = ?", (instead, seq))])
@@ -229,13 +229,20 @@ class Database:
 
     def prune(self, upto: int) -> None:
         """Take out the messages up to a number, and their words. Raises `sqlite3.Error`."""
-        self.write([("DELETE FROM messages WHERE seq <= ?", (upto,)), (MERGE, (-MERGED_PAGES,))])
+
+        def work(connection: sqlite3.Connection) -> None:
+            self._runs.prune(connection, upto)
+            connection.execute("DELETE FROM messages WHERE seq <= ?", (upto,))
+            connection.execute(MERGE, (-MERGED_PAGES,))
+
+        self._transact(work, 1)
+        self._runs.forget(upto)
         self._pruned = max(self._pruned, upto)
 
     def used_bytes(self) -> int:
         """How much of the file is in use, and will be once all messages are in the indexes."""
         pages, free, size = (self.query(f"PRAGMA {name}")[0][0] for name in ("page_count", "freelist_count", "page_size"))
-        return int((pages - free) * size) + self._unindexed
+        return int((pages - free) * size) + self._runs.size
 
     def _transact(self, work: Callable[[sqlite3.Connection], None], weight: int) -> None:
         """Do something in one transaction, and see that it is where it should be."""
@@ -263,10 +270,11 @@ class Database:
             raise
         self._unchecked += weight
 
-    def _index(self, connection: sqlite3.Connection, upto: int) -> None:
-        """Add the messages up to a number to the indexes."""
+    def _index(self, connection: sqlite3.Connection) -> None:
+        """Add the messages that are kept to the indexes."""
+        self._runs.write(connection)
         for statement in INDEX:
-            connection.execute(statement, {"upto": upto})
+            connection.execute(statement, {"upto": self.kept})
 
     def _insert(self, connection: sqlite3.Connection, rows: Sequence[Row]) -> dict[int, int]:
         before = connection.total_changes
@@ -322,6 +330,8 @@ class Database:
                 self._files = self._folder.identity()
                 if self._files[0] != before[0] or None in self._files:
                     raise sqlite3.OperationalError("the log's files were replaced while they were opened")
+                if self._id:
+                    self._runs.load(connection, self.kept)
             except BaseException:
                 connection.close()
                 raise
@@ -334,8 +344,3 @@ class Database:
         if connection is not None:
             with suppress(sqlite3.Error):  # what could not be written is reported already
                 connection.close()
-
-
-def _indexed_bytes(messages: int, characters: float) -> int:
-    """What messages take in the indexes. Measured: 80 for a line of 64 characters, 5,100 for one of 4,000, 17 for "ok"."""
-    return 20 * messages + int(1.3 * characters)

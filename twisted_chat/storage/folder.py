@@ -20,7 +20,7 @@ from typing import TypeAlias
 
 # "Twch": tells our files from other programs' (https://sqlite.org/pragma.html#pragma_application_id).
 APPLICATION_ID = 0x54776368
-VERSION = 6
+VERSION = 7
 # Which files these are, whatever they are called: device and inode of each, None for one that is not there.
 Identity: TypeAlias = tuple[tuple[int, int] | None, ...]
 

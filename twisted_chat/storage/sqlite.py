@@ -25,8 +25,9 @@ from twisted_chat.core.errors import NotKept
 from twisted_chat.core.events import DELETED, KEPT, Emoted, KeptEvent, Said, Told
 from twisted_chat.core.ports import Query, Sent
 from twisted_chat.storage.batching import BatchingLog
-from twisted_chat.storage.database import Database, Row, Stored
+from twisted_chat.storage.database import Database, Stored
 from twisted_chat.storage.retention import Retention, Slice
+from twisted_chat.storage.runs import Row
 from twisted_chat.storage.thread import WorkerThread
 
 # How many numbers are reserved ahead. A million lasts for hours while the disk can't be written, and a crash skips at
