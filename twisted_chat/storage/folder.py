@@ -21,6 +21,8 @@ from typing import TypeAlias
 # "Twch": tells our files from other programs' (https://sqlite.org/pragma.html#pragma_application_id).
 APPLICATION_ID = 0x54776368
 VERSION = 7
+# Of new files, in bytes. With twice SQLite's default, messages by the hundred cost a tenth less, and one by itself no more.
+PAGE_SIZE = 8192
 # Which files these are, whatever they are called: device and inode of each, None for one that is not there.
 Identity: TypeAlias = tuple[tuple[int, int] | None, ...]
 
@@ -95,6 +97,7 @@ class Folder:
         beside.unlink(missing_ok=True)
         connection = sqlite3.connect(beside, isolation_level=None)
         try:
+            connection.execute(f"PRAGMA page_size = {PAGE_SIZE}")
             scripts = "".join(script(number) for number in range(1, VERSION + 1))
             marks = f"PRAGMA application_id = {APPLICATION_ID}; PRAGMA user_version = {VERSION};"
             # In one transaction: each of the tables would be flushed by itself, and the start wait for a hundred flushes.
