@@ -291,12 +291,13 @@ def spoil(path: Path, how: str) -> None:
             data[:100] = bytes(100)
         case "truncated":
             del data[len(data) // 2 :]
-        case "flipped bytes":
-            data[4096:4106] = bytes(byte ^ 0xFF for byte in data[4096:4106])
+        case "flipped bytes" | "flipped words":  # at the beginning of the second page, and in the text that makes the tables
+            at = 8192 if how == "flipped bytes" else 4096
+            data[at : at + 10] = bytes(byte ^ 0xFF for byte in data[at : at + 10])
     path.write_bytes(data)
 
 
-@pytest.mark.parametrize("how", ["empty", "zeroed header", "truncated", "flipped bytes"])
+@pytest.mark.parametrize("how", ["empty", "zeroed header", "truncated", "flipped bytes", "flipped words"])
 def test_a_damaged_log_is_refused_and_left_alone(tmp_path: Path, how: str) -> None:
     """Damage is one clear sentence, never a fresh start, and the file stays as it is."""
     bench = Bench("sqlite", tmp_path)

@@ -175,5 +175,7 @@ class Folder:
                 return None if len(found) == 1 else "a table is empty"
             finally:
                 connection.close()
+        except UnicodeDecodeError:  # what SQLite says quotes the damaged text
+            return "its tables are not described any more"
         except sqlite3.Error as error:
             return str(error)
