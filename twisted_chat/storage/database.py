@@ -119,7 +119,7 @@ class Database:
             self.kept = int(connection.execute("SELECT coalesce(max(seq), 0) FROM messages").fetchone()[0])
             self._runs.load(connection, self.kept)
             self.commit([], used + block)
-        except (OSError, sqlite3.Error) as error:
+        except (OSError, sqlite3.Error, UnicodeDecodeError) as error:  # the last if SQLite quotes what is damaged
             self._disconnect()
             self.release()
             raise StateError(f"The log {self.path} can't be opened: {error}.") from None
