@@ -77,9 +77,13 @@ class InClear:
         return len(self.taken[-1])
 
     def understand(self) -> None:
-        """Decrypt what was taken, and look which messages are in it."""
+        """Decrypt what was taken."""
         self.received += b"".join(map(self.read, self.taken))
         self.taken.clear()
+
+    def listen(self) -> None:
+        """Look which messages are in what was taken."""
+        self.understand()
         found = list(SHOWN.finditer(self.received))
         self.told += (int(message[1]) for message in found)
         if found:

@@ -87,13 +87,13 @@ class Room:
         self.said += count
         last = self.people[-1]
         while len(last.told) < self.said and self.take(PATIENCE):
-            last.understand()
+            last.listen()
 
     def look(self) -> Faults:
         """Look for every message at everybody but who has said it: that depends on the way, a terminal shows it."""
         faults = Faults()
         for place, person in enumerate(self.people):
-            person.understand()
+            person.listen()
             others = [number for number in range(self.said) if number % TALKERS != place]
             faults.look(others, [number for number in person.told if number % TALKERS != place])
             person.told.clear()

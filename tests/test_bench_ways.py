@@ -70,7 +70,7 @@ def test_only_clear_text_can_be_read_on_the_way(way: type[InClear], tmp_path: Pa
         while not reader.told:
             reader.take()
             came += reader.taken[-1]
-            reader.understand()
+            reader.listen()
         talker.socket.close()
         reader.socket.close()
     assert reader.told == [7]
