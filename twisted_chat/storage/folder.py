@@ -12,7 +12,6 @@ import fcntl
 import os
 import secrets
 import sqlite3
-from collections.abc import Sequence
 from contextlib import suppress
 from importlib.resources import files
 from pathlib import Path
@@ -42,6 +41,7 @@ class Folder:
     def __init__(self, folder: Path) -> None:
         self.path = folder / "chat.db"
         self._folder = folder
+        self._files = tuple(folder / f"chat.db{suffix}" for suffix in ("", "-wal", "-shm"))
         self._lock_path = folder / "chat.lock"
         self._lock: int | None = None
 
@@ -82,7 +82,7 @@ class Folder:
         They are never opened for that: closing them would cancel SQLite's locks (https://sqlite.org/howtocorrupt.html, 2.2).
         """
         found: list[tuple[int, int] | None] = []
-        for path in self._files():
+        for path in self._files:
             try:
                 status = path.stat()
             except OSError:
@@ -123,9 +123,6 @@ class Folder:
         scripts = "".join(script(number) for number in range(version + 1, VERSION + 1))
         connection.executescript(f"BEGIN IMMEDIATE; {scripts} PRAGMA user_version = {VERSION}; COMMIT;")
 
-    def _files(self) -> Sequence[Path]:
-        return [self.path.with_name(self.path.name + suffix) for suffix in ("", "-wal", "-shm")]
-
     def _check(self) -> None:
         """Raises `StateError` if there is a log, or has been one, and it is not a sound one of ours. Changes nothing said."""
         if not os.access(self._folder, os.W_OK | os.X_OK):
@@ -133,7 +130,7 @@ class Folder:
         log_id, reserved = self._noted()
         anew = f"or remove {self._lock_path}"
         if not os.path.lexists(self.path):
-            left = [path.name for path in self._files() if path.exists()]
+            left = [path.name for path in self._files if path.exists()]
             if log_id or left:
                 raise StateError(f"The log {self.path} is gone. Put it back, {anew} {' and '.join(left)} to begin anew.")
             return
