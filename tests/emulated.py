@@ -69,7 +69,7 @@ class Person:
     def show(self, *lines: str) -> None:
         """Be shown lines."""
         for line in lines:
-            self.terminal.show(line)
+            self.terminal.show(line.encode())
         self.look()
 
     def resize(self, columns: int, rows: int) -> None:

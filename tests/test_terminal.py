@@ -256,8 +256,8 @@ def test_one_write_and_only_what_changed() -> None:
     person.type("hell")
     assert list(person.terminal.feed(b"o")) == []
     assert person.look() == b"o"
-    person.terminal.show("one\r\ntwo\r\n")
-    person.terminal.show("three")
+    person.terminal.show(b"one\r\ntwo\r\n")
+    person.terminal.show(b"three")
     assert person.look() == b"\r\x1b[Jone\r\ntwo\r\nthree\r\n> hello"
     assert person.look() == b""
 
@@ -341,7 +341,7 @@ def test_another_size_after_a_message_in_one_turn() -> None:
     person = Person(30, 10)
     person.type("x" * 70)
     person.window.become(60, 10)
-    person.terminal.show("message")
+    person.terminal.show(b"message")
     person.terminal.resize(60, 10)
     person.look()
     assert person.rows[0] == "message"
@@ -371,14 +371,14 @@ def test_colours_by_what_a_terminal_can(term: str, many: int, shown: str) -> Non
     """A terminal is sent the colours it has, or none."""
     assert colours(term) == many
     terminal = Terminal(80, 24, term, True, complete)
-    terminal.show("<\x1b[91mAnn\x1b[0m> hi")
+    terminal.show(b"<\x1b[91mAnn\x1b[0m> hi")
     assert f"<{shown}> hi" in terminal.take().decode()
 
 
 def test_no_colour() -> None:
     """Who wants none has none, whatever the terminal can."""
     terminal = Terminal(80, 24, "xterm-256color", False, complete)
-    terminal.show("<\x1b[91mAnn\x1b[0m> hi")
+    terminal.show(b"<\x1b[91mAnn\x1b[0m> hi")
     assert "<Ann> hi" in terminal.take().decode()
 
 

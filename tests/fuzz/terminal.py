@@ -25,7 +25,7 @@ def outcome(cut: list[bytes], term: str) -> tuple[object, ...]:
     entered: list[object] = []
     for packet in cut:
         entered += terminal.feed(packet)
-        terminal.show(packet.decode("utf-8", "replace"))
+        terminal.show(packet.decode("utf-8", "replace").encode())
         assert OURS[term].fullmatch(terminal.take().decode())
         assert terminal.take() == b""
     line = terminal._line

@@ -66,7 +66,7 @@ class SshTerminal(SshPerson):
     def write(self, data: bytes) -> None:
         """Show lines."""
         if data:
-            self._terminal.show(data.decode())
+            self._terminal.show(data)
             self._paint()
 
     def drained(self) -> None:

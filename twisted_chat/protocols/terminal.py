@@ -9,6 +9,7 @@
 import re
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import TypeAlias
 
 from twisted_chat.core.events import Remark
@@ -24,6 +25,8 @@ FEWEST_ROWS = 2
 MOST = 500
 # How many ways to complete a word are shown.
 SHOWN_MOST = 60
+# So much of what was shown is still there as it was made ready: a batch is the same for all terminals of one kind.
+BATCHES = 16
 
 # What terminals call themselves that know no sequences, know no colours, or know eight.
 _DUMB = re.compile(r"(dumb|unknown|network|glasstty|tty\d*|)\Z")
@@ -129,10 +132,9 @@ class Terminal:
             else:
                 self._line.press(key)
 
-    def show(self, text: str) -> None:
+    def show(self, text: bytes) -> None:
         """Show lines above the one that is being typed. They are safe already, and may have colours (SGR) in them."""
-        text = _SPECIAL.sub(self._styled, text).removesuffix("\n")
-        self._above.append(text.replace("\n", "\r\n") + "\r\n")
+        self._above.append(_shown(text, self._colours))
 
     def hide(self, secret: bool) -> None:
         """Show nothing of what is typed from now on, and remember nothing; with false, as ever."""
@@ -205,14 +207,21 @@ class Terminal:
 
     def _tell(self, text: str) -> None:
         """Show a line of ours, as what the server tells one person is shown."""
-        self.show(PLAIN.at_width(self._size[0]).render([Remark(text)]).decode())
+        self.show(PLAIN.at_width(self._size[0]).render([Remark(text)]))
 
-    def _styled(self, found: re.Match[str]) -> str:
-        """A colour as this terminal has it, or nothing."""
+
+@lru_cache(maxsize=BATCHES)
+def _shown(text: bytes, colours: int) -> str:
+    """Lines as a terminal of so many colours shows them."""
+
+    def styled(found: re.Match[str]) -> str:
+        """A colour as such a terminal has it, or nothing."""
         colour = found["colour"]
-        if colour is None or not self._colours:
+        if colour is None or not colours:
             return ""
-        return f"\x1b[3{colour[1]}m" if self._colours == 8 and colour[0] == "9" else found[0]
+        return f"\x1b[3{colour[1]}m" if colours == 8 and colour[0] == "9" else found[0]
+
+    return _SPECIAL.sub(styled, text.decode()).removesuffix("\n").replace("\n", "\r\n") + "\r\n"
 
 
 def _size(width: int, height: int) -> tuple[int, int]:
