@@ -261,19 +261,28 @@ class LineConnection(LineReceiver):
         """Run a command; then ``done``. What goes wrong is told, under the request's id."""
         try:
             answering = command()
-        except ChatError as error:
-            self.refuse(error, request)
-        except Exception:
-            self._broken(Failure(), request)
+        except Exception as error:
+            self.went_wrong(error, request)
         else:
             if answering is None:
                 done()
             else:
-                self._busy = True
-                waiting = Deferred.fromCoroutine(answering)
-                waiting.addCallbacks(lambda _: done(), self._failed, errbackArgs=(request,))
-                waiting.addErrback(self._broken, request)
-                waiting.addCallback(self._ready)
+                self.wait_for(answering, request, done)
+
+    def went_wrong(self, error: Exception, request: str | None = None) -> None:
+        """Tell what can't be done. A bug is logged."""
+        if isinstance(error, ChatError):
+            self.refuse(error, request)
+        else:
+            self._broken(Failure(error), request)
+
+    def wait_for(self, answering: Answering, request: str | None, done: Callable[[], None]) -> None:
+        """A command takes longer: the next line waits for its end."""
+        self._busy = True
+        waiting = Deferred.fromCoroutine(answering)
+        waiting.addCallbacks(lambda _: done(), self._failed, errbackArgs=(request,))
+        waiting.addErrback(self._broken, request)
+        waiting.addCallback(self._ready)
 
     def call(self, request: str | None = None, *, again: bool = False, in_room: Room | None = None) -> Call:
         """A call of this session's. That of a line by itself is always the same."""

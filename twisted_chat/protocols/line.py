@@ -60,7 +60,13 @@ class PersonProtocol(LineConnection):
             self._stop_waiting()
             self.write(self.telnet.show_typing())
         if line.strip() or self.session.question is not None:
-            self.perform(lambda: self.factory.table.run(self.call(), decode(line)), None, nothing)
+            try:
+                answering = self.factory.table.run(self.call(), decode(line))
+            except Exception as error:
+                self.went_wrong(error)
+            else:
+                if answering is not None:
+                    self.wait_for(answering, None, nothing)
 
     def _fit_window(self) -> None:
         """Fold lines at the window's width, if it has become another. Looked at when it counts, not each time it is told."""

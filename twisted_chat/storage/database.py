@@ -26,6 +26,7 @@ import sqlite3
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from itertools import chain
+from operator import itemgetter
 from pathlib import Path
 from time import monotonic
 from typing import Any, TypeAlias
@@ -161,7 +162,7 @@ class Database:
             self._runs.clear()
         fresh = [row for row in rows if row[0] not in duplicates] if duplicates else rows
         self._runs.add(fresh)
-        self.kept = max((row[0] for row in fresh), default=self.kept)
+        self.kept = max(map(itemgetter(0), fresh), default=self.kept)
         return duplicates
 
     def find(self, key: bytes) -> int | None:
