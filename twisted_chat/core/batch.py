@@ -174,8 +174,6 @@ class Batch:
             left_out += [at for at, event in enumerate(self.events) if is_by(event, ignored)]
         if not left_out:
             return self.for_everybody(dialect)
-        if len(left_out) == len(self.events) == 1:
-            return b""
         pieces = self._by_event(dialect).copy()
         for at in left_out:
             pieces[at] = b""
