@@ -23,7 +23,7 @@ from statistics import median
 
 from bench.__main__ import chosen
 from bench.figures import Figure
-from bench.idle import memory
+from bench.idle import cpu, memory
 from bench.measure import cores, running, wait_until_at_rest
 from bench.people import PATIENCE, PAYLOAD, WAYS, InClear
 from bench.report import aligned, spread
@@ -109,11 +109,6 @@ class Cost:
     cpu_us: float  # a delivery
     bytes: float  # a delivery, as they go over the wire
     faults: Faults
-
-
-def cpu(pid: int) -> float:
-    """Processor time that a process has used, in seconds."""
-    return time.clock_gettime(~pid << 3 | 2)  # its clock's number, as clock_getcpuclockid(3) gives it
 
 
 def arrive(way: type[InClear], pid: int, port: int, number: int) -> tuple[list[InClear], float, float]:
