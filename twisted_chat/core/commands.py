@@ -150,7 +150,7 @@ class Table:
             return self._parse_visitor(line.strip())
         if line == "exit":
             return self.commands["exit"], []
-        if line.lstrip()[:1] == "/":
+        if line.lstrip().startswith("/"):
             line = line.lstrip()
             if not line.startswith("//"):
                 word, _, rest = line[1:].partition(" ")

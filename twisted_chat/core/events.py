@@ -6,8 +6,8 @@
 4. ``room`` is a room's key (``#lobby``), or an inbox, which nobody else reads: ``@ann`` of a registered name, else ``@17``.
 5. ``by`` is the id of the session that caused the event, 0 when unknown (read back from disk).
 6. ``time`` is in seconds since 1970, UTC. It is shown; nothing is ordered by it.
-7. They are frozen for the type checker, which sees all that handles them. Python's own check would cost each message as much
-   as writing it to the socket of a reader does (measured: 0.5 µs).
+7. They are frozen for the type checker, which sees all that handles them. Python's own check would cost each message 0.5 µs
+   (measured), a tenth of what else is done for it in Python.
 """
 
 from typing import TYPE_CHECKING, TypeAlias

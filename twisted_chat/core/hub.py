@@ -413,7 +413,7 @@ class Hub:
         """
         self._check_place(session, room)
         text = spoken(text, self.bounds.message_bytes)
-        key = None if message_id is None else session.message_key(message_id)
+        key = session.message_key(message_id)
         if key is not None and self.receipts.again(session, room, key, message_id):
             return
         self._check_voice(session, room)

@@ -30,7 +30,7 @@ class Stream:
             if session.particular or session.id in batch.origins:
                 session.outlet.write(session.rendered(batch, self, 0))
             else:
-                theirs = session.dialect if self is session.current else session.dialect_in(self)
+                theirs = session.dialect_in(self)
                 if theirs is not dialect:  # most readers have the very same one as the reader before
                     dialect, data = theirs, batch.for_everybody(theirs)
                 session.outlet.write(data)

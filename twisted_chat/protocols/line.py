@@ -60,7 +60,7 @@ class PersonProtocol(LineConnection):
             self._stop_waiting()
             self.write(self.telnet.show_typing())
         if line.strip() or self.session.question is not None:
-            try:
+            try:  # as `perform` does it, without a closure for each line
                 answering = self.factory.table.run(self.call(), decode(line))
             except Exception as error:
                 self.went_wrong(error)

@@ -2,7 +2,7 @@
 
 1. `append` puts an event into its room's open batch. `flush`, once a turn, closes the batches and gives them to the reader,
    then to the store, which keeps them while the reactor goes on. In this order, as the store's thread would take the
-   interpreter away from who shows them (measured: a third of the median latency).
+   interpreter away from who shows them (measured: a quarter of the median latency).
 2. A batch of which a reader would be sent more than ``batch_bytes`` is followed by another, so that a connection is
    never handed much more at once.
 3. A store implements `_store`, which has to settle every batch in order, and the reads below the tail.
