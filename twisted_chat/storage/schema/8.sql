@@ -1,0 +1,1 @@
+-- Schema 8. The way back: stop the daemon and put chat-schema-7.db, the copy made by the upgrade, in the place of chat.db.
