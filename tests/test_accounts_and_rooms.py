@@ -26,9 +26,9 @@ def chat() -> Chat:
 
 
 def registered(chat: Chat, kind: str, name: str) -> Guest:
-    """Somebody whose name is registered with the password ``secret``."""
+    """Somebody whose name is registered with the password ``secret12``."""
     guest = Guest(chat, kind, name)
-    assert f"{name} is yours now" in guest.answer("/register secret")
+    assert f"{name} is yours now" in guest.answer("/register secret12")
     return guest
 
 
@@ -39,7 +39,7 @@ def test_a_registered_name_needs_its_password(chat: Chat, kind: str) -> None:
     assert "Ann is a registered name. Password:" in thief.shown()
     assert "That is not the password" in thief.answer("guess")
     assert "ann" not in chat.hub.people
-    owner = Guest(chat, kind, "ann", "secret")
+    owner = Guest(chat, kind, "ann", "secret12")
     assert "Hello Ann, you are now connected!" in owner.shown()
     assert "registered" in owner.answer("/whois ann")
 
@@ -56,14 +56,14 @@ def test_passwords_are_asked_for_changed_and_given_up(chat: Chat, kind: str) -> 
     """Every command about a password takes it on the next line, too."""
     ann = Guest(chat, kind, "Ann")
     assert "A password for Ann:" in ann.answer("/register")
-    assert "at least 4 characters" in ann.answer("abc")
-    ann.type("/register", "one two")
+    assert "at least 8 characters" in ann.answer("abcdefg")
+    ann.type("/register", "one two three")
     assert "Your password is changed." in ann.answer("/password", "three four")
     assert "at most 300 bytes" in ann.answer("/password " + "x" * 301)
     ann.leave()
     again = Guest(chat, kind, "Ann", "three four")
     assert "Hello Ann" in again.shown()
-    assert "not the password" in again.answer("/unregister", "one two")
+    assert "not the password" in again.answer("/unregister", "one two three")
     assert "not registered any more" in again.answer("/unregister", "three four")
     assert "a guest" in again.answer("/whois Ann")
     again.leave()
@@ -83,11 +83,11 @@ def test_who_guesses_has_to_wait_and_the_owner_does_not(chat: Chat, kind: str) -
     registered(chat, kind, "Ann").leave()
     thief = Guest(chat, kind, "Ann")
     thief.type("wrong", "wrong", "wrong")
-    assert "Too many wrong passwords" in thief.answer("secret")
-    assert "Too many wrong passwords" in Guest(chat, kind, "Ann", "secret").shown()
-    assert "Hello Ann" in Guest(chat, kind, "Ann", "secret", address="2001:db8::1").shown()
+    assert "Too many wrong passwords" in thief.answer("secret12")
+    assert "Too many wrong passwords" in Guest(chat, kind, "Ann", "secret12").shown()
+    assert "Hello Ann" in Guest(chat, kind, "Ann", "secret12", address="2001:db8::1").shown()
     chat.clock.advance(601)
-    assert "Hello Ann" in thief.answer("secret")
+    assert "Hello Ann" in thief.answer("secret12")
 
 
 def test_the_owner_takes_over(chat: Chat, kind: str) -> None:
@@ -96,7 +96,7 @@ def test_the_owner_takes_over(chat: Chat, kind: str) -> None:
     ann.type("/join #tea")
     ben.type("/join #tea", "one")
     ben.shown()
-    back = Guest(chat, kind, "Ann", "secret")
+    back = Guest(chat, kind, "Ann", "secret12")
     told = back.shown()
     assert "You are already connected, switching to this session." in told
     assert "one" in told
@@ -113,7 +113,7 @@ def test_on_many_devices(chat: Chat, kind: str) -> None:
     """With /devices many the same person is here several times, and counts once."""
     ann = registered(chat, kind, "Ann")
     ann.type("/devices many")
-    other = Guest(chat, kind, "Ann", "secret")
+    other = Guest(chat, kind, "Ann", "secret12")
     ben = Guest(chat, kind, "Ben")
     assert "Ann, Ben" in ben.answer("/who").replace(f" ({WAYS[kind]})", "")
     assert not ann.client.closed
@@ -158,7 +158,7 @@ def test_settings_last_with_the_name(chat: Chat, kind: str) -> None:
     ann, ben = registered(chat, kind, "Ann"), Guest(chat, kind, "Ben")
     ann.type("/set stamps off", "/bell mention", "/ignore Ben", "/join #tea", "/away lunch")
     ann.leave()
-    ann = Guest(chat, kind, "Ann", "secret")
+    ann = Guest(chat, kind, "Ann", "secret12")
     assert "In #tea" in ann.answer("/who #tea")
     assert "ben" in ann.answer("/ignores")
     shown = ann.answer("/set")
@@ -243,7 +243,7 @@ def test_what_was_missed_is_marked(chat: Chat, kind: str) -> None:
     ben.type("read")
     ann.leave()
     ben.type("missed one", "missed two")
-    shown = Guest(chat, kind, "Ann", "secret").shown()
+    shown = Guest(chat, kind, "Ann", "secret12").shown()
     assert shown.index("read") < shown.index("2 messages since you left") < shown.index("missed one")
 
 
@@ -255,13 +255,13 @@ def test_private_messages_wait_for_registered_names(chat: Chat, kind: str) -> No
     assert "will get it" in ben.answer("/msg Ann are you there?")
     assert "Nobody here is called Ann" in guest.answer("/msg Ann hello")
     assert "Nobody here is called Zoe" in ben.answer("/msg Zoe hello")
-    ann = Guest(chat, kind, "Ann", "secret")
+    ann = Guest(chat, kind, "Ann", "secret12")
     shown = ann.shown()
     assert "1 private message waited for you:" in shown
     assert "<Ben -> Ann> are you there?" in shown
     assert "<Ann -> Ben> yes" in ben.answer() + (ann.type("/msg Ben yes") and ben.shown())
     ann.leave()
-    assert "waited" not in Guest(chat, kind, "Ann", "secret").shown()
+    assert "waited" not in Guest(chat, kind, "Ann", "secret12").shown()
 
 
 def test_consent_and_absence(chat: Chat, kind: str) -> None:
@@ -338,7 +338,7 @@ def test_operators_of_the_server(chat: Chat, kind: str) -> None:
     pretender = Guest(chat, kind, "Boss")
     assert "Only an operator of the server" in pretender.answer("/announce x")
     boss = pretender
-    boss.type("/register secret")
+    boss.type("/register secret12")
     ben, ann = Guest(chat, kind, "Ben"), registered(chat, kind, "Ann")
     boss.type("/announce tea is ready")
     assert "* Boss announces: tea is ready" in ben.shown()
@@ -351,7 +351,7 @@ def test_operators_of_the_server(chat: Chat, kind: str) -> None:
     boss.type("/unban Ben", "/lockdown on")
     assert "Only registered names may come in now" in Guest(chat, kind, "Ben").shown()
     ann.leave()
-    assert "Hello Ann" in Guest(chat, kind, "Ann", "secret").shown()
+    assert "Hello Ann" in Guest(chat, kind, "Ann", "secret12").shown()
     boss.type("/lockdown off", "/motd Be kind.")
     assert "Be kind." in Guest(chat, kind, "Ben").shown()
     audited = boss.answer("/audit")
@@ -387,7 +387,7 @@ def test_nick_and_accounts(chat: Chat, kind: str) -> None:
     ben = Guest(chat, kind, "Ben")
     assert "Password:" in ben.answer("/nick Ann")
     assert "not the password" in ben.answer("wrong")
-    ben.type("/nick Ann secret")
+    ben.type("/nick Ann secret12")
     assert "a registered name" in ben.answer("/whois Ann")
     ben.type("/nick ANN")
     ben.type("/nick Ben")
@@ -419,14 +419,14 @@ def test_it_is_all_there_after_a_restart(tmp_path: Path, kind: str) -> None:
     ann.type("/msg Ben later")
     chat.end()
     chat = KeptChat(tmp_path)
-    ben = Guest(chat, kind, "Ben", "secret")
+    ben = Guest(chat, kind, "Ben", "secret12")
     shown = ben.shown()
     assert "1 private message waited for you:" in shown
     assert "<Ann -> ben> later" in shown
     assert "needs its key" in ben.answer("/join #tea")
     assert "leaves" in ben.answer("/join #tea k")
     assert "You can't speak" in ben.answer("hello")
-    ann = Guest(chat, kind, "Ann", "secret")
+    ann = Guest(chat, kind, "Ann", "secret12")
     assert "zoe" in ann.answer("/bans #tea")
     assert any(line.split()[1:3] == ["colour", "on"] for line in ann.answer("/set").splitlines())
     assert "banned zoe for 2 h" in str(chat.done(chat.hub.records.deeds(9)))

@@ -278,7 +278,7 @@ def test_telnet_hides_a_password_and_nc_is_told_it_cant() -> None:
     """IAC WILL ECHO before the password, IAC WONT ECHO after it (RFC 857); who does not answer is told."""
     chat = Chat()
     owner = chat.enter("Ann")
-    owner.send("/register secret", "exit")
+    owner.send("/register secret12", "exit")
     chat.clock.advance(1)
     telnet, nc = chat.connect("line"), chat.connect("line")
     for client in (telnet, nc):
@@ -290,7 +290,7 @@ def test_telnet_hides_a_password_and_nc_is_told_it_cant() -> None:
     chat.clock.advance(1)
     assert telnet.transport.received == b""
     assert "can't be hidden" in nc.lines()[0]
-    telnet.send("secret")
+    telnet.send("secret12")
     assert telnet.transport.received.startswith(b"\r\n\xff\xfc\x01Hello Ann, you are now connected!")
     hasty = chat.connect("line")
     hasty.send_bytes(b"Ann\nwrong\n")

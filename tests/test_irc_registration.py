@@ -21,7 +21,7 @@ def blob(account: str, password: str) -> bytes:
     return base64.b64encode(f"{account}\0{account}\0{password}".encode())
 
 
-def registered(chat: Chat, name: str, password: str = "sesame") -> None:
+def registered(chat: Chat, name: str, password: str = "opensesame") -> None:
     """Register a name, and go."""
     client = IrcClient(chat, name)
     client.send(f"NS REGISTER {password}", "QUIT")
@@ -172,7 +172,7 @@ def test_sasl(chat: Chat) -> None:
     client.send("CAP LS 302", "CAP REQ sasl")
     client.messages()
     assert client.told("AUTHENTICATE PLAIN") == [("AUTHENTICATE", "+")]
-    found = client.ask(f"AUTHENTICATE {blob('jilles', 'sesame').decode()}")
+    found = client.ask(f"AUTHENTICATE {blob('jilles', 'opensesame').decode()}")
     assert commands(found) == ["900", "903"]
     assert found[0].params[2] == "jilles"
     assert found[0].params[0] == "*"
@@ -200,28 +200,28 @@ def test_a_registered_nick_needs_its_password(chat: Chat) -> None:
     """By PASS, by SASL, or it is in use: on IRC a name is as much its owner's as at a terminal."""
     registered(chat, "ann")
     assert commands(IrcClient(chat).ask("NICK ann", "USER u * * :R")) == ["433"]
-    assert "001" in commands(IrcClient(chat).ask("PASS sesame", "NICK ann", "USER u * * :R"))
+    assert "001" in commands(IrcClient(chat).ask("PASS opensesame", "NICK ann", "USER u * * :R"))
     assert commands(IrcClient(chat).ask("PASS wrong", "NICK ann", "USER u * * :R")) == ["464"]
     owner = IrcClient(chat)
-    assert "001" in commands(owner.ask("PASS ann:sesame", "NICK other", "USER u * * :R"))
+    assert "001" in commands(owner.ask("PASS ann:opensesame", "NICK other", "USER u * * :R"))
     guest = IrcClient(chat, "guest1")
     assert [one[0] for one in guest.told("NICK ann")] == ["433"]
     owner.send("QUIT")
-    found = guest.told("NS IDENTIFY ann sesame")
+    found = guest.told("NS IDENTIFY ann opensesame")
     assert [one[0] for one in found] == ["NICK", "900", "NOTICE"]
 
 
 def test_accounts_are_made(chat: Chat) -> None:
     """“REGISTER <account> {<email> | "*"} <password>”, “REGISTER SUCCESS <account> <message>” (IRCv3 account-registration)."""
-    assert IrcClient(chat).told("REGISTER * * sesame")[0][:3] == ("FAIL", "REGISTER", "COMPLETE_CONNECTION_REQUIRED")
+    assert IrcClient(chat).told("REGISTER * * opensesame")[0][:3] == ("FAIL", "REGISTER", "COMPLETE_CONNECTION_REQUIRED")
     foo = IrcClient(chat, "foo")
-    assert foo.told("REGISTER bar * sesame")[0][:3] == ("FAIL", "REGISTER", "ACCOUNT_NAME_MUST_BE_NICK")
-    found = foo.told("REGISTER * * sesame")
+    assert foo.told("REGISTER bar * opensesame")[0][:3] == ("FAIL", "REGISTER", "ACCOUNT_NAME_MUST_BE_NICK")
+    found = foo.told("REGISTER * * opensesame")
     assert found[0][:3] == ("REGISTER", "SUCCESS", "foo")
     assert found[1][0] == "900"
-    assert foo.told("REGISTER * * sesame")[0][:3] == ("FAIL", "REGISTER", "ALREADY_AUTHENTICATED")
+    assert foo.told("REGISTER * * opensesame")[0][:3] == ("FAIL", "REGISTER", "ALREADY_AUTHENTICATED")
     bar = IrcClient(chat, "bar")
-    found = bar.told("PRIVMSG NickServ :REGISTER sesame foo@example.org")
+    found = bar.told("PRIVMSG NickServ :REGISTER opensesame foo@example.org")
     assert found[0] == ("NOTICE", "bar", "Account created")
     assert chat.hub.registry.accounts.keys() == {"foo", "bar"}
 

@@ -104,7 +104,7 @@ def test_tags_follow_the_capabilities(chat: Chat) -> None:
         set(),
         set(),
     ]
-    foo.send("NS REGISTER sesame", "PRIVMSG #chan :hi")
+    foo.send("NS REGISTER opensesame", "PRIVMSG #chan :hi")
     assert dict(accounts.messages()[-1].tags) == {"account": "foo"}
     foo.send("MODE foo +B", "PRIVMSG #chan :beep")
     modern = IrcClient(chat, "modern", "message-tags")
@@ -287,7 +287,7 @@ def test_accounts_and_names_are_told(chat: Chat) -> None:
     registered(chat, "jilles")
     foo = IrcClient(chat, "foo", "extended-join", "account-notify", "setname")
     together(chat, foo)
-    jilles = IrcClient(chat, "x", "sasl", "setname", sasl=blob("jilles", "sesame"))
+    jilles = IrcClient(chat, "x", "sasl", "setname", sasl=blob("jilles", "opensesame"))
     jilles.send("JOIN #chan")
     assert foo.heard() == [("JOIN", "#chan", "jilles", "Realname")]
     jilles.send("NICK guest1")

@@ -64,7 +64,7 @@ def test_a_voice_that_lasts(chat: Chat, kind: str) -> None:
     ben.type("/join #tea", "/leave #tea", "/join #tea")
     assert "moderated" not in ben.answer("hello")
     assert "ben" in ann.answer("/room")
-    ben.type("/unregister secret")
+    ben.type("/unregister secret12")
     assert chat.hub.rooms["#tea"].policy.voices == ()
 
 
@@ -134,9 +134,9 @@ def test_operators_by_password(chat: Chat, kind: str) -> None:
     registered(chat, kind, "Eve").leave()
     ann, ben = Guest(chat, kind, "Ann"), Guest(chat, kind, "Ben")
     assert "not the password" in ann.answer("/oper Boss guess")
-    assert "Eve is no operator" in ann.answer("/oper Eve secret")
+    assert "Eve is no operator" in ann.answer("/oper Eve secret12")
     assert "Only an operator of the server" in ann.answer("/disconnect Ben")
-    assert "You are an operator of the server now" in ann.answer("/oper Boss secret")
+    assert "You are an operator of the server now" in ann.answer("/oper Boss secret12")
     ann.type("/disconnect Ben noise")
     assert "Ann has ended this connection: noise" in ben.shown()
     assert ben.client.closed

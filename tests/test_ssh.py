@@ -39,8 +39,8 @@ def test_exit_ends_the_session_with_status_0() -> None:
 def test_a_registered_name_is_proven_by_password_and_then_by_a_key() -> None:
     """The key that was shown with the password is made one's own by /keys add; from then on it is enough."""
     chat, key = Chat(), new_key()
-    chat.enter("Ann").send("/register secret", "exit")
-    by_password = SshClient(chat, "Ann", "secret", keys=(key,))
+    chat.enter("Ann").send("/register secret12", "exit")
+    by_password = SshClient(chat, "Ann", "secret12", keys=(key,))
     assert by_password.prompts == [b"Password for Ann: "]
     assert "Hello Ann, you are now connected!" in by_password.lines()
     by_password.send("/keys add")
@@ -55,7 +55,7 @@ def test_a_registered_name_is_proven_by_password_and_then_by_a_key() -> None:
 def test_nobody_is_somebody_else(keys: tuple[object, ...]) -> None:
     """Neither with a wrong password, nor with another key, nor with none; and why is said."""
     chat = Chat()
-    chat.enter("Ann").send("/register secret", "exit")
+    chat.enter("Ann").send("/register secret12", "exit")
     eve = SshClient(chat, "Ann", "guess", "guess again", "and again", "and once more", keys=keys)
     assert not eve.let_in
     assert eve.raw.closed
@@ -68,7 +68,7 @@ def test_keys_are_listed_and_taken_away() -> None:
     """By the beginning of a fingerprint; a line of a .pub file adds one."""
     chat, key = Chat(), new_key()
     ann = chat.enter("Ann")
-    ann.send("/register secret", f"/keys add {public_line(key, 'laptop')}")
+    ann.send("/register secret12", f"/keys add {public_line(key, 'laptop')}")
     ann.send("/keys")
     listed = next(line for line in ann.lines() if "laptop" in line)
     ann.send(f"/keys remove {listed.split()[1]}", "/keys list", "exit")
@@ -197,7 +197,7 @@ def test_a_key_that_has_signed_nothing_is_nobodys() -> None:
     """A guest is asked for none, so that there is none to add."""
     chat, key = Chat(), new_key()
     guest = SshClient(chat, "Ann", keys=(key,))
-    guest.send("/register secret", "/keys add")
+    guest.send("/register secret12", "/keys add")
     assert any("You have shown no key" in line for line in guest.lines())
 
 

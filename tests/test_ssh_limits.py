@@ -217,9 +217,9 @@ def test_an_exchange_that_is_not_ended_holds_nothing_up() -> None:
 def test_a_hundred_keys_are_too_many() -> None:
     """An agent that holds a dozen is served; each key is looked at, and none but the first has to sign."""
     chat = Chat()
-    chat.enter("Ann").send("/register secret", "exit")
+    chat.enter("Ann").send("/register secret12", "exit")
     key = new_key()
-    some = SshClient(chat, "Ann", "secret", keys=tuple(new_key() for _ in range(12)))
+    some = SshClient(chat, "Ann", "secret12", keys=tuple(new_key() for _ in range(12)))
     assert some.let_in
     many = SshClient(chat, "Ann", keys=(key,) * 100)
     assert not many.let_in

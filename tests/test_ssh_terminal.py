@@ -36,7 +36,7 @@ def test_a_password_is_not_shown() -> None:
     chat = Chat()
     ann = SshClient(chat, "Ann", term="xterm")
     ann.send_bytes(b"/register\r")
-    ann.send_bytes(b"secret")
+    ann.send_bytes(b"secret12")
     ann.send_bytes(b"\r")
     shown = ann.bytes()
     assert b"Ann is yours now." in shown

@@ -151,7 +151,7 @@ def test_other_kinds_of_keys(daemon: Daemon, tmp_path: Path, kind: tuple[str, ..
     path, name = tmp_path / "id", f"K{kind[0]}{kind[2]}"
     subprocess.run([program("ssh-keygen"), "-q", "-t", *kind, "-N", "", "-f", str(path)], check=True)
     owner = Talker(daemon.port, name)
-    owner.say("/register secret", f"/keys add {path.with_suffix('.pub').read_text('ascii').strip()}", "exit")
+    owner.say("/register secret12", f"/keys add {path.with_suffix('.pub').read_text('ascii').strip()}", "exit")
     owner.until("proves that you are")
     done = one_command(ssh(daemon, name, f"msg {name} it is me", keys=(path,), options=("-o", "BatchMode=yes")))
     assert (done.returncode, done.stderr) == (0, "")

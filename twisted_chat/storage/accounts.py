@@ -26,7 +26,7 @@ from twisted_chat.storage.thread import WorkerThread
 N, R, P = 2**15, 8, 1
 # How many hashes may wait: two seconds' worth.
 MOST_WAITING = 16
-SHORTEST, LONGEST = 4, 300  # of a password, in characters and in bytes of UTF-8
+SHORTEST, LONGEST = 8, 300  # of a new password, in characters and in bytes of UTF-8; older ones may be shorter
 # Letters and digits that nobody takes for others: no I, L, O, 0, 1.
 CODE_LETTERS = "ABCDEFGHJKMNPQRSTUVWXYZ23456789"
 
