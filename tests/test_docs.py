@@ -73,5 +73,18 @@ def test_every_error_code_is_listed() -> None:
     assert set(re.findall(r"`([a-z-]+)`", PROTOCOL.split("## Error codes")[1])) == codes
 
 
+def test_every_news_fragment_is_of_a_kind_that_news_has() -> None:
+    """towncrier passes over a file of another kind in silence."""
+    settings = (DOCS.parent / "pyproject.toml").read_text("utf-8")
+    kinds = re.findall(r'^\[\[tool\.towncrier\.type\]\]\ndirectory = "(\w+)"$', settings, re.MULTILINE)
+    fragments = DOCS.parent / "newsfragments"
+    assert kinds == re.findall(r"^\| `(\w+)` \|", (fragments / "README.md").read_text("utf-8"), re.MULTILINE)
+    assert kinds[:2] == ["schema", "option"]  # what an operator must know first
+    for fragment in fragments.iterdir():
+        if fragment.name not in ("README.md", ".gitignore"):
+            assert re.fullmatch(rf"\+[\w-]+\.({'|'.join(kinds)})\.md", fragment.name), fragment.name
+            assert fragment.read_text("utf-8").strip(), fragment.name
+
+
 if __name__ == "__main__":
     (DOCS / "commands.md").write_text(who_may_do_what(), "utf-8")
