@@ -369,4 +369,5 @@ Answer: TypeAlias = (
 Event: TypeAlias = RoomEvent | Answer
 
 KEPT = (Said, Emoted, Told)
+KIND_OF: dict[type, str] = {Said: "said", Emoted: "emoted", Told: "told"}  # as it stands in the log
 DELETED = "(deleted)"  # stands where a text was

@@ -13,14 +13,15 @@ from collections.abc import Callable, Coroutine, Iterable, Sequence
 from dataclasses import replace
 from functools import lru_cache
 from hashlib import blake2b
-from hmac import compare_digest
 
 from twisted_chat.core import names, rights
 from twisted_chat.core.admission import Admission
 from twisted_chat.core.batch import Batch, Dialect
-from twisted_chat.core.errors import NameTaken, NoSuchPerson, NotAllowed, NotInRoom, TooOften
+from twisted_chat.core.digests import one_in_common
+from twisted_chat.core.errors import NameTaken, NoSuchPerson, NotAllowed, NotInRoom, NotKept, TooOften
 from twisted_chat.core.events import (
     KEPT,
+    KIND_OF,
     Described,
     Joined,
     KeptEvent,
@@ -191,12 +192,12 @@ class Hub:
             if len(before) >= self.bounds.devices:
                 raise TooOften(f"You are on {len(before)} connections already.")
         elif before and not before[0].registered:
-            if not session.client or not compare_digest(before[0].client, session.client):
+            if not one_in_common(before[0].secrets, session.secrets):
                 raise NameTaken(f"The name {before[0].name} is taken. Please choose another.")
             name = before[0].name
         else:
             bot = session.token is not None and names.fold(session.token.name) == names.fold(name)
-            name = self.registry.guest(name, session.client, bot=bot)
+            name = self.registry.guest(name, session.secrets, bot=bot)
             before = []
         self.admission.check_ban(session, None, names.fold(name), account)
         self._identify(session, name, account)
@@ -209,7 +210,7 @@ class Hub:
     def disconnect(self, session: Session, *, lost: bool = False) -> None:
         """A connection has ended. With ``lost``, not by anybody's will: a guest's name is held for them."""
         if lost and session.name and not session.registered and self._is_here(session):
-            self.registry.hold(session.name, session.client)
+            self.registry.hold(session.name, session.secrets)
         self.leave(session)
         session.gone = True
 
@@ -413,7 +414,7 @@ class Hub:
         """
         self._check_place(session, room)
         text = spoken(text, self.bounds.message_bytes)
-        key = session.message_key(message_id)
+        key = session.message_key(message_id, KIND_OF[kind], room.key, text)
         if key is not None and self.receipts.again(session, room, key, message_id):
             return
         self._check_voice(session, room)
@@ -424,11 +425,27 @@ class Hub:
         )
         self.log.append(event, len(text), key)
 
+    async def said_before(
+        self, session: Session, stream: str, text: str, message_id: str | None, kind: type[KeptEvent]
+    ) -> int | None:
+        """Return the number under which the disk has this very message; None if it has not, or can't tell. Raises `BadText`."""
+        text = spoken(text, self.bounds.message_bytes)
+        key = session.message_key(message_id, KIND_OF[kind], stream, text)
+        try:
+            sent = await self.log.find(key) if key is not None else None
+        except NotKept:
+            return None  # it will hold one copy all the same
+        return sent.seq if sent is not None and sent.batch is None else None
+
     def _check_place(self, session: Session, room: Room) -> None:
         """Whether somebody is where they may speak at all: in the room, or outside of one that listens to outsiders."""
-        here = room.key in session.rooms or session.vouched_in(room)
+        here = session.rooms.get(room.key) is room or (self.rooms.get(room.key) is room and self._is_vouched_for(session, room))
         if not here and not (room.policy.outsiders and rights.may_see(session, room, self.operators)):
             raise NotInRoom(f"You are not in {room.key}.")
+
+    def _is_vouched_for(self, session: Session, room: Room) -> bool:
+        token = session.token
+        return token is not None and session.vouched_in(room) and self.tokens.get(token.digest) is token
 
     def _check_voice(self, session: Session, room: Room) -> None:
         self.admission.check_mute(session, room)
@@ -464,7 +481,6 @@ class Hub:
         Raises `BadText`, `NoSuchPerson` or `Banned`.
         """
         text = spoken(text, self.bounds.message_bytes)
-        message_key = session.message_key(message_id)
         key = names.fold(name)
         account = self.registry.accounts.get(key)
         others = self.people.get(key, [])
@@ -479,6 +495,7 @@ class Hub:
         told: Whispered
         if account is not None and session.registered:
             inbox = self._streams[f"@{key}"]
+            message_key = session.message_key(message_id, KIND_OF[Told], inbox.key, text)
             if message_key is not None and self.receipts.again(session, inbox, message_key, message_id):
                 return
             seq = self.receipts.expect(session, message_id, session.program)

@@ -10,10 +10,14 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from twisted_chat.core.batch import Batch, Fate
+from twisted_chat.core.errors import Busy
 from twisted_chat.core.events import KEPT, Receipt
 from twisted_chat.core.ports import MessageLog
 from twisted_chat.core.room import Stream
 from twisted_chat.core.session import Session
+
+# On how many connections the receipt of one message is waited for.
+MOST_WAITING = 16
 
 
 @dataclass(slots=True)
@@ -23,6 +27,15 @@ class Awaiting:
     session: Session
     id: str | None
     answered: bool  # also if all goes well
+    another: Awaiting | None = None  # who has sent the same message before, on another connection of theirs
+
+    def all(self) -> list[Awaiting]:
+        """Return all who wait for this message."""
+        found, one = [self], self.another
+        while one is not None:
+            found.append(one)
+            one = one.another
+        return found
 
 
 class Receipts:
@@ -45,7 +58,10 @@ class Receipts:
         return seq
 
     def again(self, session: Session, stream: Stream, key: bytes, message_id: str | None) -> bool:
-        """Send the receipt of a message that memory knows, once it is kept. False if it is not known."""
+        """Send the receipt of a message that memory knows, once it is kept. False if it is not known.
+
+        Raises `Busy` if too many wait for it.
+        """
         sent = self._log.sent(key)
         if sent is None:
             return False
@@ -53,8 +69,10 @@ class Receipts:
         if waiting is None:
             kept = sent.batch is None or sent.batch.fate is Fate.KEPT
             session.tell(Receipt(sent.seq, stream.key, "", kept, message_id))
-        elif waiting.session is not session:
-            self._answers[sent.seq] = Awaiting(session, message_id, True)
+        elif session not in [one.session for one in waiting.all()]:
+            if len(waiting.all()) >= MOST_WAITING:
+                raise Busy("This message is on its way already. Wait for its receipt.")
+            self._answers[sent.seq] = Awaiting(session, message_id, True, waiting)
             session.said = max(sent.seq, session.said)
             session.awaiting = True
             self._sessions[session.id] = session
@@ -77,11 +95,12 @@ class Receipts:
                 if not isinstance(event, KEPT):
                     continue
                 waiting = self._answers.pop(event.seq, None)
-                session = waiting.session if waiting is not None else self._sessions.get(event.by)
-                if session is not None and (duplicates is None or (waiting is not None and waiting.answered)):
-                    seq = event.seq if duplicates is None else duplicates.get(event.seq, event.seq)
-                    message_id = waiting.id if waiting is not None else None
-                    receipt = Receipt(seq, event.room, event.text, duplicates is not None, message_id)
-                    receipts.setdefault(session, []).append(receipt)
+                if waiting is None and duplicates is None and event.by in self._sessions:
+                    waiting = Awaiting(self._sessions[event.by], None, False)
+                for one in waiting.all() if waiting is not None else ():
+                    if one.answered or duplicates is None:
+                        seq = event.seq if duplicates is None else duplicates.get(event.seq, event.seq)
+                        receipt = Receipt(seq, event.room, event.text, duplicates is not None, one.id)
+                        receipts.setdefault(one.session, []).append(receipt)
         for session, mine in receipts.items():
             session.tell(*mine)

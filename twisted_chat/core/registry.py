@@ -10,9 +10,9 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass
-from hmac import compare_digest
 
 from twisted_chat.core import names
+from twisted_chat.core.digests import one_in_common
 from twisted_chat.core.errors import NameTaken, PasswordNeeded
 from twisted_chat.core.records import Account
 
@@ -26,7 +26,7 @@ class Held:
 
     name: str
     until: float
-    secret: bytes
+    secrets: tuple[bytes, ...]  # digests: see `Session.secrets`
 
 
 class Registry:
@@ -72,19 +72,19 @@ class Registry:
                 if not users:
                     del self._users[look]
 
-    def hold(self, name: str, secret: bytes) -> None:
-        """Keep a guest's name free for whoever has the secret."""
+    def hold(self, name: str, secrets: tuple[bytes, ...]) -> None:
+        """Keep a guest's name free for whoever has one of the secrets."""
         self._release_old()
         self.occupy(name)
         key = names.fold(name)
         if key in self._held:
             self._release(key)
-        self._held[key] = Held(name, self._clock() + HOLD_SECONDS, secret)
+        self._held[key] = Held(name, self._clock() + HOLD_SECONDS, secrets)
 
-    def guest(self, name: str, secret: bytes = b"", *, bot: bool = False) -> str:
+    def guest(self, name: str, secrets: tuple[bytes, ...] = (), *, bot: bool = False) -> str:
         """A guest wants this name, or the ``bot`` whose it is. Returns it as it will be shown.
 
-        What was held under the secret is released.
+        What was held under one of the secrets is released.
 
         Raises `BadName`, `NameTaken` or `PasswordNeeded`. Whether it is in use now is not looked at.
         """
@@ -97,7 +97,7 @@ class Registry:
             raise NameTaken(f"The name {name} is a bot's. Please choose another.")
         held = self._held.get(key)
         if held is not None:
-            if not (secret and compare_digest(held.secret, secret)):
+            if not one_in_common(held.secrets, secrets):
                 raise NameTaken(f"The name {name} is held for a guest whose line dropped. Please choose another.")
             self._release(key)
         self.distinct(name)

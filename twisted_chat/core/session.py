@@ -5,12 +5,13 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from enum import IntEnum
-from hashlib import blake2b
+from secrets import token_bytes
 from types import MappingProxyType
 from typing import TYPE_CHECKING
 
 from twisted_chat.core import names
 from twisted_chat.core.batch import Batch, Dialect
+from twisted_chat.core.digests import CLIENT, MESSAGE_IDS, RESUME_CODE, digest, message_key
 from twisted_chat.core.events import Answer, RoomEvent
 from twisted_chat.core.ports import Outlet
 from twisted_chat.core.records import Token
@@ -69,12 +70,13 @@ class Session:
 
     __slots__ = (
         "_dialect",
+        "_scope",
         "_when_settled",
         "about",
         "aside",
         "awaiting",
         "away",
-        "client",
+        "code",
         "correspondent",
         "current",
         "dialect",
@@ -103,6 +105,7 @@ class Session:
         "registered",
         "rooms",
         "said",
+        "secrets",
         "settings",
         "shows_past",
         "since",
@@ -129,7 +132,9 @@ class Session:
         self.about = ""  # who they are, in their own words
         self.host = ""  # stands for their address: see `Hub.cloak`
         self.gone = False
-        self.client = b""  # a secret of whoever is at the other end, by which they are known when they come back
+        self.secrets: tuple[bytes, ...] = ()  # digests of what this person is known by when they come back as a guest
+        self.code = ""  # one of these secrets, made here: see `resumed_by`
+        self._scope = b""  # secret: see `message_key`
         self.token: Token | None = None  # what a script has shown
         self.landing: Mapping[str, int | None] = NOWHERE  # rooms to enter, and where to read on
         self.lands = True  # is put into rooms on coming in, without having asked for any
@@ -230,12 +235,29 @@ class Session:
         """What had to be said in a stream first has been said."""
         self.held = self.held - {key} or NONE
 
-    def message_key(self, message_id: str | None) -> bytes | None:
-        """What the log knows a message by: its id and the program that chose the id, so that nobody can guess another's."""
+    def known_by(self, secret: str, purpose: bytes = CLIENT) -> None:
+        """Take the secret that a program has chosen, or its token; an empty one is none. Its message ids are its own by it."""
+        known = digest(secret.encode("utf-8", "surrogatepass"), purpose) if secret else b""
+        self.secrets = (known,) if known else ()
+        self._scope = digest(secret.encode("utf-8", "surrogatepass") + purpose, MESSAGE_IDS) if secret else b""
+
+    def resumed_by(self, code: str) -> None:
+        """Take a code as one more secret, in the place of an earlier one. None that a program chooses equals one."""
+        earlier = digest(self.code.encode("utf-8", "surrogatepass"), RESUME_CODE)
+        known = digest(code.encode("utf-8", "surrogatepass"), RESUME_CODE)
+        self.code = code
+        self.secrets = (*(one for one in self.secrets if one != earlier), known)
+
+    def message_key(self, message_id: str | None, kind: str, room: str, text: str) -> bytes | None:
+        """Return what the log knows a message by, None without an id: see `core.digests`.
+
+        Whoever has given no secret has one made here: nobody else's ids are the same.
+        """
         if message_id is None:
             return None
-        scope = self.client or b"%d" % self.id
-        return blake2b(message_id.encode(), key=blake2b(scope).digest(), digest_size=16).digest()
+        if not self._scope:
+            self._scope = token_bytes(16)
+        return message_key(self._scope, message_id, kind, room, self.name, text)
 
     def when_settled(self, call: Callable[[], None]) -> None:
         """Call once every message of this person is on disk, or known not to be; at once if that is so now."""

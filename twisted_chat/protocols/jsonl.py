@@ -86,7 +86,7 @@ class ProgramProtocol(LineConnection):
             client = read(members, "client", str, "")
             if len(client) > LONGEST_CLIENT:
                 raise BadRequest(f"The member 'client' has at most {LONGEST_CLIENT} characters.")
-            me.client = client.encode("utf-8", "surrogatepass")
+            me.known_by(client)
             same_log = read(members, "log", str, self.factory.hub.log.id) == self.factory.hub.log.id
             invited = dict(me.landing)
             me.landing = invited | {

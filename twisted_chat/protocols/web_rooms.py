@@ -16,6 +16,7 @@ from twisted.python.failure import Failure
 from twisted_chat.core.batch import Dialect
 from twisted_chat.core.builtin.rooms import HISTORY_ON_JOIN
 from twisted_chat.core.commands import Answering, Call
+from twisted_chat.core.digests import TOKEN
 from twisted_chat.core.errors import Busy, ChatError
 from twisted_chat.core.events import Answer, Event, Receipt, Refused, RoomEvent
 from twisted_chat.core.records import Token
@@ -98,6 +99,18 @@ def since(request: "WebRequest") -> int | None:
     return int(given)
 
 
+def idempotency_key(request: "WebRequest") -> str | None:
+    """The id that a script has given its message. Raises `BadRequest`."""
+    given = request.requestHeaders.getRawHeaders(b"idempotency-key", [])
+    try:
+        key = b"\0".join(given).decode("utf-8")
+    except UnicodeDecodeError:
+        key = "\0"
+    if given and not (0 < len(key) <= LONGEST_ID and key.isprintable()):
+        raise BadRequest(f"There is one Idempotency-Key, of 1 to {LONGEST_ID} characters, all of them printable.")
+    return key if given else None
+
+
 class Visit:
     """A script that says something or reads a page, for as long as that takes: the outlet of its session."""
 
@@ -108,7 +121,7 @@ class Visit:
         self._chat = chat
         self._answered = False
         self.session = chat.hub.connect(self, JSON, Settings(), way, program=True)
-        self.session.client = secret.encode()
+        self.session.known_by(secret, TOKEN)
 
     def begin(self, token: Token) -> None:
         """Do what the request asks. Raises `ChatError`."""
@@ -124,9 +137,7 @@ class Visit:
             raise Busy("More is said than can be kept just now. Please try again in a second.")
         if len(body) > self._chat.config.message_limit:
             raise TooLarge(f"A message has at most {self._chat.config.message_limit} bytes.")
-        message_id = self._request.getHeader("idempotency-key")
-        if message_id is not None and not (0 < len(message_id) <= LONGEST_ID and message_id.isprintable()):
-            raise BadRequest(f"An Idempotency-Key has 1 to {LONGEST_ID} characters, all of them printable.")
+        message_id = idempotency_key(self._request)
         call = Call(hub, self.session, self._chat.table, message_id, message_id is not None, room)
         answering = self._chat.table.invoke(call, "say", [decode(body.rstrip(b"\r\n"))])
         if answering is None:
@@ -209,7 +220,8 @@ class StreamProtocol(LineConnection):
     def greet(self) -> None:
         """Come into the room."""
         me = self.session
-        me.token, me.client, me.shows_past = self._token, self._secret.encode(), False
+        me.token, me.shows_past = self._token, False
+        me.known_by(self._secret, TOKEN)
         me.landing = {self._token.room: self._position}
         self.perform(lambda: self.factory.table.invoke(self.call(), "name", [self._token.name]), None, self._come_in)
 

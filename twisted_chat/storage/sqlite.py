@@ -22,7 +22,7 @@ from twisted.python.failure import Failure
 
 from twisted_chat.core.batch import Batch
 from twisted_chat.core.errors import NotKept
-from twisted_chat.core.events import DELETED, KEPT, Emoted, KeptEvent, Said, Told
+from twisted_chat.core.events import DELETED, KEPT, KIND_OF, Emoted, KeptEvent, Said, Told
 from twisted_chat.core.ports import Query, Sent
 from twisted_chat.storage.batching import BatchingLog
 from twisted_chat.storage.database import Database, Stored
@@ -47,8 +47,6 @@ STEADY_SECONDS = 5.0
 PROBE_SECONDS = 2.0
 
 T = TypeVar("T")
-
-KIND_OF: dict[type, str] = {Said: "said", Emoted: "emoted", Told: "told"}
 
 
 class Scheduler(Protocol):

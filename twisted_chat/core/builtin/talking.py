@@ -10,7 +10,7 @@ from twisted_chat.core.builtin.rooms import enter_room
 from twisted_chat.core.builtin.table import table
 from twisted_chat.core.commands import Answering, Call
 from twisted_chat.core.errors import ChatError, NoSuchPerson, NotAllowed, NotKept
-from twisted_chat.core.events import Emoted, Receipt, Refused, Remark, Said, Spoken, Welcome
+from twisted_chat.core.events import Emoted, Receipt, Refused, Remark, Said, Spoken, Told, Welcome
 from twisted_chat.core.room import Room
 from twisted_chat.core.session import LOBBY, Role
 from twisted_chat.core.text import as_reason
@@ -82,15 +82,15 @@ async def resume(call: Call, name: str | None = None, code: str | None = None) -
     elif name is None or code is None:
         raise NotAllowed("Usage: /resume NAME CODE, with the code you asked for before.")
     else:
-        call.me.client = code.upper().encode()
+        call.me.resumed_by(code.upper())
         await _come_in(call, name, None)
 
 
 def resume_code(call: Call) -> str:
     """The code by which this person is known when they come back."""
-    if not call.me.client:
-        call.me.client = call.hub.accounts.code().encode()
-    return call.me.client.decode()
+    if not call.me.code:
+        call.me.resumed_by(call.hub.accounts.code())
+    return call.me.code
 
 
 @table.command("say", "TEXT...", receipted=True)
@@ -106,8 +106,15 @@ def emote(call: Call, text: str) -> Answering | None:
 
 
 @table.command("msg", "NAME TEXT...", receipted=True)
-def message(call: Call, name: str, text: str) -> None:
+def message(call: Call, name: str, text: str) -> Answering | None:
     """Say something to one person alone. Between registered names it is kept, and waits for the absent."""
+    if call.again:
+        return _tell_again(call, name, text)
+    _tell(call, name, text)
+    return None
+
+
+def _tell(call: Call, name: str, text: str) -> None:
     call.hub.tell(call.me, name, text, call.id)
     _tell_of_absence(call, name)
 
@@ -122,11 +129,11 @@ def notice(call: Call, whom: str, text: str) -> None:
 
 
 @table.command("reply", "TEXT...", receipted=True)
-def reply(call: Call, text: str) -> None:
+def reply(call: Call, text: str) -> Answering | None:
     """Answer whoever wrote to you privately last."""
     if not call.me.correspondent:
         raise NoSuchPerson("Nobody has written to you privately yet.")
-    message(call, call.me.correspondent, text)
+    return message(call, call.me.correspondent, text)
 
 
 def _tell_of_absence(call: Call, name: str) -> None:
@@ -162,12 +169,18 @@ def _speak(call: Call, text: str, kind: type[Spoken]) -> Answering | None:
 
 async def _speak_again(call: Call, room: Room, text: str, kind: type[Spoken]) -> None:
     """Say what may have been said before, unless the disk has it."""
-    key = call.me.message_key(call.id)
-    try:
-        sent = await call.hub.log.find(key) if key is not None else None
-    except NotKept:
-        sent = None  # the disk can't tell; it will hold one copy all the same
-    if sent is not None and sent.batch is None:
-        call.reply(Receipt(sent.seq, room.key, "", True, call.id))
-        return
-    call.hub.say(call.me, room, text, call.id, kind)
+    seq = await call.hub.said_before(call.me, room.key, text, call.id, kind)
+    if seq is not None:
+        call.reply(Receipt(seq, room.key, "", True, call.id))
+    else:
+        call.hub.say(call.me, room, text, call.id, kind)
+
+
+async def _tell_again(call: Call, name: str, text: str) -> None:
+    """The same for a private message."""
+    inbox = f"@{names.fold(name)}"
+    seq = await call.hub.said_before(call.me, inbox, text, call.id, Told)
+    if seq is not None:
+        call.reply(Receipt(seq, inbox, "", True, call.id))
+    else:
+        _tell(call, name, text)
