@@ -344,11 +344,11 @@ def test_operators_of_the_server(chat: Chat, kind: str) -> None:
     assert "* Boss announces: tea is ready" in ben.shown()
     assert "from 192.0.2.1" in boss.answer("/whois Ben")
     assert "from 192.0.2.1" not in ben.answer("/whois Boss")
-    boss.type("/ban Ben rude")
+    boss.type("/ban * Ben rude")
     assert "You are banned: rude" in ben.shown()
     assert ben.client.closed
     assert "You are banned from this chat: rude" in Guest(chat, kind, "Ben").shown()
-    boss.type("/unban Ben", "/lockdown on")
+    boss.type("/unban * Ben", "/lockdown on")
     assert "Only registered names may come in now" in Guest(chat, kind, "Ben").shown()
     ann.leave()
     assert "Hello Ann" in Guest(chat, kind, "Ann", "secret12").shown()
@@ -359,7 +359,7 @@ def test_operators_of_the_server(chat: Chat, kind: str) -> None:
     assert "lockdown on" in audited
     boss.type("/shutdown 5 upgrade")
     assert chat.stops == [5.0]
-    assert "would hit yourself" in boss.answer("/ban Boss")
+    assert "would hit yourself" in boss.answer("/ban * Boss")
 
 
 def test_an_invitation_lets_one_guest_in(chat: Chat, kind: str) -> None:

@@ -9,7 +9,7 @@ from twisted_chat.core.errors import Banned
 from twisted_chat.core.records import Account, Sanction
 from twisted_chat.core.registry import Registry
 from twisted_chat.core.room import Room
-from twisted_chat.core.sanctions import Sanctions
+from twisted_chat.core.sanctions import SERVER, Sanctions
 from twisted_chat.core.session import Role, Session
 from twisted_chat.core.settings import from_kept
 
@@ -39,30 +39,41 @@ class Admission:
         known = account is not None or session.token is not None
         if room is None and not known and self._facts.get("lockdown") == "on":
             raise Banned("Only registered names may come in now.")
-        where = room.key if room else ""
-        ban = self._against("ban", where, session, key)
+        ban = self._against("ban", room, session, key)
         if ban is None or (room is not None and rights.role(session, room, self._operators) >= Role.OWNER):
             return
         if room is None or not rights.fits_any(session, room.policy.excepted, key):
-            raise Banned(f"You are banned from {where or 'this chat'}" + (f": {ban.reason}" if ban.reason else "."))
+            raise Banned(
+                f"You are banned from {room.key if room else 'this chat'}" + (f": {ban.reason}" if ban.reason else ".")
+            )
 
     def check_mute(self, session: Session, room: Room | None) -> None:
         """Whether somebody may speak in a room, or, without one, privately. Who is banned from a room is quiet there."""
         if not self.sanctions.all or rights.is_operator(session, self._operators):
             return
-        mute = self._against("mute", room.key if room else "", session)
+        mute = self._against("mute", room, session)
         if mute is not None:
             why = f": {mute.reason}" if mute.reason else "."
             raise Banned(f"You can't speak {'in ' + mute.room if mute.room else 'here'} now{why}")
-        if room is not None and self._against("ban", room.key, session) is not None:
+        if room is not None and self._against("ban", room, session) is not None:
             may = rights.standing(session, room) >= Role.MODERATOR or rights.has_voice(session, room)
             if not may and not rights.fits_any(session, room.policy.excepted):
                 raise Banned(f"You are banned from {room.key}, and can't speak there.")
 
-    def _against(self, kind: str, room: str, session: Session, key: str = "") -> Sanction | None:
-        """What hits somebody, under a key that may not be theirs yet."""
-        key = key or session.key
-        return self.sanctions.against(kind, room, key, session.mask(key), session.way.address, self._now())
+    def _against(self, kind: str, room: Room | None, session: Session, key: str = "") -> Sanction | None:
+        """Return what binds somebody in a room, or everywhere, under a key that may not be theirs yet.
+
+        Of a room's own, none binds its operators that was made by somebody of no higher rank there.
+        """
+        where = room.key if room is not None else SERVER
+        if not self.sanctions.any(kind, where):
+            return None
+        found = self.sanctions.hitting(kind, where, key or session.key, session.masks(key), session.way.address, self._now())
+        for one in found:
+            rank = rights.standing(session, room) if room is not None and one.room else Role.MEMBER
+            if rank < Role.MODERATOR or rank < one.rank:
+                return one
+        return None
 
     def check_consent(self, session: Session, key: str, shown: str) -> None:
         """Whether somebody may write privately to ``key``, who is called ``shown``."""

@@ -37,6 +37,7 @@ class Call:
     id: str | None = None
     again: bool = False  # a message that may have been sent before, on another connection
     in_room: Room | None = None  # None: the current one
+    everywhere: bool = False  # the whole server was named, not a room
 
     @property
     def room(self) -> Room:
@@ -48,11 +49,13 @@ class Call:
 
     @property
     def role(self) -> Role:
-        """What the person who gave the command may do in its room."""
-        return self.hub.role(self.me, self.in_room or self.me.current)
+        """What the person who gave the command may do where the command acts: never elsewhere."""
+        return self.hub.role(self.me, None if self.everywhere else self.in_room or self.me.current)
 
     def require(self, role: Role) -> None:
         """Raises `NotAllowed` if the person may not do as much as this role."""
+        if self.everywhere and role > Role.REGISTERED:
+            role = Role.OPERATOR
         if self.role < role:
             raise NotAllowed(REFUSALS[role])
 
@@ -85,7 +88,8 @@ class Command:
         self.handler = handler
         self.needed = sum(not word.startswith("[") for word in words)
         self.most = len(words)
-        self.names_room = usage.startswith("[ROOM]")  # what one may do there counts, not in the current room
+        self.names_room = usage.startswith(("[ROOM]", "[ROOM|*]"))  # what one may do there counts, not in the current room
+        self.names_server = usage.startswith("[ROOM|*]")  # "*" is the whole server
         self.takes_rest = bool(words) and words[-1].rstrip("]").endswith("...")
         parameters = list(inspect.signature(handler).parameters.values())[1:]
         needed = sum(parameter.default is parameter.empty for parameter in parameters)
@@ -176,8 +180,8 @@ class Table:
         return self._invoke(call, self.find(name), arguments)
 
     def _invoke(self, call: Call, command: Command, arguments: Sequence[str]) -> Answering | None:
-        if command.names_room and arguments and arguments[0].startswith("#"):
-            call = replace(call, in_room=call.me.rooms.get(names.room(arguments[0]), call.in_room))
+        if command.names_room and arguments and arguments[0].startswith(("#", "*")):
+            call = _placed(call, command, arguments[0])
         if command.role is not Role.MEMBER or not call.me.name:  # what most commands need is quickly told
             call.require(command.role)
         if not command.needed <= len(arguments) <= command.most:
@@ -187,3 +191,17 @@ class Table:
         if len(arguments) == 1:  # what is said, most of all: Python calls twice as fast without a star
             return command.handler(call, arguments[0])
         return command.handler(call, *arguments)
+
+
+def _placed(call: Call, command: Command, place: str) -> Call:
+    """Return the call, about the room or the server that it names. Raises `BadName` or `NotInRoom`.
+
+    A member needs no rank: the command itself says what can't be done in a room one is not in.
+    """
+    if place == "*":
+        return replace(call, in_room=None, everywhere=True) if command.names_server else call
+    if not place.startswith("#"):
+        return call
+    if command.role > Role.REGISTERED:
+        return replace(call, in_room=call.hub.room(place, call.me))
+    return replace(call, in_room=call.me.rooms.get(names.room(place), call.in_room))

@@ -44,8 +44,8 @@ def candidates(typed: str, usages: Mapping[str, str], people: Collection[str], r
 
 def _kinds(places: list[str], given: list[str], word: str) -> Iterator[str]:
     """What the next word of a command may be, after the given ones. A room that stands first may be missing."""
-    room_first = places[:1] == ["[ROOM]"]
-    if room_first and given and not given[0].startswith("#"):
+    room_first = places[:1] in (["[ROOM]"], ["[ROOM|*]"])
+    if room_first and given and not given[0].startswith(("#", "*")):
         places = places[1:]
     wanted = places[len(given) : len(given) + 1 + (room_first and not given)]
     for place in wanted or [place for place in places[-1:] if "..." in place]:

@@ -285,7 +285,7 @@ class Help:
 class Whois:
     """Somebody who is here. ``idle`` is in seconds; ``address`` is for operators only; ``away`` is None if they are not.
 
-    ``about`` is what they say of themselves.
+    ``about`` is what they say of themselves; ``host`` stands for their address in masks.
     """
 
     name: str
@@ -297,6 +297,7 @@ class Whois:
     away: str | None = None
     address: str | None = None
     about: str = ""
+    host: str = ""
 
 
 @noun(frozen=True, slots=True)

@@ -11,10 +11,8 @@ from __future__ import annotations
 import secrets
 from collections.abc import Callable, Coroutine, Iterable, Sequence
 from dataclasses import replace
-from functools import lru_cache
-from hashlib import blake2b
 
-from twisted_chat.core import names, rights
+from twisted_chat.core import cloaks, names, rights
 from twisted_chat.core.admission import Admission
 from twisted_chat.core.batch import Batch, Dialect
 from twisted_chat.core.digests import one_in_common
@@ -51,11 +49,6 @@ from twisted_chat.core.session import LOBBY, TAKEN_OVER, Question, Role, Session
 from twisted_chat.core.settings import Settings, from_kept
 from twisted_chat.core.text import spoken
 from twisted_chat.core.tokens import Tokens, WrongToken
-
-
-@lru_cache(maxsize=1024)
-def _cloaked(address: str, key: str) -> str:
-    return blake2b(address.encode(), key=key.encode(), digest_size=5).hexdigest()
 
 
 class TooManyRooms(TooOften):
@@ -108,6 +101,7 @@ class Hub:
         self.tokens = Tokens(self.registry)
         self.facts: dict[str, str] = {}
         self.admission = Admission(now, self.operators, self.people, self.registry, self.facts)
+        self.admission.sanctions = Sanctions(dropped=self._drop)
         self.invitations: dict[str, Invitation] = {}
         self.lookups = Window(bounds.lookups)
         self.searches = Window(bounds.searches)
@@ -146,11 +140,14 @@ class Hub:
                     self.facts[record.key] = record.value
                 case Deed():
                     self._deeds = max(self._deeds, record.id)
-        self.admission.sanctions = Sanctions(sanctions)
+        self.admission.sanctions = Sanctions(sanctions, self._drop)
 
     def save(self, *changed: Record) -> None:
         """Keep records, later: what goes wrong is logged. Commands whose person should be told await `records.save`."""
         self.start(self.records.save(*changed))
+
+    def _drop(self, expired: Sequence[Record]) -> None:
+        self.start(self.records.remove(*expired))
 
     @property
     def motd(self) -> tuple[str, ...]:
@@ -169,14 +166,16 @@ class Hub:
         self._sessions += 1
         session = Session(self._sessions, outlet, dialect, settings, way, self.now(), program=program)
         session.host = self.cloak(way.address)
+        if ":" in way.address:
+            session.earlier_host = cloaks.digest(way.address, self.facts["cloak"])
         return session
 
     def cloak(self, address: str) -> str:
-        """What stands for an address where everybody may see it: the same for the same one, and nobody can tell which."""
+        """Return what stands for an address, or a network, where everybody may see it: see `core.cloaks`."""
         if "cloak" not in self.facts:
             self.facts["cloak"] = secrets.token_hex(16)
             self.save(Fact(key="cloak", value=self.facts["cloak"]))
-        return _cloaked(address, self.facts["cloak"])
+        return cloaks.host_of(address, self.facts["cloak"])
 
     def enter(self, session: Session, name: str, account: Account | None = None) -> None:
         """Give a visitor a name and an inbox. Whose ``account`` it is has proven so; anybody else is a guest.

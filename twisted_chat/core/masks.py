@@ -2,11 +2,17 @@
 
 1. A mask is ``name!user@host``; ``*`` is any number of characters, ``?`` is one.
 2. Masks are compared folded, in at most len(mask) * len(text) steps, whatever is in them.
-3. A host is not an address but stands for one (`Hub.cloak`): everybody may see it.
+3. A host is not an address but stands for one (`Hub.cloak`): everybody may see it. A part of one means nothing, and would
+   hit strangers by chance: a new mask has a whole host, or ``*``. Masks that were made before go on as they are.
 """
 
+from twisted_chat.core.errors import BadName
 from twisted_chat.core.names import fold
+from twisted_chat.core.text import clean
 
+# The characters of a host: see `Hub.cloak`.
+HOST_SIZE = 10
+HEXADECIMAL = frozenset("0123456789abcdef")
 # Longer masks are cut: a name, a user and a host have fewer characters.
 LONGEST_MASK = 200
 
@@ -35,6 +41,15 @@ def fold_mask(mask: str) -> str:
     """The form that equal masks share, and that a folded ``name!user@host`` is compared with."""
     nick, bang, rest = mask.partition("!")
     return f"{fold(nick).casefold()}{bang}{rest.casefold()}"
+
+
+def checked_mask(text: str) -> str:
+    """Return what somebody typed as a folded ``name!user@host``. Raises `BadName` if its host is neither ``*`` nor a host."""
+    mask = fold_mask(full_mask(clean(text)))
+    host = mask.rpartition("@")[2]
+    if host != "*" and not (len(host) == HOST_SIZE and set(host) <= HEXADECIMAL):
+        raise BadName("A mask ends in @* or in a whole host as /whois shows it, such as *!*@0123456789.")
+    return mask
 
 
 def matches(mask: str, text: str) -> bool:

@@ -70,6 +70,7 @@ class Sanction:
     at: float
     until: float | None
     reason: str
+    rank: int = 5  # of who made it, in that room: see `Role`. It binds no operator of the room of the same rank or a higher one
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

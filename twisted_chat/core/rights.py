@@ -38,6 +38,15 @@ def standing(session: Session, room: Room) -> Role:
     return Role.MEMBER
 
 
+def rank_of(key: str, room: Room) -> Role:
+    """Return what a registered name is in a room by the room's own word, whoever is here."""
+    if room.record.owner == key:
+        return Role.OWNER
+    if key in room.policy.operators:
+        return Role.MODERATOR if room.lasts else Role.OWNER
+    return Role.MEMBER
+
+
 def has_voice(session: Session, room: Room) -> bool:
     """Whether a person may speak while the room is moderated, without being its operator."""
     return session.vouched_in(room) or session.key in room.voiced or (session.registered and session.key in room.policy.voices)
@@ -81,8 +90,8 @@ def admit(session: Session, room: Room, key: str, operators: Container[str]) -> 
 
 def fits_any(session: Session, masks: Iterable[str], key: str = "") -> bool:
     """Whether one of these masks means a person, under a key that may not be theirs yet."""
-    mask = session.mask(key)
-    return any(matches(one, mask) for one in masks)
+    theirs = session.masks(key)
+    return any(matches(one, mask) for one in masks for mask in theirs)
 
 
 def may_see(session: Session, room: Room, operators: Container[str]) -> bool:

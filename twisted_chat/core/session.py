@@ -80,6 +80,7 @@ class Session:
         "correspondent",
         "current",
         "dialect",
+        "earlier_host",
         "gone",
         "held",
         "host",
@@ -131,6 +132,7 @@ class Session:
         self.public_key = ""  # of ssh, as `core.keys` has it, that has signed on this connection
         self.about = ""  # who they are, in their own words
         self.host = ""  # stands for their address: see `Hub.cloak`
+        self.earlier_host = ""  # what stood for it when older masks were made, if that was another
         self.gone = False
         self.secrets: tuple[bytes, ...] = ()  # digests of what this person is known by when they come back as a guest
         self.code = ""  # one of these secrets, made here: see `resumed_by`
@@ -214,6 +216,11 @@ class Session:
     def mask(self, key: str = "") -> str:
         """This person as a folded ``name!user@host``, under a key that may not be theirs yet."""
         return f"{key or self.key}!{self.way.user.casefold()}@{self.host}"
+
+    def masks(self, key: str = "") -> tuple[str, ...]:
+        """Return what masks are compared with: `mask`, and the same with the host that older masks know."""
+        mask = self.mask(key)
+        return (mask, f"{mask.rpartition('@')[0]}@{self.earlier_host}") if self.earlier_host else (mask,)
 
     def dialect_in(self, stream: Stream) -> Dialect:
         """How this person is shown what happens in a room."""

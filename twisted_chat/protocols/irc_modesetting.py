@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from twisted_chat.core.builtin.moderation import shown_target
 from twisted_chat.core.errors import BadName, NoSuchPerson, NotAllowed, NotUnderstood
 from twisted_chat.core.events import RoomEvent
 from twisted_chat.core.masks import fold_mask, full_mask
 from twisted_chat.core.room import Room
-from twisted_chat.core.sanctions import is_address
 from twisted_chat.core.text import LONGEST_KEY
 from twisted_chat.protocols.irc_connection import IrcConnection
 from twisted_chat.protocols.irc_joining import find, rules
@@ -116,16 +116,19 @@ async def _set_list(irc: IrcConnection, room: Room, change: Change, text: str) -
         names = [room.key, known or mask]
     try:
         return await irc.do(LISTS[change.letter][not change.adding], *names, room=room)
-    except (NoSuchPerson, BadName):
+    except NoSuchPerson:
+        return []
+    except BadName as error:
+        irc.reply(Numeric.ERR_INVALIDMODEPARAM, room.key, change.letter, mask, str(error))
         return []
 
 
 def _bans(irc: IrcConnection, room: Room) -> list[tuple[str, str, float]]:
-    """Whom, by whom and since when: of addresses only what an operator of the server may see."""
+    """Return who is banned from a room, by whom and since when: of an address, what stands for it."""
     hub = irc.factory.hub
-    standing = hub.admission.sanctions.standing("ban", room.key, hub.now())
-    may_see = is_operator(irc)
-    return [(one.target, one.by, one.at) for one in standing if one.room and (may_see or not is_address(one.target))]
+    role = hub.role(irc.session, room)
+    standing = hub.admission.sanctions.standing(room.key, hub.now())
+    return [(shown_target(hub, one, role), one.by, one.at) for one in standing if one.kind == "ban"]
 
 
 def _show_list(irc: IrcConnection, room: Room, letter: str) -> None:

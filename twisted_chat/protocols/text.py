@@ -197,6 +197,8 @@ def _whois(event: Whois) -> Iterator[str]:
         yield f"-> about themselves: {event.about}"
     if event.address is not None:
         yield f"-> from {event.address}"
+    if event.host:
+        yield f"-> host {event.host}"
     if event.away is not None:
         yield f"-> away{': ' + event.away if event.away else ''}"
 

@@ -49,6 +49,7 @@ def whois(call: Call, name: str) -> None:
             other.away,
             (other.way.address or "local") if hub.role(call.me) is Role.OPERATOR else None,
             other.about,
+            other.host,
         )
     )
 

@@ -1,6 +1,9 @@
 """What operators of rooms and of the server do about people and messages.
 
-An operator of the server acts on the whole server, unless a room is named; anybody else on this room.
+1. What is done in a room concerns people in that room: nobody else hears of it, and no answer depends on anybody else.
+2. A command acts in the current room, in the room it names, or, if a server operator names ``*``, on the whole server.
+3. Only server operators name addresses and networks. An address is shown to nobody else; its host stands for it.
+4. Nobody keeps out or mutes somebody of their own rank in that room, or of a higher one.
 """
 
 from __future__ import annotations
@@ -11,17 +14,18 @@ from twisted_chat.core.builtin.reading import number
 from twisted_chat.core.builtin.rooms import mine
 from twisted_chat.core.builtin.table import table
 from twisted_chat.core.commands import Call
-from twisted_chat.core.errors import ChatError, NoSuchPerson, NotAllowed, NotUnderstood
+from twisted_chat.core.errors import ChatError, NoSuchPerson, NotAllowed, NotInRoom, NotUnderstood
 from twisted_chat.core.events import Changed, Deleted, Listing, Remark
+from twisted_chat.core.hub import Hub
 from twisted_chat.core.masks import is_mask
 from twisted_chat.core.records import Sanction
 from twisted_chat.core.room import Room
-from twisted_chat.core.sanctions import hits, is_address, named, target
+from twisted_chat.core.sanctions import SERVER, hits, is_address, named, target
 from twisted_chat.core.session import Role, Session
 from twisted_chat.core.text import as_reason
 
-# How many bans and mutes a room has at the most.
-MOST_SANCTIONS = 100
+# How many bans and mutes are listed at once.
+LISTED_AT_ONCE = 200
 
 
 @table.command("kick", "NAME [REASON...]", role=Role.MODERATOR)
@@ -49,52 +53,52 @@ def disconnect(call: Call, name: str, reason: str = "") -> None:
         hub.leave(session, f"disconnected by {call.me.name}" + (f": {reason}" if reason else ""))
 
 
-@table.command("ban", "[ROOM] NAME|MASK|ADDRESS|CIDR [DURATION] [REASON...]", role=Role.MODERATOR)
+@table.command("ban", "[ROOM|*] NAME|MASK|ADDRESS|CIDR [DURATION] [REASON...]", role=Role.MODERATOR)
 def ban(call: Call, *words: str) -> None:
-    """Let somebody come in no more: a name, an address or a network; for a while (10m, 2h, 3d), or for good.
-    Whom a mask as ann!*@* bans from a room, and who is there, stays, but can't speak."""
-    _sanction(call, "ban", list(words))
+    """Keep somebody out of this room, for a while (10m, 2h, 3d) or for good. A server operator names * for the whole server,
+    and may name an address or a network. People already inside who match a mask, such as ann!*@*, stay, but cannot post."""
+    _restrict(call, "ban", list(words))
 
 
-@table.command("mute", "[ROOM] NAME|MASK|ADDRESS|CIDR [DURATION] [REASON...]", role=Role.MODERATOR)
+@table.command("mute", "[ROOM|*] NAME|MASK|ADDRESS|CIDR [DURATION] [REASON...]", role=Role.MODERATOR)
 def mute(call: Call, *words: str) -> None:
-    """Let somebody read but not speak, for a while or for good. They are told why."""
-    _sanction(call, "mute", list(words))
+    """Let somebody read but not post in this room, for a while or for good. They are told why. For * and addresses see ban."""
+    _restrict(call, "mute", list(words))
 
 
-@table.command("unban", "[ROOM] NAME|MASK|ADDRESS|CIDR", role=Role.MODERATOR)
+@table.command("unban", "[ROOM|*] NAME|MASK|ADDRESS|CIDR", role=Role.MODERATOR)
 async def unban(call: Call, *words: str) -> None:
-    """End a ban."""
+    """End a ban of this room; a server operator names * for one of the whole server."""
     await _lift(call, "ban", list(words))
 
 
-@table.command("unmute", "[ROOM] NAME|MASK|ADDRESS|CIDR", role=Role.MODERATOR)
+@table.command("unmute", "[ROOM|*] NAME|MASK|ADDRESS|CIDR", role=Role.MODERATOR)
 async def unmute(call: Call, *words: str) -> None:
-    """Let somebody speak again."""
+    """Let somebody post again in this room; a server operator names * for the whole server."""
     await _lift(call, "mute", list(words))
 
 
-@table.command("bans", "[ROOM]", role=Role.MODERATOR, looks_up=True)
-def bans(call: Call, room: str | None = None) -> None:
-    """List bans and mutes: of whom, by whom, since and until when, and why."""
+@table.command("bans", "[ROOM|*]", role=Role.MODERATOR, looks_up=True)
+def bans(call: Call, place: str | None = None) -> None:
+    """List the bans and mutes of this room: of whom, by whom, since and until when, and why. * lists those of the server."""
     hub, now = call.hub, call.hub.now()
-    where = "" if room is None and call.role is Role.OPERATOR else mine(call, room).key
-    standing = [one for kind in ("ban", "mute") for one in hub.admission.sanctions.standing(kind, where, now)]
-    if not where:
-        standing = [one for one in hub.admission.sanctions.all.values() if one.until is None or one.until > now]
+    room = _place(call, "bans", [] if place is None else [place])[0]
+    standing = hub.admission.sanctions.standing(room.key if room else SERVER, now)
     rows = tuple(
         (
             one.kind,
-            one.target,
+            shown_target(hub, one, call.role),
             one.room or "everywhere",
             one.by,
             f"{durations.words(now - one.at)} ago",
             f"{durations.words(one.until - now)} left" if one.until else "for good",
             one.reason,
         )
-        for one in sorted(standing, key=lambda one: one.id)
+        for one in standing[-LISTED_AT_ONCE:]
     )
     call.reply(Listing("bans", ("what", "whom", "where", "by", "since", "until", "why"), rows))
+    if len(standing) > LISTED_AT_ONCE:
+        call.reply(Remark(f"These are the latest {LISTED_AT_ONCE} of {len(standing)}."))
 
 
 @table.command("delete", "NUMBER", role=Role.MODERATOR)
@@ -115,28 +119,26 @@ class NoSuchMessage(ChatError):
     code = "no-such-message"
 
 
-def _sanction(call: Call, kind: str, words: list[str]) -> None:
-    hub, now = call.hub, call.hub.now()
-    room, words = _place(call, words)
+def _restrict(call: Call, kind: str, words: list[str]) -> None:
+    hub, now, sanctions = call.hub, call.hub.now(), call.hub.admission.sanctions
+    room, words = _place(call, kind, words)
     if not words:
         raise NotUnderstood(f"Usage: {call.table.find(kind).usage}")
-    whom = target(words.pop(0))
+    whom = _target(call, words.pop(0))
     length = durations.seconds(words[0]) if words else None
     if length is not None:
         words.pop(0)
-    where = room.key if room else ""
-    hit = [] if room is not None and is_mask(whom) else _hit(call, whom)
-    for session in hit:
-        _not_oneself(call, session.key)
-        if rights.is_operator(session, hub.operators) or (room is not None and hub.role(session, room) >= call.role):
-            raise NotAllowed(f"{session.name} can't be kept out by you.")
-    if whom in hub.operators or (room is not None and whom == room.record.owner and call.role < Role.OPERATOR):
-        raise NotAllowed(f"{whom} can't be kept out by you.")
-    if room is not None and sum(one.room == where for one in hub.admission.sanctions.all.values()) >= MOST_SANCTIONS:
-        raise NotAllowed(f"There are {MOST_SANCTIONS} bans and mutes in {where} already.")
     reason = as_reason(" ".join(words))
+    hit = _hit(call, room, whom)
+    _check_rank(call, kind, room, whom, hit)
+    where = room.key if room else SERVER
+    earlier = sanctions.same(kind, where, whom)
+    if not earlier:
+        sanctions.check_space(where, call.me.key, whom)
+    for one in earlier:
+        sanctions.remove(one)
     sanction = Sanction(
-        id=hub.admission.sanctions.next_id(),
+        id=sanctions.next_id(),
         kind=kind,
         room=where,
         target=whom,
@@ -144,28 +146,59 @@ def _sanction(call: Call, kind: str, words: list[str]) -> None:
         at=now,
         until=None if length is None else now + length,
         reason=reason,
+        rank=call.role,
     )
-    expired = hub.admission.sanctions.expired(now)
-    for one in expired:
-        del hub.admission.sanctions.all[one.id]
-    hub.start(hub.records.remove(*expired))
-    hub.admission.sanctions.all[sanction.id] = sanction
+    sanctions.add(sanction)
     for_how_long = f" for {durations.words(length)}" if length is not None else ""
     what = f"{'banned' if kind == 'ban' else 'muted'} {whom}{for_how_long}" + (f": {reason}" if reason else "")
+    hub.start(hub.records.remove(*earlier))
     if room is None or room.lasts:
         hub.save(sanction)
     if room is not None and kind == "ban":
         _show(call, room, what, "+", whom)
     note(call, room, what)
+    advice = _advice(call, kind, room, hit)
     for session in hit:
         _carry_out(call, kind, room, session, reason)
-    call.reply(Remark(f"Done: {what} ({where or 'the whole server'}).{_advice(call, kind, whom)}"))
+    call.reply(Remark(f"Done: {what} ({where or 'the whole server'}).{advice}"))
+
+
+def _target(call: Call, text: str) -> str:
+    """Return whom a restriction is to hit. Raises `BadName`, or `NotAllowed` for an address if a room's operator names it:
+    else they could find out anybody's, by trying."""
+    whom = target(text)
+    if is_address(whom) and call.role < Role.OPERATOR:
+        raise NotAllowed("Only server operators may name addresses. Name a person, or a host as /whois shows it: @0123456789")
+    return whom
+
+
+def _check_rank(call: Call, kind: str, room: Room | None, whom: str, hit: list[Session]) -> None:
+    """Raise `NotAllowed` if somebody is meant whom the caller may not keep out.
+
+    In a room this looks only at who is inside, and at whom the room itself names: an answer tells nothing of anybody else.
+    """
+    _not_oneself(call, whom)
+    for session in hit:
+        _not_oneself(call, session.key)
+    if room is None:
+        kept = [session.name for session in hit if rights.is_operator(session, call.hub.operators)]
+        kept += [whom] if whom in call.hub.operators else []
+    else:
+        kept = [session.name for session in hit if call.hub.role(session, room) >= call.role]
+        kept += [whom] if rights.rank_of(whom, room) >= call.role else []
+    if kept:
+        raise NotAllowed(f"You cannot {kind} {kept[0]}.")
+
+
+def shown_target(hub: Hub, one: Sanction, role: Role) -> str:
+    """Return a restriction's target as somebody of this role may see it: of an address, what stands for it."""
+    return one.target if role is Role.OPERATOR or not is_address(one.target) else f"*!*@{hub.cloak(one.target)}"
 
 
 def _show(call: Call, room: Room, what: str, sign: str, whom: str) -> None:
     """Tell a room of a ban, unless that would tell an address."""
     hub, me = call.hub, call.me
-    if "!" in whom or not is_address(whom):
+    if not is_address(whom):
         hub.show(lambda seq, time: Changed(seq, time, room.key, me.name, what, ((sign, "bans", whom),), me.id))
 
 
@@ -180,46 +213,62 @@ def _carry_out(call: Call, kind: str, room: Room | None, session: Session, reaso
         call.hub.kick(call.me, room, session.key, reason or "banned")
 
 
-def _advice(call: Call, kind: str, whom: str) -> str:
-    """A guest can take another name: say which address the one banned comes from, to those who may know."""
-    here = call.hub.people.get(whom, ())
-    if kind == "ban" and call.role is Role.OPERATOR and here and not here[0].registered and here[0].way.address:
-        return f" A guest can take another name; this one came from {here[0].way.address}."
-    return ""
+def _advice(call: Call, kind: str, room: Room | None, hit: list[Session]) -> str:
+    """A guest can take another name: say how to keep out where the one banned comes from."""
+    if kind != "ban" or not hit or hit[0].registered:
+        return ""
+    if call.role is Role.OPERATOR:
+        address = hit[0].way.address
+        return f" A guest can take another name; this one came from {address}." if address else ""
+    return f" A guest can take another name; this one's host is {hit[0].host}: /ban @{hit[0].host}"
 
 
 async def _lift(call: Call, kind: str, words: list[str]) -> None:
-    hub = call.hub
-    room, words = _place(call, words)
+    hub, sanctions = call.hub, call.hub.admission.sanctions
+    room, words = _place(call, f"un{kind}", words)
     if len(words) != 1:
         raise NotUnderstood(f"Usage: {call.table.find('un' + kind).usage}")
-    whom, where = named(words[0]), room.key if room else ""
-    lifted = [one for one in hub.admission.sanctions.all.values() if (one.kind, one.target, one.room) == (kind, whom, where)]
+    whom, where = named(words[0]), room.key if room else SERVER
+    if is_address(whom):
+        whom = _target(call, words[0])
+    lifted = [
+        one
+        for one in sanctions.standing(where, hub.now())
+        if one.kind == kind and whom in (one.target, shown_target(hub, one, call.role))
+    ]
     if not lifted:
         raise NoSuchPerson(f"There is no {kind} of {names.shown(words[0])} {'in ' + where if where else 'on the server'}.")
     for one in lifted:
-        del hub.admission.sanctions.all[one.id]
+        sanctions.remove(one)
     done = f"ended the {kind} of {whom}"
     if room is not None and kind == "ban":
         _show(call, room, done, "-", whom)
-    note(call, room, done)
+    note(call, room, f"ended the {kind} of {', '.join(one.target for one in lifted)}")
     await hub.records.remove(*lifted)
     call.reply(Remark(f"Done: the {kind} of {whom} is ended."))
 
 
-def _place(call: Call, words: list[str]) -> tuple[Room | None, list[str]]:
-    """Where a sanction counts (None: everywhere), and the words that follow."""
+def _place(call: Call, command: str, words: list[str]) -> tuple[Room | None, list[str]]:
+    """Return where a restriction counts (None: everywhere), and the words that follow. Raises `NotInRoom`.
+
+    The room or the server that was named is in the call already, with the right to act there: see `core.commands`.
+    """
+    if call.everywhere:
+        return None, words[1:]
     if words and words[0].startswith("#"):
-        room = call.hub.room(words[0], call.me)
-        if call.hub.role(call.me, room) < Role.MODERATOR:
-            raise NotAllowed(f"Only an operator of {room.key} may do that.")
-        return room, words[1:]
-    return (None if call.role is Role.OPERATOR else mine(call)), words
+        return call.room, words[1:]
+    if call.in_room is None and call.me.current is None:
+        raise NotInRoom(f"You are in no room. Name one: /{command} #ROOM …, or, as a server operator, all: /{command} * …")
+    return mine(call), words
 
 
-def _hit(call: Call, whom: str) -> list[Session]:
-    everybody = [session for sessions in call.hub.people.values() for session in sessions]
-    return [one for one in everybody if hits(whom, one.key, one.mask(), one.way.address)]
+def _hit(call: Call, room: Room | None, whom: str) -> list[Session]:
+    """Return on whom a restriction is carried out at once: of a room's, people inside whom it names, not those a mask fits."""
+    if room is None:
+        sessions = [session for sessions in call.hub.people.values() for session in sessions]
+    else:
+        sessions = [] if is_mask(whom) else list(room.readers.values())
+    return [one for one in sessions if hits(whom, one.key, one.masks(), one.way.address)]
 
 
 def _not_oneself(call: Call, key: str) -> None:
@@ -228,6 +277,6 @@ def _not_oneself(call: Call, key: str) -> None:
 
 
 def _outrank(call: Call, room: Room, other: Session) -> None:
-    theirs = call.hub.role(other, room)
+    theirs = max(call.hub.role(session, room) for session in room.readers.values() if session.key == other.key)
     if call.role < Role.OPERATOR and theirs >= call.role and (room.lasts or theirs is Role.OPERATOR):
         raise NotAllowed(f"{other.name} is an operator here, too.")

@@ -186,7 +186,7 @@ def unwelcome(call: Call, mask: str) -> None:
 
 
 def _add(call: Call, member: str, text: str, done: str) -> None:
-    room, mask = mine(call), masks.fold_mask(masks.full_mask(clean(text)))
+    room, mask = mine(call), masks.checked_mask(text)
     there: tuple[str, ...] = getattr(room.policy, member)
     if mask in there:
         return

@@ -39,6 +39,7 @@ const ANSWERS = {
     `by ${event.protocol}, ${event.encrypted ? "encrypted" : "not encrypted"}, silent for ${duration(event.idle)}`,
     ...(event.about ? [`about themselves: ${event.about}`] : []),
     ...(event.address === undefined ? [] : [`from ${event.address}`]),
+    ...(event.host ? [`host ${event.host}`] : []),
     ...(event.away === undefined ? [] : [`away${because(event.away)}`]),
   ],
 };
