@@ -287,7 +287,7 @@ def test_an_operator_is_bound_by_no_equal() -> None:
     chat = Chat()
     owner, mod, other, plain = (Guest(chat, "line", name) for name in ("Owner", "Mod", "Other", "Plain"))
     for one in (owner, mod, other):
-        one.type("/register secret")
+        one.type("/register secret99")
     for one in (owner, mod, other, plain):
         one.type("/join #tea")
     owner.type("/op Mod", "/op Other")
