@@ -35,13 +35,18 @@ def test_the_example_works(tmp_path: Path) -> None:
     (code,) = re.findall(r"```python\n(.*?)```", GUIDE, re.DOTALL)
     (diff,) = re.findall(r"```diff\n(.*?)```", GUIDE, re.DOTALL)
     (tmp_path / new_file).write_text(code, "utf-8")
+    assert apply_diff(tmp_path, diff) == 3
+    done = subprocess.run([sys.executable, "-c", ASKED], cwd=tmp_path, capture_output=True, text=True, timeout=PATIENCE)
+    assert done.returncode == 0, done.stderr
+
+
+def apply_diff(folder: Path, diff: str) -> int:
+    """Change the files of a folder as a diff says. Return how many lines were added."""
     added = 0
     for name, hunks in re.findall(r"^\+\+\+ b/(\S+)\n(.*?)(?=^--- |\Z)", diff, re.MULTILINE | re.DOTALL):
         for hunk in re.split(r"^@@.*\n", hunks, flags=re.MULTILINE)[1:]:
-            added += apply(tmp_path / name, hunk)
-    assert added == 3
-    done = subprocess.run([sys.executable, "-c", ASKED], cwd=tmp_path, capture_output=True, text=True, timeout=PATIENCE)
-    assert done.returncode == 0, done.stderr
+            added += apply(folder / name, hunk)
+    return added
 
 
 def apply(path: Path, hunk: str) -> int:
