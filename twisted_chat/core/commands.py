@@ -1,9 +1,8 @@
 """How a command is declared, found, checked and explained.
 
 1. A command is declared once: name, usage, role, and a docstring whose first sentence explains it.
-2. The usage says how many words it takes: ``WORD`` is needed, ``[WORD]`` may be missing, ``...`` takes the rest of the
-   line as it is. The handler's parameters have to match, or the import fails; ``*words`` take what the usage allows.
-3. Role, number of words, and how often are checked here, before the handler runs.
+2. The usage says what it takes: see `core.arguments`. The handler's parameters have to match, or the import fails.
+3. Role, arguments, and how often are checked here, before the handler runs. It is given values: numbers, seconds, rooms.
 4. A line without a slash is said; ``//`` says a line that begins with a slash; a bare ``exit`` leaves.
 5. Whoever has no name yet may type the bare word of a command for visitors (``who``); anything else is the name.
 6. Whoever was asked something answers with the next line, whatever it is; an empty one is no answer.
@@ -16,7 +15,8 @@ from collections.abc import Callable, Coroutine, Sequence
 from dataclasses import dataclass, replace
 from typing import TypeAlias
 
-from twisted_chat.core import names
+from twisted_chat.core import durations, names
+from twisted_chat.core.arguments import Place, Usage
 from twisted_chat.core.errors import NotAllowed, NotInRoom, NotUnderstood
 from twisted_chat.core.events import Answer
 from twisted_chat.core.hub import Hub
@@ -76,9 +76,17 @@ REFUSALS = {
 class Command:
     """A declared command."""
 
-    def __init__(self, name: str, usage: str, role: Role, receipted: bool, looks_up: bool, handler: Handler) -> None:
+    def __init__(
+        self,
+        name: str,
+        usage: str,
+        role: Role,
+        receipted: bool,
+        looks_up: bool,
+        within: tuple[int, int] | None,
+        handler: Handler,
+    ) -> None:
         """Raises `TypeError` if the handler's parameters, or its missing docstring, don't match the declaration."""
-        words = usage.split()
         self.name = name
         self.role = role
         self.receipted = receipted  # a receipt answers it, so that a program needs no other answer
@@ -86,20 +94,44 @@ class Command:
         self.usage = f"/{name} {usage}".rstrip()
         self.explanation = " ".join((handler.__doc__ or "").split())
         self.handler = handler
-        self.needed = sum(not word.startswith("[") for word in words)
-        self.most = len(words)
+        self.arguments = Usage(usage, within)
+        # Done to somebody, and over: a duration after the name would be taken for the reason.
+        self.is_momentary = role >= Role.MODERATOR and usage == "NAME [REASON...]"
         self.names_room = usage.startswith(("[ROOM]", "[ROOM|*]"))  # what one may do there counts, not in the current room
-        self.names_server = usage.startswith("[ROOM|*]")  # "*" is the whole server
-        self.takes_rest = bool(words) and words[-1].rstrip("]").endswith("...")
         parameters = list(inspect.signature(handler).parameters.values())[1:]
-        needed = sum(parameter.default is parameter.empty for parameter in parameters)
-        takes_any = [parameter.kind for parameter in parameters] == [inspect.Parameter.VAR_POSITIONAL]
-        if not (takes_any or (needed, len(parameters)) == (self.needed, self.most)) or not self.explanation:
+        self._missing = [None if one.default is one.empty else one.default for one in parameters]
+        if not self.explanation or not _fits(self.arguments.places, parameters):
             raise TypeError(f"{self.usage}: the handler has other parameters than the usage, or no docstring")
 
     def split(self, rest: str) -> list[str]:
-        """The words after the command. The last word of a ``...`` usage keeps its blanks."""
-        return rest.split(None, self.most - 1) if self.takes_rest and self.most else rest.split()
+        """The words after the command. The last word of a ``...`` usage keeps its blanks. Raises `NotUnderstood`.
+
+        A password among them is one word: two could as well be a name and a password. Nor is a duration a reason.
+        """
+        words = self.arguments.split(rest)
+        if self.arguments.takes_secret and len(words) > len(self.arguments.places):
+            raise NotUnderstood(
+                f"Usage: {self.usage}. A password with spaces can't stand in the line: leave it out, and you are asked for it."
+            )
+        if self.is_momentary and len(words) == len(self.arguments.places) and durations.seconds(words[-1].split()[0]):
+            raise NotUnderstood(f"/{self.name} does not last, and takes no duration; /help ban explains what does.")
+        return words
+
+    def values(self, words: Sequence[str], now: float) -> list[object]:
+        """What the words stand for. ``now`` is in seconds since 1970. Raises `NotUnderstood` or `BadName`."""
+        try:
+            return self.arguments.values(words, self._missing, now)
+        except NotUnderstood as error:
+            raise NotUnderstood(f"/{self.name} {error}. Usage: {self.usage}") from None
+
+
+def _fits(places: Sequence[Place], parameters: Sequence[inspect.Parameter]) -> bool:
+    """Whether a handler takes what stands in a usage: what may be missing has a default, unless something needed follows."""
+    last_needed = max((index for index, place in enumerate(places) if place.needed), default=-1)
+    return len(places) == len(parameters) and all(
+        parameter.kind is parameter.POSITIONAL_OR_KEYWORD and (parameter.default is parameter.empty) is (index <= last_needed)
+        for index, parameter in enumerate(parameters)
+    )
 
 
 class Table:
@@ -109,12 +141,19 @@ class Table:
         self.commands: dict[str, Command] = {}
 
     def command(
-        self, name: str, usage: str = "", role: Role = Role.MEMBER, *, receipted: bool = False, looks_up: bool = False
+        self,
+        name: str,
+        usage: str = "",
+        role: Role = Role.MEMBER,
+        *,
+        receipted: bool = False,
+        looks_up: bool = False,
+        within: tuple[int, int] | None = None,
     ) -> Callable[[Handler], Handler]:
-        """Declare the decorated handler as a command."""
+        """Declare the decorated handler as a command. ``within`` is the range of the numbers in its usage."""
 
         def declare(handler: Handler) -> Handler:
-            self.commands[name] = Command(name, usage, role, receipted, looks_up, handler)
+            self.commands[name] = Command(name, usage, role, receipted, looks_up, within, handler)
             return handler
 
         return declare
@@ -180,17 +219,16 @@ class Table:
         return self._invoke(call, self.find(name), arguments)
 
     def _invoke(self, call: Call, command: Command, arguments: Sequence[str]) -> Answering | None:
-        if command.names_room and arguments and arguments[0].startswith(("#", "*")):
+        if command.names_room and arguments and not command.arguments.places[0].passed_over(arguments[0]):
             call = _placed(call, command, arguments[0])
         if command.role is not Role.MEMBER or not call.me.name:  # what most commands need is quickly told
             call.require(command.role)
-        if not command.needed <= len(arguments) <= command.most:
-            raise NotUnderstood(f"Usage: {command.usage}")
+        if command.arguments.is_text and len(arguments) == 1:  # what is said, most of all: nothing has to be read
+            return command.handler(call, arguments[0])
+        values = command.values(arguments, call.hub.now())
         if command.looks_up:
             call.hub.lookups.take(str(call.me.id), call.hub.clock(), f"You ask for /{command.name} and the like")
-        if len(arguments) == 1:  # what is said, most of all: Python calls twice as fast without a star
-            return command.handler(call, arguments[0])
-        return command.handler(call, *arguments)
+        return command.handler(call, *values)
 
 
 def _placed(call: Call, command: Command, place: str) -> Call:
@@ -199,9 +237,7 @@ def _placed(call: Call, command: Command, place: str) -> Call:
     A member needs no rank: the command itself says what can't be done in a room one is not in.
     """
     if place == "*":
-        return replace(call, in_room=None, everywhere=True) if command.names_server else call
-    if not place.startswith("#"):
-        return call
+        return replace(call, in_room=None, everywhere=True)
     if command.role > Role.REGISTERED:
         return replace(call, in_room=call.hub.room(place, call.me))
     return replace(call, in_room=call.me.rooms.get(names.room(place), call.in_room))

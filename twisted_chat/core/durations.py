@@ -12,9 +12,13 @@ LONGEST = 100 * 365 * 86400.0
 
 
 def seconds(text: str) -> float | None:
-    """``90s``, ``10m``, ``2h``, ``3d`` or ``1w`` in seconds; None if it is no length of time."""
-    found = re.fullmatch(r"([0-9]{1,6})([smhdw])", text.lower())
-    return min(float(found[1]) * UNITS[found[2]], LONGEST) if found else None
+    """``90s``, ``10m``, ``2h``, ``3d`` or ``1w`` in seconds; None if it is no length of time, or one of over a hundred years.
+
+    An ``M`` is none: it could mean months.
+    """
+    found = re.fullmatch(r"([0-9]{1,9})([smhdwSHDW])", text)
+    length = float(found[1]) * UNITS[found[2].lower()] if found else None
+    return length if length is not None and length <= LONGEST else None
 
 
 def words(length: float) -> str:

@@ -131,7 +131,7 @@ async def topic(irc: IrcConnection, params: Sequence[str]) -> None:
             irc.reply(Numeric.RPL_NOTOPIC, room.key)
     elif mine(irc, params[0]) is not None:
         try:
-            irc.own(await irc.do("topic", params[1], room=room))
+            irc.own(await irc.do("topic", room.key, params[1], room=room))
         except NotAllowed as error:
             irc.reply(Numeric.ERR_CHANOPRIVSNEEDED, room.key, text=str(error))
         except (Banned, BadText) as error:

@@ -52,7 +52,7 @@ async def proven(call: Call, key: str, password: str) -> None:
         raise WrongPassword("That is not the password of this name.")
 
 
-@table.command("login", "NAME PASSWORD...", role=Role.VISITOR)
+@table.command("login", "NAME PASSWORD", role=Role.VISITOR)
 async def login(call: Call, name: str, password: str) -> None:
     """Prove that a registered name is yours, before you give it: for programs."""
     key = names.fold(name)
@@ -61,7 +61,7 @@ async def login(call: Call, name: str, password: str) -> None:
     call.reply(Remark(f"You may be {names.shown(name)} now."))
 
 
-@table.command("oper", "NAME PASSWORD...")
+@table.command("oper", "NAME PASSWORD")
 async def oper(call: Call, name: str, password: str) -> None:
     """Be an operator of the server on this connection, whatever you are called, with the password of a name that is one."""
     key = names.fold(name)
@@ -92,7 +92,7 @@ def about(call: Call, text: str = "") -> None:
     call.reply(Remark("Done." if shown else "Nothing is said about you any more."))
 
 
-@table.command("register", "[PASSWORD...]")
+@table.command("register", "[PASSWORD]")
 async def register(call: Call, password: str | None = None) -> None:
     """Make your name your own: from now on it needs this password. Without one, you are asked for it."""
     hub, me = call.hub, call.me
@@ -115,7 +115,7 @@ async def register(call: Call, password: str | None = None) -> None:
     call.reply(Remark(f"{name} is yours now. Come in with your password next time, from anywhere."))
 
 
-@table.command("password", "[PASSWORD...]", role=Role.REGISTERED)
+@table.command("password", "[PASSWORD]", role=Role.REGISTERED)
 async def password(call: Call, password: str | None = None) -> None:
     """Change your password. Without one, you are asked for it."""
     if password is None:
@@ -132,7 +132,7 @@ async def password(call: Call, password: str | None = None) -> None:
     call.reply(Remark("Your password is changed."))
 
 
-@table.command("unregister", "[PASSWORD...]", role=Role.REGISTERED)
+@table.command("unregister", "[PASSWORD]", role=Role.REGISTERED)
 async def unregister(call: Call, password: str | None = None) -> None:
     """Give your name up: its settings, rooms and waiting messages go with it. Your password is asked for."""
     if password is None:
@@ -147,7 +147,7 @@ async def unregister(call: Call, password: str | None = None) -> None:
     call.reply(Remark(f"{call.me.name} is not registered any more. You are a guest now."))
 
 
-@table.command("nick", "NAME [PASSWORD...]")
+@table.command("nick", "NAME [PASSWORD]")
 async def nick(call: Call, name: str, password: str | None = None) -> None:
     """Take another name. A registered one needs its password."""
     own = names.fold(name) == call.me.key

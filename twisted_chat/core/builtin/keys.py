@@ -27,8 +27,6 @@ async def keys(call: Call, what: str = "list", key: str = "") -> None:
             await _add(call, account, key or call.me.public_key)
         case "remove":
             await _remove(call, account, key)
-        case _:
-            raise NotUnderstood(f"Usage: {call.table.find('keys').usage}")
 
 
 async def _add(call: Call, account: Account, line: str) -> None:

@@ -10,11 +10,10 @@ from __future__ import annotations
 
 from twisted_chat.core import durations, names, rights
 from twisted_chat.core.builtin.policies import note
-from twisted_chat.core.builtin.reading import number
 from twisted_chat.core.builtin.rooms import mine
 from twisted_chat.core.builtin.table import table
 from twisted_chat.core.commands import Call
-from twisted_chat.core.errors import ChatError, NoSuchPerson, NotAllowed, NotInRoom, NotUnderstood
+from twisted_chat.core.errors import ChatError, NoSuchPerson, NotAllowed, NotInRoom
 from twisted_chat.core.events import Changed, Deleted, Listing, Remark
 from twisted_chat.core.hub import Hub
 from twisted_chat.core.masks import is_mask
@@ -54,35 +53,35 @@ def disconnect(call: Call, name: str, reason: str = "") -> None:
 
 
 @table.command("ban", "[ROOM|*] NAME|MASK|ADDRESS|CIDR [DURATION] [REASON...]", role=Role.MODERATOR)
-def ban(call: Call, *words: str) -> None:
+def ban(call: Call, place: str | None, whom: str, length: float | None = None, reason: str = "") -> None:
     """Keep somebody out of this room, for a while (10m, 2h, 3d) or for good. A server operator names * for the whole server,
     and may name an address or a network. People already inside who match a mask, such as ann!*@*, stay, but cannot post."""
-    _restrict(call, "ban", list(words))
+    _restrict(call, "ban", place, whom, length, reason)
 
 
 @table.command("mute", "[ROOM|*] NAME|MASK|ADDRESS|CIDR [DURATION] [REASON...]", role=Role.MODERATOR)
-def mute(call: Call, *words: str) -> None:
+def mute(call: Call, place: str | None, whom: str, length: float | None = None, reason: str = "") -> None:
     """Let somebody read but not post in this room, for a while or for good. They are told why. For * and addresses see ban."""
-    _restrict(call, "mute", list(words))
+    _restrict(call, "mute", place, whom, length, reason)
 
 
 @table.command("unban", "[ROOM|*] NAME|MASK|ADDRESS|CIDR", role=Role.MODERATOR)
-async def unban(call: Call, *words: str) -> None:
+async def unban(call: Call, place: str | None, whom: str) -> None:
     """End a ban of this room; a server operator names * for one of the whole server."""
-    await _lift(call, "ban", list(words))
+    await _lift(call, "ban", place, whom)
 
 
 @table.command("unmute", "[ROOM|*] NAME|MASK|ADDRESS|CIDR", role=Role.MODERATOR)
-async def unmute(call: Call, *words: str) -> None:
+async def unmute(call: Call, place: str | None, whom: str) -> None:
     """Let somebody post again in this room; a server operator names * for the whole server."""
-    await _lift(call, "mute", list(words))
+    await _lift(call, "mute", place, whom)
 
 
 @table.command("bans", "[ROOM|*]", role=Role.MODERATOR, looks_up=True)
 def bans(call: Call, place: str | None = None) -> None:
     """List the bans and mutes of this room: of whom, by whom, since and until when, and why. * lists those of the server."""
     hub, now = call.hub, call.hub.now()
-    room = _place(call, "bans", [] if place is None else [place])[0]
+    room = _place(call, "bans", place)
     standing = hub.admission.sanctions.standing(room.key if room else SERVER, now)
     rows = tuple(
         (
@@ -102,13 +101,13 @@ def bans(call: Call, place: str | None = None) -> None:
 
 
 @table.command("delete", "NUMBER", role=Role.MODERATOR)
-async def delete(call: Call, seq: str) -> None:
+async def delete(call: Call, seq: int) -> None:
     """Take the text of a message out of the history. /set numbers on shows the numbers."""
     hub, me = call.hub, call.me
     rooms = [mine(call).key] if call.role < Role.OPERATOR else list(hub.rooms)
-    event = await hub.log.erase(number(seq.removeprefix("#")), rooms)
+    event = await hub.log.erase(seq, rooms)
     if event is None:
-        raise NoSuchMessage(f"There is no message {names.shown(seq)} in {', '.join(rooms[:3])}.")
+        raise NoSuchMessage(f"There is no message {seq} in {', '.join(rooms[:3])}.")
     hub.show(lambda new, time: Deleted(new, time, event.room, me.name, event.seq, me.id))
     note(call, hub.rooms.get(event.room), f"deleted message {event.seq} of {event.author}")
 
@@ -119,16 +118,11 @@ class NoSuchMessage(ChatError):
     code = "no-such-message"
 
 
-def _restrict(call: Call, kind: str, words: list[str]) -> None:
+def _restrict(call: Call, kind: str, place: str | None, named_as: str, length: float | None, reason: str) -> None:
     hub, now, sanctions = call.hub, call.hub.now(), call.hub.admission.sanctions
-    room, words = _place(call, kind, words)
-    if not words:
-        raise NotUnderstood(f"Usage: {call.table.find(kind).usage}")
-    whom = _target(call, words.pop(0))
-    length = durations.seconds(words[0]) if words else None
-    if length is not None:
-        words.pop(0)
-    reason = as_reason(" ".join(words))
+    room = _place(call, kind, place)
+    whom = _target(call, named_as)
+    reason = as_reason(reason)
     hit = _hit(call, room, whom)
     _check_rank(call, kind, room, whom, hit)
     where = room.key if room else SERVER
@@ -223,21 +217,19 @@ def _advice(call: Call, kind: str, room: Room | None, hit: list[Session]) -> str
     return f" A guest can take another name; this one's host is {hit[0].host}: /ban @{hit[0].host}"
 
 
-async def _lift(call: Call, kind: str, words: list[str]) -> None:
+async def _lift(call: Call, kind: str, place: str | None, named_as: str) -> None:
     hub, sanctions = call.hub, call.hub.admission.sanctions
-    room, words = _place(call, f"un{kind}", words)
-    if len(words) != 1:
-        raise NotUnderstood(f"Usage: {call.table.find('un' + kind).usage}")
-    whom, where = named(words[0]), room.key if room else SERVER
+    room = _place(call, f"un{kind}", place)
+    whom, where = named(named_as), room.key if room else SERVER
     if is_address(whom):
-        whom = _target(call, words[0])
+        whom = _target(call, named_as)
     lifted = [
         one
         for one in sanctions.standing(where, hub.now())
         if one.kind == kind and whom in (one.target, shown_target(hub, one, call.role))
     ]
     if not lifted:
-        raise NoSuchPerson(f"There is no {kind} of {names.shown(words[0])} {'in ' + where if where else 'on the server'}.")
+        raise NoSuchPerson(f"There is no {kind} of {names.shown(named_as)} {'in ' + where if where else 'on the server'}.")
     for one in lifted:
         sanctions.remove(one)
     done = f"ended the {kind} of {whom}"
@@ -248,18 +240,18 @@ async def _lift(call: Call, kind: str, words: list[str]) -> None:
     call.reply(Remark(f"Done: the {kind} of {whom} is ended."))
 
 
-def _place(call: Call, command: str, words: list[str]) -> tuple[Room | None, list[str]]:
-    """Return where a restriction counts (None: everywhere), and the words that follow. Raises `NotInRoom`.
+def _place(call: Call, command: str, place: str | None) -> Room | None:
+    """Return where a restriction counts (None: everywhere). Raises `NotInRoom`.
 
     The room or the server that was named is in the call already, with the right to act there: see `core.commands`.
     """
     if call.everywhere:
-        return None, words[1:]
-    if words and words[0].startswith("#"):
-        return call.room, words[1:]
+        return None
+    if place is not None:
+        return call.room
     if call.in_room is None and call.me.current is None:
         raise NotInRoom(f"You are in no room. Name one: /{command} #ROOM …, or, as a server operator, all: /{command} * …")
-    return mine(call), words
+    return mine(call)
 
 
 def _hit(call: Call, room: Room | None, whom: str) -> list[Session]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from twisted_chat.core import masks, names, rights
+from twisted_chat.core.arguments import number
 from twisted_chat.core.builtin.rooms import mine
 from twisted_chat.core.builtin.table import table
 from twisted_chat.core.commands import Call
@@ -72,9 +73,9 @@ def _set(room: Room, what: str, value: str | None) -> Done:
         case "limit", None | "off":
             room.change(limit=0)
             return "opened the room to any number", (("-", "limit", ""),)
-        case "limit", str(number) if number.isascii() and number.isdigit() and 1 <= int(number[:9]) <= HIGHEST_LIMIT:
-            room.change(limit=int(number))
-            return f"limited the room to {int(number)}", (("+", "limit", str(int(number))),)
+        case "limit", str(word) if limit := number(word, 1, HIGHEST_LIMIT):
+            room.change(limit=limit)
+            return f"limited the room to {limit}", (("+", "limit", str(limit)),)
         case "open", None:
             closed = [member for member in ENTRY if getattr(room.policy, member)]
             room.change(key="", limit=0, invite_only=False, registered=False, encrypted=False)
@@ -82,16 +83,14 @@ def _set(room: Room, what: str, value: str | None) -> Done:
     raise NotUnderstood(f"/room takes {', '.join(FLAGS)} (each on or off), public, key KEY, limit N, or open.")
 
 
-@table.command("slow", "SECONDS", role=Role.MODERATOR)
-def slow(call: Call, seconds: str) -> None:
+@table.command("slow", "SECONDS", role=Role.MODERATOR, within=(0, 3600))
+def slow(call: Call, seconds: float) -> None:
     """Let everybody in this room speak only once in so many seconds; 0 ends it."""
-    if not (seconds.isascii() and seconds.isdigit() and int(seconds[:9]) <= 3600):
-        raise NotUnderstood("/slow takes a number of seconds from 0 to 3600.")
     room = mine(call)
-    room.change(slow=float(seconds))
+    room.change(slow=seconds)
     room.spoken.clear()
-    done = f"made the room slow: one message in {int(seconds)} s" if int(seconds) else "ended the slowness"
-    change(call, room, done, ("+" if int(seconds) else "-", "slow", seconds if int(seconds) else ""))
+    done = f"made the room slow: one message in {seconds:.0f} s" if seconds else "ended the slowness"
+    change(call, room, done, ("+" if seconds else "-", "slow", f"{seconds:.0f}" if seconds else ""))
 
 
 @table.command("op", "NAME", role=Role.OWNER)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from twisted_chat.core import durations, names, rights
+from twisted_chat.core.arguments import number
 from twisted_chat.core.builtin.rooms import HISTORY_ON_JOIN, history, mine
 from twisted_chat.core.builtin.table import table
 from twisted_chat.core.commands import Call
@@ -18,26 +19,23 @@ FOUND_AT_ONCE = 20
 MOST_WORDS = 10
 
 
-@table.command("history", "[ROOM] [N|since|before] [TIME|SEQ] [N]", looks_up=True)
-async def show_history(call: Call, *words: str) -> None:
+@table.command("history", "[ROOM] [N|since|before] [NUMBER|TIME] [N]", looks_up=True, within=(1, HISTORY_MOST))
+async def show_history(
+    call: Call, room: str | None = None, what: int | str | None = None, mark: float | None = None, count: int | None = None
+) -> None:
     """Show the last N messages of a room, those since a time (10m, 2h, 12:30, 2026-11-23), or N before a number."""
-    rest = list(words)
-    room = mine(call, rest.pop(0) if rest and rest[0].startswith("#") else None)
+    read_in = mine(call, room)
     log, newest = call.hub.log, call.hub.log.newest
-    match rest:
-        case []:
-            past = await log.read_before(room.key, newest + 1, HISTORY_ON_JOIN)
-        case [count] if number(count) and number(count) <= HISTORY_MOST:
-            past = await log.read_before(room.key, newest + 1, number(count))
-        case ["since", time]:
-            past = await log.read_since(room.key, durations.moment(time, call.hub.now()), HISTORY_MOST)
-        case ["before", seq] if number(seq):
-            past = await log.read_before(room.key, number(seq), HISTORY_ON_JOIN)
-        case ["before", seq, count] if number(seq) and 0 < number(count) <= HISTORY_MOST:
-            past = await log.read_before(room.key, number(seq), number(count))
+    match what, mark, count:
+        case None | int(), None, None:
+            past = await log.read_before(read_in.key, newest + 1, what or HISTORY_ON_JOIN)
+        case "since", float(time), None:
+            past = await log.read_since(read_in.key, time, HISTORY_MOST)
+        case "before", int(seq), _:
+            past = await log.read_before(read_in.key, seq, count or HISTORY_ON_JOIN)
         case _:
             raise NotUnderstood(f"/history takes a number from 1 to {HISTORY_MOST}, since TIME, or before NUMBER [N].")
-    call.reply(history(call, room, past))
+    call.reply(history(call, read_in, past))
 
 
 @table.command("since", "[ROOM]", looks_up=True)
@@ -73,8 +71,10 @@ async def search(call: Call, text: str) -> None:
                 rooms = readable & {names.room(value)}
             case "since":
                 since_time = durations.moment(value, hub.now())
-            case "before" if number(value):
+            case "before":
                 before = number(value)
+                if before is None:
+                    raise NotUnderstood("/search before: takes the number of a message.")
             case _:
                 words.append(word)
     if not words or len(words) > MOST_WORDS:
@@ -85,8 +85,3 @@ async def search(call: Call, text: str) -> None:
     found = await hub.log.search(query)
     shown = tuple(event for event in found[-FOUND_AT_ONCE:] if names.fold(event.author) not in me.ignores)
     call.reply(Found(shown, hub.now(), len(found) > FOUND_AT_ONCE))
-
-
-def number(text: str) -> int:
-    """A positive number; 0 if it is none."""
-    return int(text) if text.isascii() and text.isdigit() and len(text) < 19 else 0

@@ -42,16 +42,16 @@ def rooms(call: Call) -> None:
     call.reply(RoomList(tuple(summaries)))
 
 
-@table.command("topic", "[TEXT...]")
-def topic(call: Call, text: str | None = None) -> None:
-    """Say what this room is about, or ask; - takes the topic away."""
-    room = mine(call)
+@table.command("topic", "[ROOM] [TEXT...]")
+def topic(call: Call, room: str | None = None, text: str | None = None) -> None:
+    """Show or set the topic of this room, or of another one you are in; "-" clears it."""
+    changed = mine(call, room)
     if text is not None:
-        if room.policy.topic_locked and call.role < Role.MODERATOR:
+        if changed.policy.topic_locked and call.role < Role.MODERATOR:
             raise NotAllowed("Only an operator of this room may say what it is about.")
-        call.hub.set_topic(call.me, room, "" if text.strip() in ("", "-") else text)
+        call.hub.set_topic(call.me, changed, "" if text.strip() in ("", "-") else text)
     else:
-        call.reply(Remark(f"{room.key} is about: {room.topic}" if room.topic else "There is no topic."))
+        call.reply(Remark(f"{changed.key} is about: {changed.topic}" if changed.topic else "There is no topic."))
 
 
 def mine(call: Call, name: str | None = None) -> Room:

@@ -3,17 +3,16 @@
 from __future__ import annotations
 
 from twisted_chat.core import durations
-from twisted_chat.core.builtin.reading import number
 from twisted_chat.core.builtin.table import table
 from twisted_chat.core.commands import Call
-from twisted_chat.core.errors import NotAllowed, NotUnderstood
+from twisted_chat.core.errors import NotAllowed
 from twisted_chat.core.events import Listing, Remark
 from twisted_chat.core.records import Fact
 from twisted_chat.core.session import Role
 from twisted_chat.core.text import as_reason, clean, spoken
 
-# How many deeds /audit shows at once.
-AUDIT_AT_ONCE = 50
+# How many deeds /audit shows at once, and at the most.
+AUDIT_AT_ONCE, AUDIT_MOST = 50, 500
 # The longest time a shutdown can be announced ahead, in seconds: a day.
 LONGEST_NOTICE = 86400
 
@@ -21,8 +20,6 @@ LONGEST_NOTICE = 86400
 @table.command("lockdown", "[on|off]", role=Role.OPERATOR)
 async def lockdown(call: Call, value: str = "on") -> None:
     """Let only registered names come in. Guests who are here stay."""
-    if value not in ("on", "off"):
-        raise NotUnderstood("/lockdown takes on or off.")
     call.hub.facts["lockdown"] = value
     call.hub.notify("Only registered names can come in now." if value == "on" else "Everybody can come in again.")
     await call.hub.records.save(Fact(key="lockdown", value=value), call.hub.note(call.me.key, "", f"lockdown {value}"))
@@ -50,14 +47,12 @@ async def motd(call: Call, text: str | None = None) -> None:
     call.reply(Remark("The message of the day is changed."))
 
 
-@table.command("shutdown", "[SECONDS] [REASON...]", role=Role.OPERATOR)
-async def shutdown(call: Call, seconds: str = "0", reason: str = "") -> None:
-    """Stop the server, after so many seconds, and tell everybody."""
-    if not seconds.isdigit():
-        seconds, reason = "0", f"{seconds} {reason}".strip()
+@table.command("shutdown", "[now|SECONDS] [REASON...]", role=Role.OPERATOR, within=(0, LONGEST_NOTICE))
+async def shutdown(call: Call, when_to: str | float = "now", reason: str = "") -> None:
+    """Stop the server, now or after so many seconds, and tell everybody."""
     if call.hub.stop is None:
         raise NotAllowed("This server can't be stopped from here.")
-    wait = float(min(number(seconds), LONGEST_NOTICE))
+    wait = 0.0 if isinstance(when_to, str) else when_to
     why = as_reason(reason)
     when = f"in {durations.words(wait)}" if wait else "now"
     call.hub.notify(f"The server stops {when}" + (f": {why}" if why else "."))
@@ -65,10 +60,10 @@ async def shutdown(call: Call, seconds: str = "0", reason: str = "") -> None:
     await call.hub.records.save(call.hub.note(call.me.key, "", f"shutdown {when}" + (f": {why}" if why else "")))
 
 
-@table.command("audit", "[N]", role=Role.OPERATOR, looks_up=True)
-async def audit(call: Call, count: str = str(AUDIT_AT_ONCE)) -> None:
+@table.command("audit", "[N]", role=Role.OPERATOR, looks_up=True, within=(1, AUDIT_MOST))
+async def audit(call: Call, count: int = AUDIT_AT_ONCE) -> None:
     """Show what operators have done, the last N times."""
-    deeds = await call.hub.records.deeds(min(max(number(count), 1), 500))
+    deeds = await call.hub.records.deeds(count)
     now = call.hub.now()
     rows = tuple((f"{durations.words(now - one.at)} ago", one.who, one.room or "server", one.what) for one in deeds)
     call.reply(Listing("audit", ("when", "who", "where", "what"), rows))

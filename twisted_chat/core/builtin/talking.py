@@ -19,7 +19,7 @@ from twisted_chat.core.text import as_reason
 WAITING_MOST = 1000
 
 
-@table.command("name", "NAME [PASSWORD...]", role=Role.VISITOR)
+@table.command("name", "NAME [PASSWORD]", role=Role.VISITOR)
 async def give_name(call: Call, name: str, password: str | None = None) -> None:
     """Give your name, once: what you type first when you come in. A registered one needs its password."""
     await _come_in(call, name, password)
@@ -77,6 +77,8 @@ async def _show_inbox(call: Call) -> None:
 @table.command("resume", "[NAME] [CODE]", role=Role.VISITOR)
 async def resume(call: Call, name: str | None = None, code: str | None = None) -> None:
     """Ask for a code, as a guest; if your line drops, /resume NAME CODE gives you your name back."""
+    if call.me.name and name is not None:
+        raise NotAllowed("You have a name already. /resume alone gives you a code to come back with.")
     if call.me.name:
         call.reply(Remark(f"If your line drops, come back within a minute with: /resume {call.me.name} {resume_code(call)}"))
     elif name is None or code is None:
