@@ -18,7 +18,7 @@ from zope.interface import implementer
 from twisted_chat.client.connection import ConnectionFactory, Conversation, Front
 from twisted_chat.client.encryption import Endpoint, Server
 from twisted_chat.core.events import Event, Receipt, Refused, RoomEvent, Whispered
-from twisted_chat.core.text import clean
+from twisted_chat.core.text import altered_words, clean
 from twisted_chat.protocols.folding import ENDLESS
 from twisted_chat.protocols.text import Plain
 
@@ -62,6 +62,8 @@ class Pipe(LineReceiver):
         """Called by LineReceiver for each line of input."""
         text = data.decode("utf-8", "replace").rstrip("\r")
         if text.strip():
+            if text.encode() != data.rstrip(b"\r"):
+                self._tell(f"what is not UTF-8 is replaced: {text}")
             self._conversation.say(text)
             if len(self._conversation.pending) >= MOST_PENDING:
                 self.pauseProducing()
@@ -103,6 +105,8 @@ class Pipe(LineReceiver):
             self._complain(answer.text)
         elif isinstance(answer, Receipt) and not answer.kept:
             self._complain(f"shown, but not kept: {text}")
+        if isinstance(answer, Receipt) and answer.stored is not None:
+            self._tell(altered_words(answer.stored))
         if self.paused and len(self._conversation.pending) < MOST_PENDING // 2:
             self.resumeProducing()
         self._end_if_done()

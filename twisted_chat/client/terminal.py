@@ -30,6 +30,7 @@ from twisted_chat.core.events import (
     Renamed,
     Welcome,
 )
+from twisted_chat.core.text import altered_words
 from twisted_chat.protocols.folding import GUTTER, LEAST, rows
 from twisted_chat.protocols.text import GREETING, lines, painted, terminal_text
 
@@ -183,11 +184,13 @@ class Terminal:
         self._show_folded(lines(event, marked=marked, paint=paint))
 
     def settled(self, text: str, answer: Event) -> None:
-        """Show a receipt to who is alone, as the server does, and to everybody what was not kept."""
+        """Show a receipt to who is alone, as the server does, and to everybody what was not kept, or altered."""
         if isinstance(answer, Receipt):
+            if answer.stored is not None:
+                self._show_folded(lines(Remark(altered_words(answer.stored))))
             alone = len(self._words.people.get(answer.room, ())) == 1
             if alone or (not answer.kept and answer.room.startswith("#")):
-                said = Receipt(answer.seq, answer.room, text, answer.kept)
+                said = Receipt(answer.seq, answer.room, answer.stored or text, answer.kept)
                 self.show(*(terminal_text(one) for one in lines(said)))
 
     def turned_away(self, why: Refused) -> None:

@@ -18,10 +18,11 @@ from typing import TypeAlias
 from twisted_chat.core import durations, names
 from twisted_chat.core.arguments import Place, Usage
 from twisted_chat.core.errors import NotAllowed, NotInRoom, NotUnderstood
-from twisted_chat.core.events import Answer
+from twisted_chat.core.events import Answer, Remark
 from twisted_chat.core.hub import Hub
 from twisted_chat.core.room import Room
 from twisted_chat.core.session import Question, Role, Session
+from twisted_chat.core.text import altered, altered_words, as_reason, one_line
 
 Answering: TypeAlias = Coroutine[object, object, None]
 Handler: TypeAlias = Callable[..., Answering | None]
@@ -58,6 +59,13 @@ class Call:
             role = Role.OPERATOR
         if self.role < role:
             raise NotAllowed(REFUSALS[role])
+
+    def sentence(self, text: str) -> str:
+        """Return a reason or the like as others are shown it, and say so if it is not what was typed. Raises `BadText`."""
+        stored = as_reason(one_line(text))
+        if altered(text, stored):
+            self.reply(Remark(altered_words(stored) if stored else "Nothing of that can be shown."))
+        return stored
 
     def reply(self, *answers: Answer) -> None:
         """Answer the person who gave the command."""

@@ -210,13 +210,17 @@ class Welcome:
 
 @noun(frozen=True, slots=True)
 class Receipt:
-    """Your message has its number, and is on disk. With ``kept`` false it was shown, but is not in the history."""
+    """Your message has its number, and is on disk. With ``kept`` false it was shown, but is not in the history.
+
+    ``stored`` is its text if that is not what was sent: see `core.text.altered`.
+    """
 
     seq: int
     room: str
     text: str
     kept: bool
     id: str | None = None
+    stored: str | None = None
 
 
 @noun(frozen=True, slots=True)

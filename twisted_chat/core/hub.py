@@ -29,6 +29,7 @@ from twisted_chat.core.events import (
     Noticed,
     People,
     Receipt,
+    Remark,
     Renamed,
     RoomEvent,
     Said,
@@ -47,7 +48,7 @@ from twisted_chat.core.room import Room, Stream
 from twisted_chat.core.sanctions import Sanctions
 from twisted_chat.core.session import LOBBY, TAKEN_OVER, Question, Role, Session, Way
 from twisted_chat.core.settings import Settings, from_kept
-from twisted_chat.core.text import spoken
+from twisted_chat.core.text import altered, altered_words, spoken
 from twisted_chat.core.tokens import Tokens, WrongToken
 
 
@@ -412,29 +413,37 @@ class Hub:
         A message whose id the log knows is not said again; its receipt is. Raises `BadText`, `NotInRoom` or `Banned`.
         """
         self._check_place(session, room)
-        text = spoken(text, self.bounds.message_bytes)
+        sent, text = text, spoken(text, self.bounds.message_bytes)
+        stored = text if altered(sent, text) else None
         key = session.message_key(message_id, KIND_OF[kind], room.key, text)
-        if key is not None and self.receipts.again(session, room, key, message_id):
+        if key is not None and self.receipts.again(session, room, key, message_id, stored):
             return
         self._check_voice(session, room)
         policy = "always" if session.program else session.settings.receipts
         answered = policy == "always" or (policy == "alone" and room.is_alone(session.key))
-        event = kind(
-            self.receipts.expect(session, message_id, answered), session.spoke, room.key, session.name, text, session.id
-        )
-        self.log.append(event, len(text), key)
+        seq = self.receipts.expect(session, message_id, answered, stored is not None)
+        self.log.append(kind(seq, session.spoke, room.key, session.name, text, session.id), len(text), key)
+        if stored is not None:
+            self._tell_altered(session, text)
+
+    def _tell_altered(self, session: Session, stored: str) -> None:
+        """Tell a person what their message has become. A program's receipt tells it."""
+        if not session.program:
+            session.tell(Remark(altered_words(stored)))
 
     async def said_before(
         self, session: Session, stream: str, text: str, message_id: str | None, kind: type[KeptEvent]
-    ) -> int | None:
-        """Return the number under which the disk has this very message; None if it has not, or can't tell. Raises `BadText`."""
-        text = spoken(text, self.bounds.message_bytes)
+    ) -> Receipt | None:
+        """Return the receipt of this very message if the disk has it; None if it has not, or can't tell. Raises `BadText`."""
+        sent, text = text, spoken(text, self.bounds.message_bytes)
         key = session.message_key(message_id, KIND_OF[kind], stream, text)
         try:
-            sent = await self.log.find(key) if key is not None else None
+            known = await self.log.find(key) if key is not None else None
         except NotKept:
             return None  # it will hold one copy all the same
-        return sent.seq if sent is not None and sent.batch is None else None
+        if known is None or known.batch is not None:
+            return None
+        return Receipt(known.seq, stream, text, True, message_id, text if altered(sent, text) else None)
 
     def _check_place(self, session: Session, room: Room) -> None:
         """Whether somebody is where they may speak at all: in the room, or outside of one that listens to outsiders."""
@@ -454,15 +463,17 @@ class Hub:
     def remark(self, session: Session, room: Room, text: str) -> None:
         """Remark something in a room: see `Noticed`. Raises as `say` does."""
         self._check_place(session, room)
-        text = spoken(text, self.bounds.message_bytes)
+        sent, text = text, spoken(text, self.bounds.message_bytes)
         self._check_voice(session, room)
         self.log.append(
             Noticed(self.log.number(), session.spoke, room.key, session.name, room.key, text, session.id), len(text)
         )
+        if altered(sent, text):
+            session.tell(Remark(altered_words(text)))
 
     def remark_to(self, session: Session, name: str, text: str) -> None:
         """Remark something to one person who is here. Raises as `tell` does."""
-        text = spoken(text, self.bounds.message_bytes)
+        sent, text = text, spoken(text, self.bounds.message_bytes)
         other = self.person(name)
         self.admission.check_mute(session, None)
         if other.key != session.key:
@@ -473,13 +484,16 @@ class Hub:
         self.log.append(noticed, len(text))
         if session.inbox is not inbox:
             session.tell(noticed)
+        if altered(sent, text):
+            session.tell(Remark(altered_words(text)))
 
     def tell(self, session: Session, name: str, text: str, message_id: str | None = None) -> None:
         """Say something to one person. Between registered names it is kept; else the receipt says that it is not.
 
         Raises `BadText`, `NoSuchPerson` or `Banned`.
         """
-        text = spoken(text, self.bounds.message_bytes)
+        sent, text = text, spoken(text, self.bounds.message_bytes)
+        stored = text if altered(sent, text) else None
         key = names.fold(name)
         account = self.registry.accounts.get(key)
         others = self.people.get(key, [])
@@ -495,9 +509,9 @@ class Hub:
         if account is not None and session.registered:
             inbox = self._streams[f"@{key}"]
             message_key = session.message_key(message_id, KIND_OF[Told], inbox.key, text)
-            if message_key is not None and self.receipts.again(session, inbox, message_key, message_id):
+            if message_key is not None and self.receipts.again(session, inbox, message_key, message_id, stored):
                 return
-            seq = self.receipts.expect(session, message_id, session.program)
+            seq = self.receipts.expect(session, message_id, session.program, stored is not None)
             told = Told(seq, now, inbox.key, session.name, shown, text, session.id)
             self.log.append(told, len(text), message_key)
         else:
@@ -509,7 +523,11 @@ class Hub:
         if session.inbox is not inbox:
             session.tell(told)
         if message_id is not None and not isinstance(told, Told):
-            session.tell(Receipt(told.seq, told.room, text, False, message_id))
+            session.tell(Receipt(told.seq, told.room, text, False, message_id, stored))
+        elif stored is not None and not isinstance(told, Told):
+            session.tell(Remark(altered_words(text)))
+        elif stored is not None:
+            self._tell_altered(session, text)
 
     def _inbox(self, session: Session) -> Stream:
         if session.inbox is None:
@@ -519,7 +537,9 @@ class Hub:
     def set_topic(self, session: Session, room: Room, topic: str) -> None:
         """Say what a room is about; empty, nothing any more. Raises `BadText` or `Banned`."""
         self.admission.check_mute(session, room)
-        topic = spoken(topic, self.bounds.message_bytes) if topic else ""
+        sent, topic = topic, spoken(topic, self.bounds.message_bytes) if topic else ""
+        if altered(sent, topic):
+            session.tell(Remark(altered_words(topic)))
         room.topic_by, room.topic_at = session.name, self.now()
         room.record = replace(room.record, topic=topic)
         self.log.append(TopicSet(self.log.number(), self.now(), room.key, session.name, topic, session.id), len(topic))

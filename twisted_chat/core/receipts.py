@@ -27,6 +27,7 @@ class Awaiting:
     session: Session
     id: str | None
     answered: bool  # also if all goes well
+    altered: bool = False  # they are told how the text reads now
     another: Awaiting | None = None  # who has sent the same message before, on another connection of theirs
 
     def all(self) -> list[Awaiting]:
@@ -46,18 +47,18 @@ class Receipts:
         self._answers: dict[int, Awaiting] = {}  # by sequence number
         self._sessions: dict[int, Session] = {}  # who has messages on their way, by id
 
-    def expect(self, session: Session, message_id: str | None, answered: bool) -> int:
+    def expect(self, session: Session, message_id: str | None, answered: bool, altered: bool = False) -> int:
         """The number for the next message, which is to be kept, and whose sender waits."""
         seq = self._log.number()
         if answered or message_id is not None:
-            self._answers[seq] = Awaiting(session, message_id, answered)
+            self._answers[seq] = Awaiting(session, message_id, answered, altered)
         session.said = seq
         if not session.awaiting:
             session.awaiting = True
             self._sessions[session.id] = session
         return seq
 
-    def again(self, session: Session, stream: Stream, key: bytes, message_id: str | None) -> bool:
+    def again(self, session: Session, stream: Stream, key: bytes, message_id: str | None, stored: str | None) -> bool:
         """Send the receipt of a message that memory knows, once it is kept. False if it is not known.
 
         Raises `Busy` if too many wait for it.
@@ -68,11 +69,11 @@ class Receipts:
         waiting = self._answers.get(sent.seq)
         if waiting is None:
             kept = sent.batch is None or sent.batch.fate is Fate.KEPT
-            session.tell(Receipt(sent.seq, stream.key, "", kept, message_id))
+            session.tell(Receipt(sent.seq, stream.key, "", kept, message_id, stored))
         elif session not in [one.session for one in waiting.all()]:
             if len(waiting.all()) >= MOST_WAITING:
                 raise Busy("This message is on its way already. Wait for its receipt.")
-            self._answers[sent.seq] = Awaiting(session, message_id, True, waiting)
+            self._answers[sent.seq] = Awaiting(session, message_id, True, stored is not None, waiting)
             session.said = max(sent.seq, session.said)
             session.awaiting = True
             self._sessions[session.id] = session
@@ -100,7 +101,8 @@ class Receipts:
                 for one in waiting.all() if waiting is not None else ():
                     if one.answered or duplicates is None:
                         seq = event.seq if duplicates is None else duplicates.get(event.seq, event.seq)
-                        receipt = Receipt(seq, event.room, event.text, duplicates is not None, one.id)
+                        stored = event.text if one.altered else None
+                        receipt = Receipt(seq, event.room, event.text, duplicates is not None, one.id, stored)
                         receipts.setdefault(one.session, []).append(receipt)
         for session, mine in receipts.items():
             session.tell(*mine)

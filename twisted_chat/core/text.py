@@ -7,6 +7,8 @@
 5. It takes time in proportion to the text's length. Normalization does not: marks in a row are sorted in quadratic time, so
    that no more come to it than Unicode UAX #15 calls stream-safe, 30.
 6. Joiners stay where they join letters or emoji; the codes IRC clients send for colours go, with their numbers.
+7. A message is one line: a text of several is refused, as what ends a line would be lost. Whoever sends a text of which
+   anything else is lost or replaced is told what it has become: see `altered`.
 
 Unicode data are those of the running Python (`unicodedata.unidata_version`).
 """
@@ -24,6 +26,8 @@ LONGEST_SENTENCE = 200
 LONGEST_KEY = 64
 REPLACEMENT = "\N{REPLACEMENT CHARACTER}"
 
+# What ends a line (Unicode UAX #14, mandatory breaks), and what Python's `str.splitlines` takes for that but IRC does not.
+LINE_BREAK = re.compile("[\n\v\f\r\x1c\x85\u2028\u2029]")
 EMOJI = ("So", "Sk")  # the second are their skin tones
 ZERO_WIDTH_JOINERS = "\N{ZERO WIDTH NON-JOINER}\N{ZERO WIDTH JOINER}"
 # Letters, marks and symbols that show nothing: they would make a name or message that looks empty, or like another.
@@ -122,12 +126,36 @@ def as_key(text: str) -> str:
     return shortened(text, LONGEST_KEY)
 
 
+def one_line(text: str) -> str:
+    """Return a text without the line end that may follow it. Raises `BadText` if it has several lines."""
+    if text.isprintable():
+        return text
+    if LINE_BREAK.match(text[-1:]):
+        text = text[:-1].removesuffix("\r") if text.endswith("\n") else text[:-1]
+    if LINE_BREAK.search(text):
+        raise BadText("A message is one line, and that has several. Send each by itself.")
+    return text
+
+
+def altered(sent: str, stored: str) -> bool:
+    """Return whether more was done to a text than to compose its letters (NFC) and to take the blanks at its end away."""
+    if sent is stored:
+        return False
+    kept = _few_marks(sent)
+    return kept != sent or normalize("NFC", kept).rstrip() != stored
+
+
+def altered_words(stored: str) -> str:
+    """Return what a person is told whose text became another."""
+    return f"Characters that cannot be shown were left out or replaced. It reads: {stored}"
+
+
 def spoken(text: str, limit: int) -> str:
     """The text of one message, made safe.
 
-    Raises `BadText` if nothing visible is left, or if it is longer than ``limit`` bytes of UTF-8.
+    Raises `BadText` if nothing visible is left, if it has several lines, or if it is longer than ``limit`` bytes of UTF-8.
     """
-    text = clean(text)
+    text = text.rstrip() if text.isascii() and text.isprintable() else clean(one_line(text))
     if not text:
         raise BadText("There is nothing to read in that message.")
     if len(text) * 4 > limit and len(text.encode()) > limit:

@@ -37,6 +37,7 @@ from twisted_chat.core.events import (
 )
 from twisted_chat.core.hub import Hub
 from twisted_chat.core.room import Room
+from twisted_chat.core.text import altered, altered_words
 from twisted_chat.protocols.connection import ChatFactory, LineConnection
 from twisted_chat.protocols.irc_caps import Negotiation, Payload
 from twisted_chat.protocols.irc_codec import (
@@ -174,6 +175,12 @@ class IrcConnection(LineConnection):
             self.factory.table.invoke(self.call(in_room=room), name, arguments)
         finally:
             self._quiet = False
+        sent = arguments[-1]
+        if not (sent.isascii() and sent.isprintable()):
+            for event in self._mine(before):
+                stored = getattr(event, "text", sent)
+                if altered(sent, stored):
+                    self.notice(altered_words(stored))
         if self.client_tags or "echo-message" in self.caps.enabled:
             events = self._mine(before)
             for event in events if self.client_tags else ():

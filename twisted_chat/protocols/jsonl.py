@@ -12,7 +12,7 @@ from twisted_chat.core.events import Done, Pong, Refused
 from twisted_chat.core.limits import Rate
 from twisted_chat.core.names import room as room_key
 from twisted_chat.core.session import TAKEN_OVER
-from twisted_chat.core.text import decode
+from twisted_chat.core.text import decode, one_line
 from twisted_chat.protocols.connection import ChatFactory, LineConnection
 from twisted_chat.protocols.json_codec import JSON
 
@@ -102,7 +102,7 @@ class ProgramProtocol(LineConnection):
 
     def typed(self, members: Mapping[str, Any], request: str | None) -> Answering | None:
         """Do what a person has typed."""
-        command, arguments = self.factory.table.parse(self.session, read(members, "text", str))
+        command, arguments = self.factory.table.parse(self.session, one_line(read(members, "text", str)))
         return self.invoke(members, request, command.name, arguments)
 
     def do(self, members: Mapping[str, Any], request: str | None) -> Answering | None:
@@ -110,6 +110,8 @@ class ProgramProtocol(LineConnection):
         arguments = read(members, "arguments", list, [])
         if not all(isinstance(argument, str) for argument in arguments):
             raise BadRequest("The member 'arguments' has to be a list of strings.")
+        for argument in arguments:
+            one_line(argument)
         return self.invoke(members, request, read(members, "command", str), arguments)
 
     def ping(self, members: Mapping[str, Any], request: str | None) -> Answering | None:

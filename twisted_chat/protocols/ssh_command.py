@@ -16,7 +16,7 @@ from twisted_chat.core.errors import ChatError
 from twisted_chat.core.events import Answer, Receipt, Refused, Remark, RoomEvent
 from twisted_chat.core.limits import Rate
 from twisted_chat.core.session import LOBBY, Role
-from twisted_chat.core.text import decode
+from twisted_chat.core.text import altered_words, decode, one_line
 from twisted_chat.protocols.connection import ChatFactory
 from twisted_chat.protocols.folding import ENDLESS
 from twisted_chat.protocols.ssh_auth import Identity
@@ -51,7 +51,7 @@ class SshCommand(SshPerson):
 
     async def _obey(self) -> None:
         table = self.factory.table
-        word, _, rest = decode(self._command).strip().partition(" ")
+        word, _, rest = one_line(decode(self._command)).strip().partition(" ")
         command, rest = table.find(word), rest.strip()
         first, _, text = rest.partition(" ")
         room = first if first.startswith("#") and (command.names_room or command.name in SAYING) else ""
@@ -84,6 +84,8 @@ class SshCommand(SshPerson):
         """Called for each line of the input."""
         text = line.decode("utf-8", "replace")  # a build's output may be anything, and is to be seen all the same
         if self._saying and text.strip():
+            if text.encode() != line:
+                self._show([Remark(altered_words(text))])
             self.perform(lambda: self.factory.table.invoke(self.call(), self._saying, [text]), None, nothing)
 
     def refuse(self, error: ChatError, request: str | None = None) -> None:
@@ -94,6 +96,9 @@ class SshCommand(SshPerson):
 
     def tell(self, answers: Sequence[Answer | RoomEvent]) -> None:
         """Show what the command answers, and whatever fails."""
+        for one in answers:
+            if isinstance(one, Receipt) and one.stored is not None:
+                self._show([Remark(altered_words(one.stored))])
         failed = [one for one in answers if isinstance(one, Refused) or (isinstance(one, Receipt) and not one.kept)]
         if failed:
             self.transport.status = 1

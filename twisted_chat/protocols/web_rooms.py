@@ -139,7 +139,7 @@ class Visit:
             raise TooLarge(f"A message has at most {self._chat.config.message_limit} bytes.")
         message_id = idempotency_key(self._request)
         call = Call(hub, self.session, self._chat.table, message_id, message_id is not None, room)
-        answering = self._chat.table.invoke(call, "say", [decode(body.rstrip(b"\r\n"))])
+        answering = self._chat.table.invoke(call, "say", [decode(body)])
         if answering is None:
             self._wait()
         return answering

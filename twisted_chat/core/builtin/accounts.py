@@ -11,7 +11,6 @@ from twisted_chat.core.errors import ChatError, NameTaken, NotAllowed, PasswordN
 from twisted_chat.core.events import Listing, Remark
 from twisted_chat.core.records import Account
 from twisted_chat.core.session import Role
-from twisted_chat.core.text import as_reason
 
 
 async def identified(call: Call, command: str, name: str, password: str | None) -> Account | None:
@@ -85,7 +84,7 @@ def deoper(call: Call) -> None:
 @table.command("about", "[TEXT...]")
 def about(call: Call, text: str = "") -> None:
     """Say in a few words who you are, for /whois; without a text, nothing any more."""
-    shown = as_reason(text)
+    shown = call.sentence(text)
     for session in call.hub.people[call.me.key]:
         session.about = shown
     call.hub.describe(call.me, "about", shown)
@@ -216,7 +215,7 @@ def consent(call: Call, value: str) -> None:
 @table.command("away", "[TEXT...]")
 def away(call: Call, text: str | None = None) -> None:
     """Say that you are away: whoever writes to you is told. Without a text, say that you are back."""
-    shown = None if text is None else as_reason(text)
+    shown = None if text is None else call.sentence(text)
     for session in call.hub.people[call.me.key]:
         session.away = shown
     call.hub.describe(call.me, "away", shown)

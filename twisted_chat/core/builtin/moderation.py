@@ -21,7 +21,6 @@ from twisted_chat.core.records import Sanction
 from twisted_chat.core.room import Room
 from twisted_chat.core.sanctions import SERVER, hits, is_address, named, target
 from twisted_chat.core.session import Role, Session
-from twisted_chat.core.text import as_reason
 
 # How many bans and mutes are listed at once.
 LISTED_AT_ONCE = 200
@@ -36,7 +35,7 @@ def kick(call: Call, name: str, reason: str = "") -> None:
         raise NoSuchPerson(f"Nobody called {names.shown(name)} is in {room.key}.")
     _not_oneself(call, key)
     _outrank(call, room, call.hub.person(name))
-    reason = as_reason(reason)
+    reason = call.sentence(reason)
     call.hub.kick(call.me, room, key, reason)
     note(call, room, f"kicked {key}" + (f": {reason}" if reason else ""))
 
@@ -45,7 +44,7 @@ def kick(call: Call, name: str, reason: str = "") -> None:
 def disconnect(call: Call, name: str, reason: str = "") -> None:
     """End all connections of somebody. They may come back."""
     hub, other = call.hub, call.hub.person(name)
-    reason = as_reason(reason)
+    reason = call.sentence(reason)
     hub.save(hub.note(call.me.key, "", f"disconnected {other.key}" + (f": {reason}" if reason else "")))
     for session in tuple(hub.people[other.key]):
         session.outlet.close(f"{call.me.name} has ended this connection" + (f": {reason}" if reason else "."))
@@ -122,7 +121,7 @@ def _restrict(call: Call, kind: str, place: str | None, named_as: str, length: f
     hub, now, sanctions = call.hub, call.hub.now(), call.hub.admission.sanctions
     room = _place(call, kind, place)
     whom = _target(call, named_as)
-    reason = as_reason(reason)
+    reason = call.sentence(reason)
     hit = _hit(call, room, whom)
     _check_rank(call, kind, room, whom, hit)
     where = room.key if room else SERVER

@@ -11,7 +11,6 @@ from twisted_chat.core.errors import NotAllowed, NotInRoom, NotKept
 from twisted_chat.core.events import History, KeptEvent, Remark, RoomList, RoomSummary
 from twisted_chat.core.room import Room
 from twisted_chat.core.session import Role
-from twisted_chat.core.text import as_reason
 
 # What a newcomer to a room is shown of its past, in messages: about a screen.
 HISTORY_ON_JOIN = 20
@@ -29,7 +28,7 @@ async def join(call: Call, room: str, key: str = "") -> None:
 def leave(call: Call, room: str | None = None, reason: str = "") -> None:
     """Go from this room, or from another one you are in."""
     left = mine(call, room)
-    call.hub.part(call.me, left, as_reason(reason))
+    call.hub.part(call.me, left, call.sentence(reason))
     now = call.me.current
     call.reply(Remark(f"You have left {left.key}." + (f" You talk in {now.key} now." if now else "")))
 

@@ -9,7 +9,7 @@ from twisted_chat.core.errors import NotAllowed
 from twisted_chat.core.events import Listing, Remark
 from twisted_chat.core.records import Fact
 from twisted_chat.core.session import Role
-from twisted_chat.core.text import as_reason, clean, spoken
+from twisted_chat.core.text import altered, altered_words, clean, one_line, spoken
 
 # How many deeds /audit shows at once, and at the most.
 AUDIT_AT_ONCE, AUDIT_MOST = 50, 500
@@ -28,7 +28,9 @@ async def lockdown(call: Call, value: str = "on") -> None:
 @table.command("announce", "TEXT...", role=Role.OPERATOR)
 def announce(call: Call, text: str) -> None:
     """Tell everybody something, in every room."""
-    text = spoken(text, call.hub.bounds.message_bytes)
+    sent, text = text, spoken(text, call.hub.bounds.message_bytes)
+    if altered(sent, text):
+        call.reply(Remark(altered_words(text)))
     call.hub.notify(f"{call.me.name} announces: {text}")
     call.hub.save(call.hub.note(call.me.key, "", f"announced: {text[:200]}"))
 
@@ -41,7 +43,9 @@ async def motd(call: Call, text: str | None = None) -> None:
             call.reply(Remark(line))
         return
     call.require(Role.OPERATOR)
-    shown = clean(text)
+    shown = clean(one_line(text))
+    if altered(text, shown):
+        call.reply(Remark(altered_words(shown)))
     call.hub.facts["motd"] = shown
     await call.hub.records.save(Fact(key="motd", value=shown), call.hub.note(call.me.key, "", "changed the message of the day"))
     call.reply(Remark("The message of the day is changed."))
@@ -53,7 +57,7 @@ async def shutdown(call: Call, when_to: str | float = "now", reason: str = "") -
     if call.hub.stop is None:
         raise NotAllowed("This server can't be stopped from here.")
     wait = 0.0 if isinstance(when_to, str) else when_to
-    why = as_reason(reason)
+    why = call.sentence(reason)
     when = f"in {durations.words(wait)}" if wait else "now"
     call.hub.notify(f"The server stops {when}" + (f": {why}" if why else "."))
     call.hub.stop(wait)

@@ -10,10 +10,9 @@ from twisted_chat.core.builtin.rooms import enter_room
 from twisted_chat.core.builtin.table import table
 from twisted_chat.core.commands import Answering, Call
 from twisted_chat.core.errors import ChatError, NoSuchPerson, NotAllowed, NotKept
-from twisted_chat.core.events import Emoted, Receipt, Refused, Remark, Said, Spoken, Told, Welcome
+from twisted_chat.core.events import Emoted, Refused, Remark, Said, Spoken, Told, Welcome
 from twisted_chat.core.room import Room
 from twisted_chat.core.session import LOBBY, Role
-from twisted_chat.core.text import as_reason
 
 # Up to how many private messages that have waited are counted.
 WAITING_MOST = 1000
@@ -150,7 +149,7 @@ def _tell_of_absence(call: Call, name: str) -> None:
 @table.command("quit", "[REASON...]", role=Role.VISITOR)
 def quit_chat(call: Call, reason: str = "") -> None:
     """Leave the chat."""
-    call.hub.leave(call.me, as_reason(reason))
+    call.hub.leave(call.me, call.sentence(reason))
     call.me.outlet.close()
 
 
@@ -171,9 +170,9 @@ def _speak(call: Call, text: str, kind: type[Spoken]) -> Answering | None:
 
 async def _speak_again(call: Call, room: Room, text: str, kind: type[Spoken]) -> None:
     """Say what may have been said before, unless the disk has it."""
-    seq = await call.hub.said_before(call.me, room.key, text, call.id, kind)
-    if seq is not None:
-        call.reply(Receipt(seq, room.key, "", True, call.id))
+    receipt = await call.hub.said_before(call.me, room.key, text, call.id, kind)
+    if receipt is not None:
+        call.reply(receipt)
     else:
         call.hub.say(call.me, room, text, call.id, kind)
 
@@ -181,8 +180,8 @@ async def _speak_again(call: Call, room: Room, text: str, kind: type[Spoken]) ->
 async def _tell_again(call: Call, name: str, text: str) -> None:
     """The same for a private message."""
     inbox = f"@{names.fold(name)}"
-    seq = await call.hub.said_before(call.me, inbox, text, call.id, Told)
-    if seq is not None:
-        call.reply(Receipt(seq, inbox, "", True, call.id))
+    receipt = await call.hub.said_before(call.me, inbox, text, call.id, Told)
+    if receipt is not None:
+        call.reply(receipt)
     else:
         _tell(call, name, text)

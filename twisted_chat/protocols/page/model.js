@@ -93,7 +93,10 @@ export class Model {
       Object.assign(waiting, { state: "refused", why: event.text });
       return [{ what: "pending", channel }];
     }
-    return event.type === "receipt" ? this._receipted(channel, waiting, event) : [];
+    if (event.type !== "receipt") return [];
+    const text = `Characters that cannot be shown were left out or replaced. It reads: ${event.stored}`;
+    const altered = event.stored === undefined ? [] : this._answered({ type: "remark", text }, time);
+    return [...this._receipted(channel, waiting, event), ...altered];
   }
 
   _receipted(channel, waiting, { id, seq, kept }) {
