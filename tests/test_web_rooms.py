@@ -24,7 +24,7 @@ class Ops:
     def __init__(self, **made: Any) -> None:
         self.chat = Chat(**made)
         self.olga = self.chat.enter("Olga")
-        self.olga.send("/register secret word", "/join #ops")
+        self.olga.send("/register secretword", "/join #ops")
         self.token = self.make("deploy")
 
     def make(self, name: str, by: Client | None = None) -> str:
@@ -265,7 +265,7 @@ def test_tokens_are_made_by_those_who_rule_a_room_that_lasts() -> None:
 def test_a_token_ends_with_its_room() -> None:
     """A room of the same name that somebody makes later is not open to it."""
     ops = Ops()
-    ops.olga.send("/unregister secret word", "/leave #ops")
+    ops.olga.send("/unregister secretword", "/leave #ops")
     ops.chat.turn()
     ops.chat.enter("Ann").send("/join #ops")
     assert ops.ask("POST", body=b"x").status == 401
