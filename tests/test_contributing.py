@@ -18,8 +18,8 @@ def copy_of_the_checkout(folder: Path) -> Path:
     """Copy what the example changes, and what its tests need."""
     for name in ("twisted_chat", "twisted", "tests", "docs", "newsfragments"):
         shutil.copytree(CHECKOUT / name, folder / name, ignore=shutil.ignore_patterns("__pycache__", "node_modules", "_build"))
-    for name in ("setup.cfg", "pyproject.toml", "README.md", "NEWS.md"):
-        shutil.copy(CHECKOUT / name, folder / name)
+    for path in (*CHECKOUT.glob("*.md"), CHECKOUT / "setup.cfg", CHECKOUT / "pyproject.toml"):
+        shutil.copy(path, folder / path.name)
     return folder
 
 

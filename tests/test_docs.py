@@ -73,6 +73,20 @@ def test_every_error_code_is_listed() -> None:
     assert set(re.findall(r"`([a-z-]+)`", PROTOCOL.split("## Error codes")[1])) == codes
 
 
+def test_every_link_between_files_leads_somewhere() -> None:
+    """Sphinx tries those inside docs/; these are all, with their anchors, as a forge shows them."""
+    for page in [*DOCS.parent.glob("*.md"), *DOCS.glob("*.md"), *(DOCS.parent / "newsfragments").glob("*.md")]:
+        for target in re.findall(r"\]\(([^)\s]+)\)", page.read_text("utf-8")):
+            path, _, anchor = target.partition("#")
+            if ":" in path:
+                continue
+            linked = page.parent / path if path else page
+            assert linked.exists(), f"{page.name}: {target}"
+            if anchor:
+                headings = re.findall(r"^#+ (.*)$", linked.read_text("utf-8"), re.MULTILINE)
+                assert anchor in {re.sub(r"[^\w -]", "", heading).lower().replace(" ", "-") for heading in headings}, target
+
+
 def test_every_news_fragment_is_of_a_kind_that_news_has() -> None:
     """towncrier passes over a file of another kind in silence."""
     settings = (DOCS.parent / "pyproject.toml").read_text("utf-8")

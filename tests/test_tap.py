@@ -11,7 +11,9 @@ from twisted_chat.core.session import Role
 from twisted_chat.core.settings import Receipts
 from twisted_chat.tap import SETTINGS, Options, dashed
 
-README = (Path(__file__).parent.parent / "README.md").read_text("utf-8")
+CHECKOUT = Path(__file__).parent.parent
+README = (CHECKOUT / "README.md").read_text("utf-8")
+PAGES = [*sorted(CHECKOUT.glob("*.md")), *sorted((CHECKOUT / "docs").glob("*.md"))]
 
 
 def configured(*arguments: str) -> Config:
@@ -76,11 +78,32 @@ def test_state_folder_follows_the_system() -> None:
     assert state_folder({"XDG_STATE_HOME": "/b"}) == Path("/b/twisted-chat")
 
 
-def test_readme_lists_every_option_and_command() -> None:
-    """README's tables name exactly the options and commands there are, and it is short."""
-    rows = [line.replace("\\|", "|") for line in README.splitlines() if line.startswith("| `")]
-    listed = {word for row in rows for word in re.findall(r"`((?:--|/[a-z]+\b)[^`]*)`", row)}
-    options = {f"--{dashed(name)}" for name in SETTINGS} | {"--config"}
-    commands = {command.usage for command in table.for_role(Role.OPERATOR)}
-    assert listed == options | commands
+def first_cells(page: str) -> set[str]:
+    """The options and commands that a page's tables begin their rows with."""
+    rows = [line.replace("\\|", "|") for line in page.splitlines() if line.startswith("| `")]
+    return {word for row in rows for word in re.findall(r"`((?:--|/[a-z]+\b)[^`]*)`", row.split(" | ")[0])}
+
+
+OPTIONS = {f"--{dashed(name)}" for name in SETTINGS} | {"--config"}
+
+
+def test_every_option_is_listed() -> None:
+    """docs/options.md names exactly the options there are."""
+    assert first_cells((CHECKOUT / "docs" / "options.md").read_text("utf-8")) == OPTIONS
+
+
+def test_readme_is_short_and_names_what_there_is() -> None:
+    """README's tables have some options, and some commands with their usage; all of them exist. docs/ has the rest."""
+    usages = {command.usage for command in table.for_role(Role.OPERATOR)}
+    listed = first_cells(README)
+    assert listed <= OPTIONS | usages
+    assert len(listed & OPTIONS) >= 10 and len(listed & usages) >= 10
     assert len(README.splitlines()) < 150
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_options_named_anywhere_exist(page: Path) -> None:
+    """Where a page has ``twistd`` stay in the foreground, it names both options; and what follows ``chat`` exists."""
+    for command in re.findall(r"twistd (-n[^\n`]*)", page.read_text("utf-8")):
+        assert command.startswith("-n --pidfile=")
+        assert set(re.findall(r"--[a-z-]+", command.partition(" chat")[2])) <= OPTIONS
