@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from twisted_chat.core.gate import Numbers
-from twisted_chat.core.limits import Bounds, Often, Rate, Retries
+from twisted_chat.core.limits import Bounds, GuessLimits, Often, Rate, Retries
 from twisted_chat.core.settings import Receipts
 
 MIB = 1024 * 1024
@@ -92,7 +92,17 @@ class Config:
     """Searches from one address: they share the one thread that also keeps messages."""
 
     logins: Retries = Retries(3, 5.0, 600.0)
-    """Wrong passwords from one address: three at once, then 5 s, doubled up to 10 minutes (as ergo and OpenSSH do)."""
+    """Wrong passwords from one address for one name: three at once, then 5 s, doubled up to 10 minutes (as ergo does)."""
+
+    logins_a_source: Rate = Rate(30, 0.1)
+    """Wrong passwords from one address, for all names: a class of 30 at once, then one in 10 s."""
+
+    logins_an_account: Rate = Rate(10, 0.2)
+    """Wrong passwords for one name, from all addresses it has not come from before: ten at once, then one in 5 s, each waiting
+    for its turn. So many addresses try 17,290 a day at one name; and who comes in from a new one waits for seconds."""
+
+    login_patience: float = 30.0
+    """Seconds that a login waits for its turn, while others guess at its name: half of what one may wait for a name."""
 
     registrations: Often | None = Often(30, 600.0)
     """New accounts on the whole server: a class of 30 registers at once (ergo's default)."""
@@ -170,7 +180,12 @@ class Config:
             rooms_a_person=self.rooms_a_person,
             owned_rooms=self.owned_rooms,
             devices=self.devices,
-            logins=self.logins,
+            guesses=GuessLimits(
+                pair=self.logins,
+                source=self.logins_a_source,
+                subject=self.logins_an_account,
+                patience=self.login_patience,
+            ),
             lookups=self.lookups,
             searches=self.searches,
             registrations=self.registrations,

@@ -40,11 +40,13 @@ from twisted_chat.ending import Ending
 from twisted_chat.host_key import BadHostKey, HostKey, host_key
 from twisted_chat.listening import TcpPort, listen, places, try_to_listen
 from twisted_chat.loading import Loading
+from twisted_chat.login_log import LoginLog
 from twisted_chat.logs import LogWriter
 from twisted_chat.protocols import folding
 from twisted_chat.protocols.spoken import Frame, chosen, port_factory, ways_in
 from twisted_chat.protocols.tls import Credentials
 from twisted_chat.sockets import serve
+from twisted_chat.storage import accounts
 from twisted_chat.storage.accounts import PortalAccounts
 from twisted_chat.storage.database import Database
 from twisted_chat.storage.folder import StateError
@@ -53,6 +55,7 @@ from twisted_chat.storage.records import MemoryRecords, SqliteRecords
 from twisted_chat.storage.retention import Retention
 from twisted_chat.storage.sqlite import SqliteLog
 from twisted_chat.ticker import Ticker
+from twisted_chat.waits import ReactorWaits
 
 LIMITS_OFF = "[LIMITS OFF] Nobody is held to a rate or a number of connections. This is for benchmarks only."
 
@@ -169,7 +172,9 @@ class ChatService(Service):
             self.log.critical("{why}", why=str(error))
             print(f"twistd chat: {error}", file=sys.__stderr__)
             raise SystemExit(1) from None
-        self.accounts = PortalAccounts(self._password_of, self._reactor.callFromThread)
+        self.accounts = PortalAccounts(
+            self._password_of, lambda *changed: self.hub.rehashed(*changed), self._reactor.callFromThread
+        )
         records = self._open_records()
         self.hub = Hub(
             self.messages,
@@ -179,6 +184,8 @@ class ChatService(Service):
             self._reactor.seconds,
             self._drive,
             bounds=self._config.bounds,
+            waits=ReactorWaits(self._reactor),
+            failed_login=LoginLog(self._reactor.seconds),
             stop=self._stop_reactor,
             exit_stops=self._config.exit_stops_server,
             transcript=self._log_message if self._config.log_messages else None,
@@ -299,7 +306,7 @@ class ChatService(Service):
 
     def _what_can_wait(self) -> tuple[Callable[[], object], ...]:
         """What is loaded while it listens already. Only then is it known what stays to the end."""
-        return confusables.prototypes, folding.looks, *self._frame.later, resources.keep_what_is_there
+        return confusables.prototypes, folding.looks, *self._frame.later, accounts.load, resources.keep_what_is_there
 
     def _drive(self, coroutine: Coroutine[Any, Any, None]) -> None:
         Deferred.fromCoroutine(coroutine).addErrback(lambda failure: self.log.failure("while reading on", failure))

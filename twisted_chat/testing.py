@@ -20,6 +20,7 @@ from twisted.internet.task import Clock
 from twisted.internet.testing import StringTransport
 
 from twisted_chat.config import Config, Limits
+from twisted_chat.core.attempts import FailedLogin
 from twisted_chat.core.builtin import table
 from twisted_chat.core.gate import Gate
 from twisted_chat.core.hub import Hub
@@ -35,6 +36,7 @@ from twisted_chat.storage.accounts import SHORTEST, prepared
 from twisted_chat.storage.memory import MemoryLog
 from twisted_chat.storage.records import MemoryRecords
 from twisted_chat.ticker import Ticker
+from twisted_chat.waits import ReactorWaits
 
 # What hides and shows typing: WILL and WONT ECHO (RFC 857).
 TELNET_ECHO = re.compile(rb"\xff[\xfb\xfc]\x01\r?")
@@ -144,11 +146,11 @@ class PlainAccounts:
         self._kept = kept
         self._codes = 0
 
-    async def hash(self, password: str) -> str:
+    async def hash(self, password: str, source: str) -> str:
         """Itself."""
         return prepared(password, SHORTEST).decode()
 
-    async def check(self, key: str, password: str) -> bool:
+    async def check(self, key: str, password: str, source: str) -> bool:
         """Whether it is the one."""
         return self._kept(key) == password
 
@@ -177,6 +179,7 @@ class Chat:
         protocols: Collection[str] = PROTOCOLS,
     ) -> None:
         self.stops: list[float] = []  # after how many seconds somebody has stopped the server
+        self.failed_logins: list[FailedLogin] = []
         self.config = (config or Config(limits=Limits.OFF)).effective()
         self.clock = Clock()
         sizes = {"tail_bytes": self.config.tail_bytes, "batch_bytes": self.config.batch_bytes}
@@ -189,6 +192,8 @@ class Chat:
             self.clock.seconds,
             Deferred.fromCoroutine,
             bounds=self.config.bounds,
+            waits=ReactorWaits(self.clock),
+            failed_login=self.failed_logins.append,
             stop=self.stops.append,
             exit_stops=self.config.exit_stops_server,
             operators=self.config.operator,

@@ -17,6 +17,8 @@ TOKEN = b"chat token"
 RESUME_CODE = b"chat resume code"
 MESSAGE_IDS = b"chat message ids"
 MESSAGE = b"chat message"
+# A secret that a program chose counts as one that nobody can guess from so many characters on.
+LONG_ENOUGH = 12
 
 
 def digest(secret: bytes, purpose: bytes) -> bytes:

@@ -14,6 +14,7 @@ from dataclasses import replace
 
 from twisted_chat.core import cloaks, names, rights
 from twisted_chat.core.admission import Admission
+from twisted_chat.core.attempts import Attempts, FailedLogin, Kind
 from twisted_chat.core.batch import Batch, Dialect
 from twisted_chat.core.digests import one_in_common
 from twisted_chat.core.errors import NameTaken, NoSuchPerson, NotAllowed, NotInRoom, NotKept, TooOften
@@ -38,8 +39,9 @@ from twisted_chat.core.events import (
     TopicSet,
     Whispered,
 )
-from twisted_chat.core.limits import Backoff, Bounds, Window
-from twisted_chat.core.ports import Accounts, MessageLog, Outlet, Records
+from twisted_chat.core.known_sources import KnownSources
+from twisted_chat.core.limits import Bounds, Window
+from twisted_chat.core.ports import Accounts, MessageLog, Outlet, Records, Waits
 from twisted_chat.core.readers import Readers
 from twisted_chat.core.receipts import Receipts
 from twisted_chat.core.records import Account, Deed, Fact, Invitation, Record, RoomRecord, Sanction, Token
@@ -69,6 +71,8 @@ class Hub:
         start: Callable[[Coroutine[object, object, None]], None],
         *,
         bounds: Bounds,
+        waits: Waits,
+        failed_login: Callable[[FailedLogin], None] = lambda failed: None,
         stop: Callable[[float], None] | None = None,
         exit_stops: bool = False,
         transcript: Callable[[KeptEvent], None] | None = None,
@@ -84,7 +88,8 @@ class Hub:
         many seconds, and with ``exit_stops`` anybody's exit does so. ``transcript``, if given, is told of every message
         as it is shown. ``operators`` are registered names; ``reserved`` holds folded names nobody may have.
         ``spoken`` are the protocols by which one can come in, for ``/invite``; ``fingerprint`` tells what the server's
-        certificate is known by, nothing if there is none.
+        certificate is known by, nothing if there is none. ``waits`` has timers; ``failed_login`` is called for each
+        wrong secret.
         """
         self.log = log
         self.records = records
@@ -106,7 +111,8 @@ class Hub:
         self.invitations: dict[str, Invitation] = {}
         self.lookups = Window(bounds.lookups)
         self.searches = Window(bounds.searches)
-        self.logins = Backoff(bounds.logins)
+        self.attempts = Attempts(clock, waits, bounds.guesses, failed_login)
+        self.known_sources = KnownSources(lambda: self._secret("sources"))
         self.registrations = Window(bounds.registrations)
         self.spoken = spoken
         self.fingerprint = fingerprint
@@ -171,12 +177,16 @@ class Hub:
             session.earlier_host = cloaks.digest(way.address, self.facts["cloak"])
         return session
 
+    def _secret(self, key: str) -> str:
+        """A secret of this server, made when it is first asked for."""
+        if key not in self.facts:
+            self.facts[key] = secrets.token_hex(16)
+            self.save(Fact(key=key, value=self.facts[key]))
+        return self.facts[key]
+
     def cloak(self, address: str) -> str:
         """Return what stands for an address, or a network, where everybody may see it: see `core.cloaks`."""
-        if "cloak" not in self.facts:
-            self.facts["cloak"] = secrets.token_hex(16)
-            self.save(Fact(key="cloak", value=self.facts["cloak"]))
-        return cloaks.host_of(address, self.facts["cloak"])
+        return cloaks.host_of(address, self._secret("cloak"))
 
     def enter(self, session: Session, name: str, account: Account | None = None) -> None:
         """Give a visitor a name and an inbox. Whose ``account`` it is has proven so; anybody else is a guest.
@@ -564,6 +574,23 @@ class Hub:
         if inbox not in self._streams:
             self._streams[inbox] = Stream(inbox, self.log.newest)
 
+    def rehashed(self, key: str, old: str, new: str) -> None:
+        """An account's password was right, and was hashed anew. Whoever has changed it meanwhile has the last word."""
+        account = self.registry.accounts.get(key)
+        if account is not None and account.password == old:
+            account = replace(account, password=new)
+            self.put_account(account)
+            self.save(account)
+
+    def learn_source(self, key: str, way: Way) -> None:
+        """The right password or key of an account has come from here: see `core.known_sources`."""
+        account = self.registry.accounts.get(key)
+        if account is not None:
+            learnt = self.known_sources.learn(account, way)
+            if learnt != account:
+                self.put_account(learnt)
+                self.save(learnt)
+
     def own(self, session: Session, account: Account) -> None:
         """A guest's name has become their own: what they are told privately is kept from now on."""
         self.put_account(account)
@@ -619,11 +646,11 @@ class Hub:
     def token(self, secret: str, name: str, way: Way) -> Token:
         """The token of this secret, for the room of this name. Raises `WrongToken`, `TooOften` after too many of these,
         `NotAllowed`, `BadName` or `NotInRoom`."""
-        self.logins.check(way.address, self.clock())
         token = self.tokens.get(self.accounts.digest(secret))
         if token is None:
-            self.logins.failed(way.address, self.clock())
-            raise WrongToken("There is no such token: it was made void, or never was one.")
+            error = WrongToken("There is no such token: it was made void, or never was one.")
+            raise self.attempts.wrong(way, Kind.TOKEN, error)
+        self.attempts.count_right(way, Kind.TOKEN)
         key = names.room(name)
         if token.room != key:
             raise NotAllowed(f"This token is for {token.room}.")

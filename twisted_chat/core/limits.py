@@ -49,6 +49,21 @@ class Retries:
     first: float
     most: float
 
+    def wait(self, failures: int) -> float:
+        """Return how many seconds after the last of so many failures another attempt may be made."""
+        over = failures - self.free
+        return min(self.most, self.first * 2.0 ** min(over, 30)) if over >= 0 else 0.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class GuessLimits:
+    """How often a secret may be guessed: see `core.attempts`."""
+
+    pair: Retries  # by one source, at one subject
+    source: Rate  # by one source, at all subjects
+    subject: Rate  # at one subject, by all sources that it does not know
+    patience: float  # seconds that an attempt waits for its turn
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Bounds:
@@ -58,38 +73,10 @@ class Bounds:
     rooms_a_person: int
     owned_rooms: int
     devices: int  # connections of one registered name
-    logins: Retries
+    guesses: GuessLimits
     lookups: Often | None  # of one person: who, history and the like
     searches: Often | None  # from one address
     registrations: Often | None  # on the whole server
-
-
-class Backoff:
-    """Who fails again and again has to wait, ever longer: see `Retries`.
-
-    A success wipes nothing out: else whoever knows one password could try another's without end.
-    """
-
-    def __init__(self, retries: Retries) -> None:
-        self._retries = retries
-        self._failures: dict[str, tuple[int, float]] = {}  # how often, and until when no other try is taken
-
-    def check(self, who: str, now: float) -> None:
-        """Raises `TooOften` if it is not yet time for another try."""
-        failures, until = self._failures.get(who, (0, 0.0))
-        if failures and now >= until + self._retries.most:
-            del self._failures[who]
-        elif now < until:
-            raise TooOften(f"Too many wrong passwords from there. Try again in {until - now:.0f} seconds.")
-
-    def failed(self, who: str, now: float) -> None:
-        """Count a failure."""
-        failures = self._failures.pop(who, (0, 0.0))[0] + 1
-        over = failures - self._retries.free
-        wait = min(self._retries.most, self._retries.first * 2.0 ** min(over, 30)) if over >= 0 else 0.0
-        self._failures[who] = (failures, now + wait)
-        if len(self._failures) > MOST_REMEMBERED:
-            del self._failures[next(iter(self._failures))]
 
 
 class Window:

@@ -1,8 +1,8 @@
 """What the core needs others to be."""
 
-from collections.abc import Awaitable, Callable, Collection, Iterable, Sequence
+from collections.abc import Awaitable, Callable, Collection, Generator, Iterable, Sequence
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Any, Protocol
 
 from twisted_chat.core.batch import Batch
 from twisted_chat.core.events import Answer, KeptEvent, RoomEvent
@@ -171,14 +171,37 @@ class Records(Protocol):
         """The last deeds, oldest first. Raises `NotKept`."""
 
 
+class Promise(Protocol):
+    """Something to await that happens once."""
+
+    def fire(self) -> None:
+        """It has happened. May be called twice."""
+
+    def __await__(self) -> Generator[Any, Any, None]:
+        """Wait until it has."""
+
+
+class Waits(Protocol):
+    """How the core waits."""
+
+    def later(self, seconds: float, call: Callable[[], None]) -> object:
+        """Call in so many seconds."""
+
+    def promise(self) -> Promise:
+        """Return a new one."""
+
+
 class Accounts(Protocol):
     """Who can prove to be whom. Passwords are hashed here, off the reactor thread, and nowhere else."""
 
-    def hash(self, password: str) -> Awaitable[str]:
-        """A password as it is kept. Raises `BadPassword`, or `Busy` when too many wait."""
+    def hash(self, password: str, source: str) -> Awaitable[str]:
+        """A password as it is kept. Raises `BadPassword`, or `Busy` when too many of this source wait."""
 
-    def check(self, key: str, password: str) -> Awaitable[bool]:
-        """Whether this is the password of the account of that key; as slow if there is none. Raises `Busy`."""
+    def check(self, key: str, password: str, source: str) -> Awaitable[bool]:
+        """Whether this is the password of the account of that key; as slow if there is none. Raises `Busy`.
+
+        Sources take turns (see `core.sources`): many from one don't keep another waiting.
+        """
 
     def code(self) -> str:
         """A new code that nobody can guess, to be typed by people: ``K7QX-2M9P-…``."""

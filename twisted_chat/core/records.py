@@ -24,6 +24,7 @@ class Account:
     rooms: tuple[str, ...] = ()  # where they are, or were when they left
     read: Mapping[str, int] = field(default_factory=dict)  # how far they have read: a number for each room, and their inbox
     keys: tuple[str, ...] = ()  # of ssh, each as a line: see core/keys.py
+    sources: tuple[str, ...] = ()  # digests of where it has come from, the latest last: see core/known_sources.py
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

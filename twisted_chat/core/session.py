@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from twisted_chat.core import names
 from twisted_chat.core.batch import Batch, Dialect
-from twisted_chat.core.digests import CLIENT, MESSAGE_IDS, RESUME_CODE, digest, message_key
+from twisted_chat.core.digests import CLIENT, LONG_ENOUGH, MESSAGE_IDS, RESUME_CODE, digest, message_key
 from twisted_chat.core.events import Answer, RoomEvent
 from twisted_chat.core.ports import Outlet
 from twisted_chat.core.records import Token
@@ -82,6 +82,7 @@ class Session:
         "dialect",
         "earlier_host",
         "gone",
+        "guessable",
         "held",
         "host",
         "id",
@@ -135,6 +136,7 @@ class Session:
         self.earlier_host = ""  # what stood for it when older masks were made, if that was another
         self.gone = False
         self.secrets: tuple[bytes, ...] = ()  # digests of what this person is known by when they come back as a guest
+        self.guessable = False  # the secret that a program has chosen is a short one
         self.code = ""  # one of these secrets, made here: see `resumed_by`
         self._scope = b""  # secret: see `message_key`
         self.token: Token | None = None  # what a script has shown
@@ -246,6 +248,7 @@ class Session:
         """Take the secret that a program has chosen, or its token; an empty one is none. Its message ids are its own by it."""
         known = digest(secret.encode("utf-8", "surrogatepass"), purpose) if secret else b""
         self.secrets = (known,) if known else ()
+        self.guessable = len(secret) < LONG_ENOUGH
         self._scope = digest(secret.encode("utf-8", "surrogatepass") + purpose, MESSAGE_IDS) if secret else b""
 
     def resumed_by(self, code: str) -> None:

@@ -13,7 +13,8 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from twisted_chat.core import rights
-from twisted_chat.core.errors import BadName, Banned, ChatError, NameTaken, PasswordNeeded, WrongPassword
+from twisted_chat.core.attempts import Kind
+from twisted_chat.core.errors import BadName, Banned, Busy, ChatError, NameTaken, PasswordNeeded, TooOften, WrongPassword
 from twisted_chat.core.names import fold
 from twisted_chat.core.text import as_reason
 from twisted_chat.protocols.irc_caps import Payload, SaslFailed, plain
@@ -109,9 +110,7 @@ async def _register(irc: IrcConnection) -> None:
     if me.name or not irc.nick or not irc.user_given or irc.caps.waiting or me.gone:
         return
     secret = irc.factory.config.irc_password
-    if secret and not hmac.compare_digest(secret.encode(), irc.given_password.encode()):
-        irc.reply(Numeric.ERR_PASSWDMISMATCH)
-        irc.close("Wrong password" if irc.given_password else "A password is needed")
+    if secret and not await _has_server_password(irc, secret):
         return
     about = me.about
     account = irc.factory.hub.registry.accounts.get(me.proven) if me.proven else None
@@ -133,6 +132,25 @@ async def _register(irc: IrcConnection) -> None:
         irc.close(str(error))
     else:
         me.about = about
+
+
+async def _has_server_password(irc: IrcConnection, secret: str) -> bool:
+    """Whether the client has given the server's password; else the connection is closed."""
+    hub, given = irc.factory.hub, irc.given_password
+
+    async def is_right() -> bool:
+        return hmac.compare_digest(secret.encode(), given.encode("utf-8", "surrogatepass"))
+
+    try:
+        if given and await hub.attempts.check(irc.session.way, Kind.SERVER_PASSWORD, "", is_right, who=fold(irc.nick)):
+            return not irc.session.gone
+    except (TooOften, Busy) as error:
+        irc.reply(Numeric.ERR_PASSWDMISMATCH, text=str(error))
+        irc.close(str(error))
+    else:
+        irc.reply(Numeric.ERR_PASSWDMISMATCH)
+        irc.close("Wrong password" if given else "A password is needed")
+    return False
 
 
 def _asked_for(irc: IrcConnection, secret: str) -> tuple[str, ...]:

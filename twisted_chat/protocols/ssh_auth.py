@@ -24,8 +24,9 @@ from twisted.internet.defer import Deferred
 from twisted.logger import Logger
 from twisted.python.failure import Failure
 
+from twisted_chat.core.attempts import Kind
 from twisted_chat.core.commands import Answering, Call
-from twisted_chat.core.errors import BadText, ChatError
+from twisted_chat.core.errors import BadText, ChatError, WrongPassword
 from twisted_chat.core.events import Answer, RoomEvent
 from twisted_chat.core.keys import ALGORITHMS, PublicKey
 from twisted_chat.core.records import Account
@@ -85,6 +86,7 @@ class Authentication(SSHService):
         self._checking = False
         self._why = ""  # the last password was not taken
         self._told = False  # why the last key was not taken
+        self._keys_of: Account | None = None  # of whom no key was shown yet, but others were
 
     def ssh_USERAUTH_REQUEST(self, packet: bytes) -> None:
         """Called when the client tries a method (RFC 4252, 5)."""
@@ -123,8 +125,13 @@ class Authentication(SSHService):
         Deferred.fromCoroutine(self._check(self._account, password)).addErrback(self._broken)
 
     def serviceStopped(self) -> None:
-        """Called at the end, whichever."""
+        """Called at the end, whichever. Keys that were none of a name's are one failure together: an agent has many."""
         self._account = None
+        account, self._keys_of = self._keys_of, None
+        if account is not None and not self._passwords:
+            wrong = WrongPassword("That key is none of this name's.")
+            attempts = self.transport.factory.people.hub.attempts
+            attempts.wrong(self.transport.way, Kind.SSH_KEY, wrong, subject=account.key, name=account.name)
 
     def _find(self, user: bytes) -> Account | None:
         """The account of a name; what is not even text is nobody's name, and is asked for again in the session."""
@@ -134,6 +141,7 @@ class Authentication(SSHService):
             return None
 
     def _succeed(self, proven: str) -> None:
+        self._keys_of = None
         self.transport.identity = Identity(self._user, proven, self._signed)
         self.transport.sendPacket(SUCCESS, b"")
         self.transport.setService(Channels())
@@ -165,6 +173,10 @@ class Authentication(SSHService):
             self._refuse_key("Its signature is wrong.")
         elif known or self._account is None:
             self._signed = line
+            if self._account is not None:
+                hub = self.transport.factory.people.hub
+                hub.attempts.count_right(self.transport.way, Kind.SSH_KEY)
+                hub.learn_source(self._account.key, self.transport.way)
             self._succeed(self._account.key if self._account else "")
         else:
             self._signed = self._signed or line
@@ -179,6 +191,7 @@ class Authentication(SSHService):
             return False
 
     def _refuse_key(self, why: str = "") -> None:
+        self._keys_of = self._account
         if self._account is not None and not self._told:
             self._told = True
             why = why or f"That key is none of those of {self._account.name}."

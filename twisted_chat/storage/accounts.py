@@ -1,13 +1,10 @@
 """Who can prove to be whom: a twisted.cred Portal, with a checker of passwords. Keys and tokens are one more checker.
 
-Passwords are hashed with scrypt (RFC 7914) at the costs below, in a thread of their own: 97 ms and 32 MiB each
-(measured). One at a time, so that a storm of logins takes neither the memory nor the processor from the chat; what
-waits is bounded, and beyond that people are told to try again.
+Passwords are hashed in a thread of their own, one at a time, so that a storm of logins takes neither the memory nor the
+processor from the chat. What waits for it is bounded, and served in a fair order: see `storage.fair_queue`.
 """
 
-import base64
 import hashlib
-import hmac
 import secrets
 from collections.abc import Awaitable, Callable
 from typing import Any
@@ -18,14 +15,15 @@ from twisted.cred.credentials import IUsernamePassword, UsernamePassword
 from twisted.cred.error import UnauthorizedLogin
 from twisted.cred.portal import IRealm, Portal
 from twisted.internet.defer import Deferred
+from twisted.python.failure import Failure
 from zope.interface import Interface, implementer
 
 from twisted_chat.core.errors import BadPassword, Busy
+from twisted_chat.storage.fair_queue import FairQueue
 from twisted_chat.storage.thread import WorkerThread
 
-N, R, P = 2**15, 8, 1
-# How many hashes may wait: two seconds' worth.
-MOST_WAITING = 16
+# How many hashes may wait, of one source and in all: a class behind one address, and some seconds' worth.
+MOST_OF_A_SOURCE, MOST_WAITING = 32, 256
 SHORTEST, LONGEST = 8, 300  # of a new password, in characters and in bytes of UTF-8; older ones may be shorter
 # Letters and digits that nobody takes for others: no I, L, O, 0, 1.
 CODE_LETTERS = "ABCDEFGHJKMNPQRSTUVWXYZ23456789"
@@ -46,50 +44,106 @@ class Realm:
         return IPerson, avatarId, lambda: None
 
 
+class Password(UsernamePassword):
+    """A password, and from where it comes."""
+
+    def __init__(self, key: str, password: bytes, source: str) -> None:
+        super().__init__(key, password)
+        self.source = source
+
+
 @implementer(ICredentialsChecker)
 class PasswordChecker:
     """Checks a password against its hash."""
 
     credentialInterfaces = (IUsernamePassword,)
 
-    def __init__(self, kept: Callable[[str], str | None], run: "Callable[..., Deferred[bool]]") -> None:
-        """``kept`` finds the hash of a key; ``run`` calls a function in the hashing thread."""
+    def __init__(
+        self, kept: Callable[[str], str | None], rehashed: Callable[[str, str, str], None], run: "Callable[..., Deferred[Any]]"
+    ) -> None:
+        """``kept`` finds the hash of a key, ``rehashed`` takes the key, its outdated hash and the new one.
+
+        ``run`` calls a function in the hashing thread, for a source and an account.
+        """
         self._kept = kept
+        self._rehashed = rehashed
         self._run = run
-        self._dummy = _joined(secrets.token_bytes(16), secrets.token_bytes(32))
 
     def requestAvatarId(self, credentials: Any) -> "Deferred[str]":
-        """Called by the portal. An unknown name takes as long as a known one."""
-        kept = self._kept(credentials.username)
-        checked = self._run(matches, credentials.password, kept or self._dummy)
+        """Called by the portal. An unknown name takes as long as a known one. A hash changed meanwhile proves nothing."""
+        key: str = credentials.username
+        kept = self._kept(key)
 
-        def decide(right: bool) -> str:
-            if not right or kept is None:
+        def decide(result: tuple[bool, str]) -> str:
+            right, new = result
+            if not right or kept is None or self._kept(key) != kept:
                 raise UnauthorizedLogin
-            name: str = credentials.username
-            return name
+            if new:
+                self._rehashed(key, kept, new)
+            return key
 
-        return checked.addCallback(decide)
+        return self._run(credentials.source, key, _compared, credentials.password, kept).addCallback(decide)
+
+
+class HashingThread:
+    """Hashes one after the other, in a fair order."""
+
+    def __init__(self, submit: "Callable[..., Deferred[Any]]") -> None:
+        """``submit`` calls a function in a thread."""
+        self._submit = submit
+        self._queue: FairQueue[tuple[Deferred[Any], Callable[..., Any], tuple[Any, ...]]] = FairQueue(
+            MOST_OF_A_SOURCE, MOST_WAITING
+        )
+        self._working = False
+
+    def run(self, source: str, account: str, function: Callable[..., Any], *arguments: Any) -> "Deferred[Any]":
+        """Call a function there, when the turn of this source and account has come. The Deferred may fail with `Busy`."""
+        result: Deferred[Any] = Deferred()
+        given_way = self._queue.add(source, account, (result, function, arguments))
+        if given_way is not None:
+            given_way[0].errback(Failure(Busy("Many people are logging in just now. Please try again in a few seconds.")))
+        self._next()
+        return result
+
+    def _next(self) -> None:
+        if self._working or not len(self._queue):
+            return
+        self._working = True
+        result, function, arguments = self._queue.next()
+
+        def done(value: Any) -> None:
+            self._working = False
+            self._next()
+            result.callback(value)
+
+        self._submit(function, *arguments).addBoth(done)
 
 
 class PortalAccounts:
     """The core's `Accounts`, over a Portal."""
 
-    def __init__(self, kept: Callable[[str], str | None], call_from_thread: Callable[..., object]) -> None:
-        """``kept`` finds the hash of an account's key, None if there is no such account."""
+    def __init__(
+        self,
+        kept: Callable[[str], str | None],
+        rehashed: Callable[[str, str, str], None],
+        call_from_thread: Callable[..., object],
+    ) -> None:
+        """``kept`` finds the hash of an account's key, None if there is no such account.
+
+        ``rehashed`` is called after a login with the key, its outdated hash and the one to keep instead.
+        """
         self._thread = WorkerThread("passwords", call_from_thread)
-        self._waiting = 0
-        self.portal = Portal(Realm(), [PasswordChecker(kept, self._run)])
+        self._run = HashingThread(self._thread.submit).run
+        self.portal = Portal(Realm(), [PasswordChecker(kept, rehashed, self._run)])
 
-    def hash(self, password: str) -> Awaitable[str]:
+    def hash(self, password: str, source: str) -> Awaitable[str]:
         """A password as it is kept. Raises `BadPassword` or `Busy`."""
-        return self._run(hashed, prepared(password, SHORTEST))
+        return self._run(source, "", _hashed, prepared(password, SHORTEST))
 
-    async def check(self, key: str, password: str) -> bool:
+    async def check(self, key: str, password: str, source: str) -> bool:
         """Whether this is the password of the account of that key. Raises `Busy`."""
         try:
-            credentials = UsernamePassword(key, prepared(password, 1))
-            await self.portal.login(credentials, None, IPerson)
+            await self.portal.login(Password(key, prepared(password, 1), source), None, IPerson)
         except (UnauthorizedLogin, BadPassword):
             return False
         return True
@@ -107,17 +161,6 @@ class PortalAccounts:
         """End the thread."""
         self._thread.stop()
 
-    def _run(self, function: Callable[..., Any], *arguments: Any) -> "Deferred[Any]":
-        if self._waiting >= MOST_WAITING:
-            raise Busy("Many people are logging in just now. Please try again in a few seconds.")
-        self._waiting += 1
-
-        def done(result: Any) -> Any:
-            self._waiting -= 1
-            return result
-
-        return self._thread.submit(function, *arguments).addBoth(done)
-
 
 def prepared(password: str, shortest: int) -> bytes:
     """A password in the one form it is hashed in (RFC 8265, OpaqueString). Raises `BadPassword`."""
@@ -132,22 +175,18 @@ def prepared(password: str, shortest: int) -> bytes:
     return found.encode()
 
 
-def hashed(password: bytes) -> str:
-    """``scrypt$N$r$p$salt$hash``. Blocks for a tenth of a second."""
-    salt = secrets.token_bytes(16)
-    return _joined(salt, _scrypt(password, salt, N, R, P))
+def load() -> None:
+    """Import what hashes, which takes a while."""
+    from twisted_chat.storage import hashing  # noqa: F401
 
 
-def matches(password: bytes, kept: str) -> bool:
-    """Whether a password is the one that was hashed. Blocks for a tenth of a second."""
-    _, n, r, p, salt, expected = kept.split("$")
-    found = _scrypt(password, base64.b64decode(salt), int(n), int(r), int(p))
-    return hmac.compare_digest(found, base64.b64decode(expected))
+def _hashed(password: bytes) -> str:
+    from twisted_chat.storage.hashing import hashed
+
+    return hashed(password)
 
 
-def _scrypt(password: bytes, salt: bytes, n: int, r: int, p: int) -> bytes:
-    return hashlib.scrypt(password, salt=salt, n=n, r=r, p=p, maxmem=128 * n * r * 2, dklen=32)
+def _compared(password: bytes, kept: str | None) -> tuple[bool, str]:
+    from twisted_chat.storage.hashing import compared
 
-
-def _joined(salt: bytes, key: bytes) -> str:
-    return "$".join(["scrypt", str(N), str(R), str(P), base64.b64encode(salt).decode(), base64.b64encode(key).decode()])
+    return compared(password, kept)

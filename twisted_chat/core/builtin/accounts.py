@@ -5,12 +5,14 @@ from __future__ import annotations
 from dataclasses import replace
 
 from twisted_chat.core import durations, names
+from twisted_chat.core.attempts import Kind
 from twisted_chat.core.builtin.table import table
 from twisted_chat.core.commands import Call
 from twisted_chat.core.errors import ChatError, NameTaken, NotAllowed, PasswordNeeded, WrongPassword
 from twisted_chat.core.events import Listing, Remark
 from twisted_chat.core.records import Account
 from twisted_chat.core.session import Role
+from twisted_chat.core.sources import source_of
 
 
 async def identified(call: Call, command: str, name: str, password: str | None) -> Account | None:
@@ -43,12 +45,19 @@ async def identified(call: Call, command: str, name: str, password: str | None) 
 
 async def proven(call: Call, key: str, password: str) -> None:
     """Raises `WrongPassword` if it is not the password of this account, `TooOften` after too many of these, or `Busy`."""
-    hub = call.hub
-    source = call.me.way.address or f"#{call.me.id}"
-    hub.logins.check(source, hub.clock())
-    if not await hub.accounts.check(key, password):
-        hub.logins.failed(source, hub.clock())
+    hub, way = call.hub, call.me.way
+    account = hub.registry.accounts.get(key)
+    right = await hub.attempts.check(
+        way,
+        Kind.PASSWORD,
+        key,
+        lambda: hub.accounts.check(key, password, source_of(way.address)),
+        known=account is not None and hub.known_sources.knows(account, way),
+        name=account.name if account is not None else "",
+    )
+    if not right:
         raise WrongPassword("That is not the password of this name.")
+    hub.learn_source(key, way)
 
 
 @table.command("login", "NAME PASSWORD", role=Role.VISITOR)
@@ -102,13 +111,14 @@ async def register(call: Call, password: str | None = None) -> None:
         raise PasswordNeeded(f"A password for {me.name}:")
     hub.registrations.take("", hub.clock(), "Names are registered")
     key, name = me.key, me.name
-    hashed = await hub.accounts.hash(password)
+    hashed = await hub.accounts.hash(password, source_of(me.way.address))
     if me.key != key or me.gone:
         raise NotAllowed("Your name has changed meanwhile. Nothing was registered.")
     if key in hub.registry.accounts:
         raise NameTaken(f"The name {name} is registered already.")
     read = {f"@{key}": hub.log.newest}
     account = Account(key=key, name=name, password=hashed, created=hub.now(), settings=me.settings.as_kept(), read=read)
+    account = hub.known_sources.learn(account, me.way)
     hub.own(me, account)
     await hub.records.save(account)
     call.reply(Remark(f"{name} is yours now. Come in with your password next time, from anywhere."))
@@ -121,11 +131,11 @@ async def password(call: Call, password: str | None = None) -> None:
         call.hub.ask(call.me, "password")
         raise PasswordNeeded("Your new password:")
     key = call.me.key
-    hashed = await call.hub.accounts.hash(password)
+    hashed = await call.hub.accounts.hash(password, source_of(call.me.way.address))
     account = call.hub.registry.accounts.get(key)
     if account is None:
         raise NotAllowed("Your name is not registered any more.")
-    account = replace(account, password=hashed)
+    account = call.hub.known_sources.learn(replace(account, password=hashed, sources=()), call.me.way)
     call.hub.put_account(account)
     await call.hub.records.save(account)
     call.reply(Remark("Your password is changed."))

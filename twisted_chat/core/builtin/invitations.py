@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from twisted_chat.core import names
+from twisted_chat.core.attempts import Kind
 from twisted_chat.core.builtin.rooms import mine
 from twisted_chat.core.builtin.table import table
 from twisted_chat.core.commands import Call
@@ -75,11 +76,11 @@ async def _print_invitation(call: Call, room: str) -> None:
 async def use_code(call: Call, code: str) -> None:
     """Use an invitation: it lets you into a room. Then give your name."""
     hub, me = call.hub, call.me
-    hub.logins.check(me.way.address or f"#{me.id}", hub.clock())
     invitation = hub.invitations.get(hub.accounts.digest(code.upper()))
     if invitation is None or invitation.until <= hub.now():
-        hub.logins.failed(me.way.address or f"#{me.id}", hub.clock())
-        raise NotUnderstood(f"The code {names.shown(code)} is used up, has expired, or never was one.")
+        error = NotUnderstood(f"The code {names.shown(code)} is used up, has expired, or never was one.")
+        raise hub.attempts.wrong(me.way, Kind.INVITATION, error)
+    hub.attempts.count_right(me.way, Kind.INVITATION)
     del hub.invitations[invitation.code]
     me.invited |= {invitation.room}
     me.landing = dict(me.landing) | {invitation.room: None}

@@ -5,10 +5,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from twisted_chat.core import names
+from twisted_chat.core.attempts import Kind
 from twisted_chat.core.builtin.table import table
 from twisted_chat.core.commands import Call
-from twisted_chat.core.errors import NotAllowed, NotInRoom, NotKept
+from twisted_chat.core.errors import NoSuchPerson, NotAllowed, NotInRoom, NotKept
 from twisted_chat.core.events import History, KeptEvent, Remark, RoomList, RoomSummary
+from twisted_chat.core.rights import ClosedRoom
 from twisted_chat.core.room import Room
 from twisted_chat.core.session import Role
 
@@ -73,7 +75,7 @@ async def enter_room(call: Call, name: str, since: int | None = None, *, key: st
         return
     if since is not None and since > hub.log.newest:
         since = None
-    room = hub.join(me, name, since, key)
+    room = await _join_with_key(call, room_key, since, key) if key else hub.join(me, name, since)
     try:
         if since is None:
             me.positions[room.key] = max(me.positions[room.key], room.delivered)
@@ -85,6 +87,28 @@ async def enter_room(call: Call, name: str, since: int | None = None, *, key: st
         if room.key in me.rooms:
             call.reply(hub.people_in(room, arriving=True))
             hub.release(me, room)
+
+
+async def _join_with_key(call: Call, name: str, since: int | None, key: str) -> Room:
+    """Come into a room whose key is given. A wrong one is a guess. Raises as `Hub.join` does, and `TooOften`."""
+    hub, me = call.hub, call.me
+    room = hub.rooms.get(name)
+    if room is None or not room.policy.key:
+        return hub.join(me, name, since, key)
+    attempt = await hub.attempts.reserve(me.way, Kind.ROOM_KEY, name, who=me.key)
+    try:
+        if me.inbox is None:
+            raise NoSuchPerson("The connection has ended.")
+        room = hub.join(me, name, since, key)
+    except ClosedRoom as error:
+        if error.why == "key":
+            attempt.wrong()
+        raise
+    else:
+        attempt.right()
+    finally:
+        attempt.withdraw()
+    return room
 
 
 async def _show_past(call: Call, room: Room, mark: int) -> None:

@@ -5,11 +5,12 @@ from __future__ import annotations
 from contextlib import suppress
 
 from twisted_chat.core import names
+from twisted_chat.core.attempts import Kind
 from twisted_chat.core.builtin.accounts import identified
 from twisted_chat.core.builtin.rooms import enter_room
 from twisted_chat.core.builtin.table import table
 from twisted_chat.core.commands import Answering, Call
-from twisted_chat.core.errors import ChatError, NoSuchPerson, NotAllowed, NotKept
+from twisted_chat.core.errors import ChatError, NameTaken, NoSuchPerson, NotAllowed, NotKept
 from twisted_chat.core.events import Emoted, Refused, Remark, Said, Spoken, Told, Welcome
 from twisted_chat.core.room import Room
 from twisted_chat.core.session import LOBBY, Role
@@ -24,13 +25,16 @@ async def give_name(call: Call, name: str, password: str | None = None) -> None:
     await _come_in(call, name, password)
 
 
-async def _come_in(call: Call, name: str, password: str | None) -> None:
+async def _come_in(call: Call, name: str, password: str | None, *, resumes: bool = False) -> None:
     hub, me = call.hub, call.me
     if me.name:
         raise NotAllowed("You have a name already. Use /nick to change it.")
     account = await identified(call, "name", name, password)
     asked = dict(me.landing)
-    hub.enter(me, name, account)
+    if account is None and me.secrets and me.token is None:
+        _come_back(call, name, quietly=not resumes)
+    else:
+        hub.enter(me, name, account)
     usages = tuple((command.name, command.usage) for command in call.table.for_role(hub.role(me)))
     call.reply(Welcome(me.name, hub.log.id, hub.motd, usages))
     if me.rooms:
@@ -38,6 +42,20 @@ async def _come_in(call: Call, name: str, password: str | None) -> None:
     read = dict(account.read) if account else {}
     await _land(call, asked, tuple(account.rooms) if account and me.lands else (), read)
     await _show_inbox(call)
+
+
+def _come_back(call: Call, name: str, *, quietly: bool) -> None:
+    """Come in as a guest who has shown a secret: a name that is taken or held is theirs by it. A wrong one is a guess.
+
+    It is compared first if nobody could guess it. ``quietly`` is for programs: they show theirs with any name.
+    """
+    attempts, me, key = call.hub.attempts, call.me, names.fold(name)
+    if me.guessable:
+        attempts.check_allowed(me.way, Kind.RESUME, key)
+    try:
+        call.hub.enter(me, name)
+    except NameTaken as error:
+        raise attempts.wrong(me.way, Kind.RESUME, error, subject=key, quietly=quietly) from None
 
 
 async def _land(call: Call, asked: dict[str, int | None], earlier: tuple[str, ...], read: dict[str, int]) -> None:
@@ -83,8 +101,13 @@ async def resume(call: Call, name: str | None = None, code: str | None = None) -
     elif name is None or code is None:
         raise NotAllowed("Usage: /resume NAME CODE, with the code you asked for before.")
     else:
+        earlier = call.me.code, call.me.secrets
         call.me.resumed_by(code.upper())
-        await _come_in(call, name, None)
+        try:
+            await _come_in(call, name, None, resumes=True)
+        except ChatError:
+            call.me.code, call.me.secrets = earlier
+            raise
 
 
 def resume_code(call: Call) -> str:
