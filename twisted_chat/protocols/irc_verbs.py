@@ -9,14 +9,12 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, TypeAlias
+from typing import Any, TypeAlias
 
 from twisted_chat.core.commands import Answering
 
-if TYPE_CHECKING:
-    from twisted_chat.protocols.irc_connection import IrcConnection
-
-Handler: TypeAlias = "Callable[[IrcConnection, Sequence[str]], Answering | None]"
+# The first argument is the connection, which cannot be named here: it imports this table.
+Handler: TypeAlias = Callable[[Any, Sequence[str]], Answering | None]
 
 
 @dataclass(frozen=True, slots=True)
