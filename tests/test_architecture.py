@@ -83,3 +83,36 @@ def test_events_are_frozen_for_the_type_checker_and_may_be_keys() -> None:
     assert {said: "there"}[Said(1, 0.0, "#tea", "Ann", "hi")] == "there"
     said.text = "ho"  # type: ignore[misc]
     assert said != Said(1, 0.0, "#tea", "Ann", "hi")
+
+
+# What reads, counts or changes what was said: methods of `core.ports.MessageLog`, and who may call them.
+READS = {"read_before", "read_after", "read_since", "count_after", "search", "erase", "tail"}
+FACADE = {"core/queries.py", "core/readers.py"}
+
+
+def log_reads(source: str) -> list[str]:
+    """The calls of such methods in a module, and the places where one is taken to be called later."""
+    return [
+        ast.unparse(node)
+        for node in ast.walk(ast.parse(source))
+        if isinstance(node, ast.Attribute)
+        and node.attr in READS
+        and not (node.attr in ("search", "tail") and not ast.unparse(node.value).lower().endswith("log"))
+    ]
+
+
+@pytest.mark.parametrize("path", [path for path in MODULES if path.parent.name != "storage"], ids=name)
+def test_every_read_of_the_log_passes_the_facade(path: Path) -> None:
+    """It checks what the session may read: a new command or protocol can't skip that."""
+    if name(path) not in FACADE:
+        assert not log_reads(path.read_text("utf-8"))
+
+
+def test_the_rule_of_the_facade_sees_what_it_should() -> None:
+    """In the facade itself each method is called; by another name, and kept for later, it is seen too."""
+    found = [call for module in FACADE for call in log_reads((PACKAGE / module).read_text("utf-8"))]
+    assert {call.rpartition(".")[2] for call in found} == READS
+    assert (
+        log_reads("read = hub.log.read_before") and log_reads("await messages.erase(1, [])") and log_reads("self.log.search(q)")
+    )
+    assert not log_reads("re.search('a', 'b')")

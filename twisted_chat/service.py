@@ -332,6 +332,7 @@ class ChatService(Service):
             self._reactor.stop()
 
     async def _drain(self) -> None:
+        self.hub.stopping = True
         self._loading.stop()
         self._ticker.stop()
         if self._metrics is not None:

@@ -6,6 +6,7 @@ from collections.abc import Callable, Container, Mapping
 
 from twisted_chat.core import rights
 from twisted_chat.core.errors import Banned
+from twisted_chat.core.masks import matches
 from twisted_chat.core.records import Account, Sanction
 from twisted_chat.core.registry import Registry
 from twisted_chat.core.room import Room
@@ -46,6 +47,14 @@ class Admission:
             raise Banned(
                 f"You are banned from {room.key if room else 'this chat'}" + (f": {ban.reason}" if ban.reason else ".")
             )
+
+    def bans_name(self, room: Room, key: str) -> bool:
+        """Return True if a ban keeps the account of this key out of a room, wherever the account comes from."""
+        mask = f"{key}!*@*"
+        rank = rights.rank_of(key, room)
+        bans = self.sanctions.hitting("ban", room.key, key, (mask,), "", self._now())
+        hit = any(rank < Role.MODERATOR or not one.room or rank < one.rank for one in bans)
+        return hit and rank < Role.OWNER and not any(matches(one, mask) for one in room.policy.excepted)
 
     def check_mute(self, session: Session, room: Room | None) -> None:
         """Whether somebody may speak in a room, or, without one, privately. Who is banned from a room is quiet there."""

@@ -235,7 +235,7 @@ class Table:
             return command.handler(call, arguments[0])
         values = command.values(arguments, call.hub.now())
         if command.looks_up:
-            call.hub.lookups.take(str(call.me.id), call.hub.clock(), f"You ask for /{command.name} and the like")
+            call.hub.queries.charge(call.me, f"You ask for /{command.name} and the like")
         return command.handler(call, *values)
 
 

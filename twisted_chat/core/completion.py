@@ -61,7 +61,7 @@ def for_person(hub: Hub, table: Table, me: Session, typed: str) -> list[str]:
     if me.question is not None:
         return []  # what they type is an answer
     try:
-        hub.lookups.take(f"{me.id} completes", hub.clock(), "You complete words")
+        hub.queries.charge(me, "You complete words", "completes")
     except TooOften:
         return []
     usages = {command.name: command.usage for command in table.for_role(hub.role(me, me.current))}

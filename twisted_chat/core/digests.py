@@ -15,6 +15,7 @@ from hmac import compare_digest
 CLIENT = b"chat client"  # a secret that a program has chosen
 TOKEN = b"chat token"
 RESUME_CODE = b"chat resume code"
+GUEST_OPERATOR = b"chat guest op"  # of what a guest is known by, as a closed room remembers it
 MESSAGE_IDS = b"chat message ids"
 MESSAGE = b"chat message"
 # A secret that a program chose counts as one that nobody can guess from so many characters on.

@@ -12,11 +12,13 @@ import secrets
 from collections.abc import Callable, Coroutine, Iterable, Sequence
 from dataclasses import replace
 
-from twisted_chat.core import cloaks, names, rights
+from twisted_chat.core import cloaks, names, rights, shut_out
+from twisted_chat.core.access import Access
 from twisted_chat.core.admission import Admission
 from twisted_chat.core.attempts import Attempts, FailedLogin, Kind
 from twisted_chat.core.batch import Batch, Dialect
-from twisted_chat.core.digests import one_in_common
+from twisted_chat.core.digests import GUEST_OPERATOR, digest, one_in_common
+from twisted_chat.core.endings import Endings
 from twisted_chat.core.errors import NameTaken, NoSuchPerson, NotAllowed, NotInRoom, NotKept, TooOften
 from twisted_chat.core.events import (
     KEPT,
@@ -42,9 +44,10 @@ from twisted_chat.core.events import (
 from twisted_chat.core.known_sources import KnownSources
 from twisted_chat.core.limits import Bounds, Window
 from twisted_chat.core.ports import Accounts, MessageLog, Outlet, Records, Waits
+from twisted_chat.core.queries import Queries
 from twisted_chat.core.readers import Readers
 from twisted_chat.core.receipts import Receipts
-from twisted_chat.core.records import Account, Deed, Fact, Invitation, Record, RoomRecord, Sanction, Token
+from twisted_chat.core.records import SERVER, Account, Deed, Fact, Invitation, Record, RoomRecord, Sanction, Token
 from twisted_chat.core.registry import Registry
 from twisted_chat.core.room import Room, Stream
 from twisted_chat.core.sanctions import Sanctions
@@ -52,6 +55,16 @@ from twisted_chat.core.session import LOBBY, TAKEN_OVER, Question, Role, Session
 from twisted_chat.core.settings import Settings, from_kept
 from twisted_chat.core.text import altered, altered_words, spoken
 from twisted_chat.core.tokens import Tokens, WrongToken
+
+# How many closed rooms there may be that nobody owns and nobody is in, as their people's lines were lost, or their owners gave
+# their names up. Beyond that the earliest made of them ends.
+MOST_DESERTED = 1000
+# Of how many guests a closed room remembers that they are its operators.
+MOST_GUESTS = 100
+
+
+def _guest_secrets(session: Session) -> tuple[bytes, ...]:
+    return tuple(digest(secret + session.key.encode(), GUEST_OPERATOR) for secret in session.secrets)
 
 
 class TooManyRooms(TooOften):
@@ -109,7 +122,10 @@ class Hub:
         self.admission = Admission(now, self.operators, self.people, self.registry, self.facts)
         self.admission.sanctions = Sanctions(dropped=self._drop)
         self.invitations: dict[str, Invitation] = {}
-        self.lookups = Window(bounds.lookups)
+        self.access = Access(self.admission, self.tokens, self.rooms, self.registry.accounts, self.operators)
+        self.queries = Queries(log, self.access, Window(bounds.lookups), clock)
+        self.endings = Endings(log, self.facts)
+        self.stopping = False  # who goes now goes as the server stops, and not by their own will
         self.searches = Window(bounds.searches)
         self.attempts = Attempts(clock, waits, bounds.guesses, failed_login)
         self.known_sources = KnownSources(lambda: self._secret("sources"))
@@ -119,7 +135,7 @@ class Hub:
         self._motd = tuple(motd)
         self._transcript = transcript
         self._streams: dict[str, Stream] = dict(self.rooms)
-        self._readers = Readers(log, self._streams, start)
+        self._readers = Readers(log, self.queries, self._streams, start)
         self.read_on = self._readers.read_on
         self._sessions = 0
         self._deeds = 0
@@ -135,6 +151,8 @@ class Hub:
             match record:
                 case Account():
                     self.put_account(record)
+                case RoomRecord(owner="", closed=False, begins=begins) if begins and not record.policy.closed:
+                    self.endings.restore(record.key, begins)
                 case RoomRecord():
                     self.rooms[record.key] = self._streams[record.key] = Room(record, self.log.newest)
                 case Sanction():
@@ -221,16 +239,16 @@ class Hub:
         """A connection has ended. With ``lost``, not by anybody's will: a guest's name is held for them."""
         if lost and session.name and not session.registered and self._is_here(session):
             self.registry.hold(session.name, session.secrets)
-        self.leave(session)
+        self.leave(session, lost=lost or self.stopping)
         session.gone = True
 
-    def leave(self, session: Session, reason: str = "") -> None:
-        """Someone goes, from all rooms. May be called twice."""
+    def leave(self, session: Session, reason: str = "", *, lost: bool = False) -> None:
+        """Someone goes, from all rooms; with ``lost``, not by anybody's will. May be called twice."""
         if not self._is_here(session):
             return
         self.remember(session)
         for room in tuple(session.rooms.values()):
-            self.part(session, room, reason, quits=True)
+            self.part(session, room, reason, quits=True, lost=lost)
         self._vacate(session)
         self._watched(session, session.name, "")
         if session.inbox is not None:
@@ -271,9 +289,13 @@ class Hub:
             self.people.setdefault(session.key, []).append(session)
             self.registry.occupy(session.name)
         for room in session.rooms.values():
+            if key != old_key:
+                self._came_in(session, room)
             room.renamed(session, old_key)
             if key != old_key and not room.has(old_key):
                 room.gone(old_key, key)
+                if was_registered:
+                    self._shut_out(room, (old_key,))
             self.log.append(Renamed(self.log.number(), self.now(), room.key, old, session.name, session.id))
         if session.registered or was_registered:
             self.describe(session, "account", session.name if session.registered else None)
@@ -346,22 +368,32 @@ class Hub:
                 raise TooManyRooms(f"You are in {len(session.rooms)} rooms. Leave one first.")
             if room is not None:
                 self.admission.check_ban(session, room, session.key, self.registry.accounts.get(session.key))
+                is_back = self._is_back(session, room)
+                if is_back:
+                    session.invited |= {room_key}
                 rights.admit(session, room, key, self.operators)
+                if is_back:
+                    room.granted.add(session.key)
             else:
                 room = self._make_room(session, room_key)
             self._come_in(session, room, since)
-        elif since is not None and room_key in session.held:
-            session.positions[room_key] = since
+        elif since is not None and room is not None and room_key in session.held:
+            session.positions[room_key] = self._start(session, room, since)
         assert room is not None
         session.current = room
         return room
 
-    def part(self, session: Session, room: Room, reason: str = "", *, quits: bool = False) -> None:
-        """Someone goes from one room; with ``quits``, from the chat."""
+    def part(self, session: Session, room: Room, reason: str = "", *, quits: bool = False, lost: bool = False) -> None:
+        """Someone goes from one room; with ``quits``, from the chat; with ``lost``, not by anybody's will."""
         self._go_out(session, room)
         if not room.has(session.key):
             here = room.size
             self.log.append(Left(self.log.number(), self.now(), room.key, session.name, here, reason, quits, session.id))
+            if session.registered:
+                self._shut_out(room, (session.key,), without=session if quits else None)
+            elif not lost and session.key in room.record.guests:
+                self._forget_guest(room, session.key)
+        self._left_by(room, lost=lost)
 
     def kick(self, operator: Session, room: Room, key: str, reason: str) -> None:
         """Someone is sent out of a room, on all their connections."""
@@ -376,11 +408,18 @@ class Hub:
             for session in gone:
                 self._go_out(session, room)
                 session.tell(event)
+            if gone[0].registered and room.record.closed:
+                self._change_shut_out(room, shut_out.shut(room.record.shut_out, key, event.seq))
+            elif key in room.record.guests:
+                self._forget_guest(room, key)
+            self._left_by(room)
 
     def _make_room(self, session: Session, key: str) -> Room:
         owned = sum(room.record.owner == session.key for room in self.rooms.values())
         owner = session.key if session.registered and owned < self.bounds.owned_rooms else ""
-        room = self.rooms[key] = Room(RoomRecord(key=key, owner=owner, created=self.now()), self.log.newest)
+        before = self._streams.get(key)  # has ended in this turn: what was added to it is not delivered yet
+        record = RoomRecord(key=key, owner=owner, created=self.now(), begins=self.endings.begins(key))
+        room = self.rooms[key] = Room(record, before.delivered if before else self.log.newest)
         self._streams[key] = room
         if owner:
             self.save(room.record)
@@ -392,12 +431,19 @@ class Hub:
         already = room.has(session.key)
         session.rooms[room.key] = room
         seq = self.log.number()
+        if not already:
+            self._came_in(session, room)
         position = self.log.newest if already else seq - 1
-        session.hold(room, position if since is None else since)
+        session.hold(room, position if since is None else self._start(session, room, since))
         room.add(session)
         if not already:
             here = room.size
             self.log.append(Joined(seq, self.now(), room.key, session.name, here, session.id))
+
+    def _start(self, session: Session, room: Room, since: int) -> int:
+        """From where somebody who is in a room may read on who has read up to ``since``."""
+        readable = self.access.readable(session, room)
+        return self.log.newest if readable is None else readable.start(since)
 
     def _go_out(self, session: Session, room: Room) -> None:
         del session.rooms[room.key]
@@ -411,9 +457,111 @@ class Hub:
         self._left.add(room)
 
     def keep_room(self, room: Room) -> None:
-        """A room has changed: save it if it lasts."""
-        if room.lasts:
-            self.save(room.record)
+        """A room has changed: save it if it is kept. Who is outside may be shut out by that."""
+        if not room.kept:
+            return
+        if room.policy != room.saved:
+            if room.policy.closed and not room.saved.closed and not room.lasts:  # its bans are kept from now on
+                self.save(*self.admission.sanctions.standing(room.key, self.now()))
+            self._shut_out(room, tuple(room.record.shut_out))
+            room.saved = room.policy
+        if not room.lasts:
+            here = {key: session for key, session in room.people().items() if key in room.granted and session.secrets}
+            now = {key: tuple(secret.hex() for secret in _guest_secrets(session)) for key, session in here.items()}
+            absent = {key: secrets for key, secrets in room.record.guests.items() if not room.has(key)}
+            room.record = replace(room.record, guests=dict([*absent.items(), *now.items()][-MOST_GUESTS:]))
+        self.save(room.record)
+
+    def banned_from(self, room: Room, target: str) -> None:
+        """A ban counts in a room from now on: who is outside, and is hit by it, is shut out."""
+        if room.policy.closed and target in self.registry.accounts and not room.has(target):
+            self._change_shut_out(room, shut_out.shut(room.record.shut_out, target, self.log.newest))
+        self._shut_out(room, tuple(room.record.shut_out))
+
+    def _came_in(self, session: Session, room: Room) -> None:
+        """Somebody comes into a room with the next event, under this name."""
+        seq = self.log.number()
+        room.entered.setdefault(session.key, seq)
+        if session.registered:
+            self._change_shut_out(room, shut_out.came_in(room.record.shut_out, session.key, seq))
+
+    def _shut_out(self, room: Room, accounts: Sequence[str], without: Session | None = None) -> None:
+        """Note of those of these accounts that are outside, and could not come in, that they are shut out from now on.
+
+        The session ``without`` is about to go.
+        """
+        if not room.record.closed:
+            return
+        changed = room.record.shut_out
+        for key in accounts:
+            if key == shut_out.OTHERS:
+                shuts = room.policy.closed
+            elif shut_out.is_shut(changed, key) or room.has(key):
+                continue
+            else:
+                sessions = [session for session in self.people.get(key, ()) if session is not without]
+                shuts = self.access.shuts_out(room, key, sessions)
+            if shuts:
+                changed = shut_out.shut(changed, key, self.log.newest)
+        self._change_shut_out(room, changed)
+
+    def _change_shut_out(self, room: Room, changed: shut_out.ShutOut) -> None:
+        if changed is not room.record.shut_out:
+            room.record = replace(room.record, shut_out=changed)
+            if room.kept:
+                self.save(room.record)
+
+    def _is_back(self, session: Session, room: Room) -> bool:
+        """Whether a guest who was an operator of a closed room has come back, with the secret they had."""
+        known = tuple(bytes.fromhex(secret) for secret in room.record.guests.get(session.key, ()))
+        return not session.registered and one_in_common(known, _guest_secrets(session))
+
+    def _forget_guest(self, room: Room, key: str) -> None:
+        room.record = replace(room.record, guests={one: known for one, known in room.record.guests.items() if one != key})
+        self.keep_room(room)
+
+    def _left_by(self, room: Room, *, lost: bool = False) -> None:
+        """Somebody has gone out of a room. One that was closed ends with the last of them, unless their line was ``lost``."""
+        if room.readers or room.lasts or not room.record.closed:
+            return
+        if not lost:
+            self._end(room)
+        else:
+            self._bound_deserted()
+
+    def _bound_deserted(self) -> None:
+        deserted = [room for room in self.rooms.values() if not room.readers and room.record.owner in ("", SERVER)]
+        closed = [room for room in deserted if room.record.closed and room.key != LOBBY]
+        if len(closed) > MOST_DESERTED:
+            self._end(min(closed, key=lambda room: room.record.created))
+
+    def _end(self, room: Room) -> None:
+        """A room is over, and all that was said about it. What was said in it stays hidden if it was ever closed.
+
+        Its stream stays until what was added in this turn has been delivered.
+        """
+        del self.rooms[room.key]
+        self._left.add(room)
+        void = self.tokens.of_room(room.key)
+        for token in void:
+            self.revoke(token)
+        codes = [one for one in self.invitations.values() if one.room == room.key]
+        for code in codes:
+            del self.invitations[code.code]
+        for sessions in self.people.values():
+            for session in sessions:
+                if room.key in session.invited:
+                    session.invited -= {room.key}
+        self.start(self.records.remove(*self.admission.sanctions.forget(room.key), *void, *codes))
+        begins = self.log.newest if room.record.closed else room.record.begins
+        if begins:
+            saved, forgotten = self.endings.add(room.key, begins)
+            self.start(self._keep_endings(saved, forgotten))
+
+    async def _keep_endings(self, saved: Sequence[Record], forgotten: Sequence[str]) -> None:
+        await self.records.save(*saved)
+        gone = [key for key in forgotten if key not in self.rooms or not self.rooms[key].kept]
+        await self.records.remove(*[RoomRecord(key=key) for key in gone])
 
     # Talking
 
@@ -620,21 +768,32 @@ class Hub:
             self.read_on(session)
         del self._streams[f"@{account.key}"]
         self.registry.drop(account.key)
+        over: list[Room] = []
         for room in self.rooms.values():
             policy = room.policy
             if account.key in (room.record.owner, *policy.operators, *policy.invited, *policy.voices):
-                owner = "" if room.record.owner == account.key else room.record.owner
+                owner, kept = room.record.owner, room.kept
+                if owner == account.key:  # what is closed stays so, and nobody else may take it
+                    owner = SERVER if policy.closed else ""
                 gone, room.record = room.record, replace(room.record, owner=owner)
                 room.change(
                     operators=tuple(key for key in policy.operators if key != account.key),
                     invited=tuple(key for key in policy.invited if key != account.key),
                     voices=tuple(key for key in policy.voices if key != account.key),
                 )
-                if room.lasts:
-                    self.save(room.record)
-                else:
-                    self.start(self.records.remove(gone))
+                if room.lasts or (room.readers and room.kept):
+                    self.keep_room(room)
+                elif kept and room.kept:
+                    over.append(room)
+                elif kept:
+                    if room.record.begins:
+                        self.save(RoomRecord(key=room.key, begins=room.record.begins))
+                    else:
+                        self.start(self.records.remove(gone))
                     self._left.add(room)
+        for room in over:
+            self._end(room)
+        self._bound_deserted()
 
     def new_name(self, name: str) -> str:
         """A name that nobody has, as it will be shown. Raises as `enter` does for a guest."""
@@ -750,12 +909,10 @@ class Hub:
                         self._transcript(event)
         left, self._left = self._left, set()
         for room in left:
-            if not room.readers and not room.lasts and self.rooms.get(room.key) is room:
-                del self.rooms[room.key], self._streams[room.key]
-                void = self.tokens.of_room(room.key)
-                for token in void:
-                    self.revoke(token)
-                self.start(self.records.remove(*self.admission.sanctions.forget(room.key), *void))
+            if not room.readers and not room.kept and self.rooms.get(room.key) is room:
+                self._end(room)
+            if self._streams.get(room.key) is room and self.rooms.get(room.key) is not room:
+                del self._streams[room.key]
         self._readers.delivered()
 
     def kept(self, batches: Sequence[Batch], duplicates: dict[int, int]) -> None:

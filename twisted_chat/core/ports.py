@@ -65,10 +65,11 @@ class Reader(Protocol):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Query:
-    """What is searched for: messages with all of these words, in one of these rooms."""
+    """What is searched for: messages with all of these words, in one of these rooms, or in one of these parts of rooms."""
 
     words: tuple[str, ...]
     rooms: tuple[str, ...]
+    parts: tuple[tuple[str, int, int], ...] = ()  # or in a part of one: its first and its last number
     author: str = ""
     since: float = 0.0  # seconds since 1970
     before: int | None = None  # a sequence number
@@ -90,6 +91,10 @@ class MessageLog(Protocol):
     @property
     def newest(self) -> int:
         """The number of the last event; 0 before the first."""
+
+    @property
+    def pruned(self) -> int:
+        """All messages up to this number have been taken out, as they were too old or too many; 0 if none were."""
 
     @property
     def congested(self) -> bool:

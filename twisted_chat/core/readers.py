@@ -9,9 +9,10 @@ from __future__ import annotations
 from collections.abc import Callable, Coroutine
 
 from twisted_chat.core import names
-from twisted_chat.core.errors import ChatError
+from twisted_chat.core.errors import ChatError, NotInRoom
 from twisted_chat.core.events import KEPT, People, Remark
 from twisted_chat.core.ports import MessageLog
+from twisted_chat.core.queries import Queries
 from twisted_chat.core.room import Room, Stream
 from twisted_chat.core.session import Session
 
@@ -27,11 +28,13 @@ class Readers:
     def __init__(
         self,
         log: MessageLog,
+        queries: Queries,
         streams: dict[str, Stream],
         start: Callable[[Coroutine[object, object, None]], None],
     ) -> None:
         """``streams`` are all there are, by key; ``start`` drives a coroutine to its end."""
         self._log = log
+        self._queries = queries
         self._streams = streams
         self._start = start
         self._early: set[Session] = set()  # readers whose next event is not delivered yet
@@ -113,14 +116,20 @@ class Readers:
     async def _read_page(self, session: Session, stream: Stream) -> None:
         position = session.positions[stream.key]
         try:
-            page = await self._log.read_after(stream.key, position, CATCH_UP_MESSAGES)
+            page = await self._queries.after(session, stream, position, CATCH_UP_MESSAGES)
+        except NotInRoom:  # sent out meanwhile, or not let in any more: there is nothing to be told
+            after = self._log.remembered
         except ChatError as error:
             session.tell(Remark(f"What was said in {stream.key} meanwhile can't be read. {error}"))
-            position = self._log.remembered
+            after = self._log.remembered
         else:
-            position = page.position
+            after = page.position
             events = [one for one in page.events if not isinstance(one, KEPT) or names.fold(one.author) not in session.ignores]
-            if events and stream.key in session.positions:
+            if events and self._still_at(session, stream, position):
                 session.outlet.write(session.dialect_in(stream).render(events))
-        if stream.key in session.positions:
-            session.positions[stream.key] = max(position, session.positions[stream.key])
+        if self._still_at(session, stream, position):
+            session.positions[stream.key] = max(after, position)
+
+    def _still_at(self, session: Session, stream: Stream, position: int) -> bool:
+        """Whether somebody has not gone meanwhile, nor come back to read from elsewhere."""
+        return session.positions.get(stream.key) == position and self._streams.get(stream.key) is stream

@@ -47,16 +47,33 @@ class Policy:
     excepted: tuple[str, ...] = ()  # masks of whom bans don't hit
     welcome: tuple[str, ...] = ()  # masks of who needs no invitation
 
+    @property
+    def closed(self) -> bool:
+        """Return True if not everybody may come in, or know what is said."""
+        return bool(self.private or self.key or self.invite_only or self.registered or self.encrypted)
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RoomRecord:
-    """A room that lasts: one with an owner, and the lobby."""
+    """A room that is there also when nobody is in it: one with an owner, the lobby, and one that was ever closed until it ends.
+
+    Of a closed room that has ended a record is left that says where a later room of its name begins: it is neither
+    ``closed`` nor has it an ``owner``.
+    """
 
     key: str
-    owner: str = ""
+    owner: str = ""  # `SERVER`: the operators of the server, as the owner has given their name up
     topic: str = ""
     created: float = 0.0
     policy: Policy = field(default_factory=Policy)
+    closed: bool = False  # its policy is closed, or was at any time since the room was made
+    begins: int = 0  # what has this sequence number, or a lower one, was said in an earlier room of this name
+    shut_out: Mapping[str, tuple[tuple[int, int], ...]] = field(default_factory=dict)  # see core/shut_out.py
+    guests: Mapping[str, tuple[str, ...]] = field(default_factory=dict)  # operators without an account: their secrets' digests
+
+
+# The owner of a room that belongs to the operators of the server. It can be nobody's name.
+SERVER = "*"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

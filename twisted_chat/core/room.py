@@ -5,7 +5,7 @@ from dataclasses import replace
 from typing import Any
 
 from twisted_chat.core.batch import Batch, Dialect
-from twisted_chat.core.records import Policy, RoomRecord
+from twisted_chat.core.records import SERVER, Policy, RoomRecord
 from twisted_chat.core.session import LOBBY, Session
 
 
@@ -39,12 +39,14 @@ class Stream:
 class Room(Stream):
     """A room: its readers are its members."""
 
-    __slots__ = ("_here", "granted", "record", "spoken", "topic_at", "topic_by", "voiced")
+    __slots__ = ("_here", "entered", "granted", "record", "saved", "spoken", "topic_at", "topic_by", "voiced")
 
     def __init__(self, record: RoomRecord, delivered: int) -> None:
         super().__init__(record.key, delivered)
-        self.record = record
+        self.record = replace(record, closed=record.closed or record.policy.closed)
+        self.saved = record.policy  # as it was when the room was saved last
         self._here: Counter[str] = Counter()  # by key: on how many connections
+        self.entered: dict[str, int] = {}  # by key: the number of the event with which each person came in
         self.spoken: dict[str, float] = {}  # when each person spoke last, while the room is slow
         self.granted: set[str] = set()  # the keys of guests who are its operators as long as they are here
         self.voiced: set[str] = set()  # the keys of guests who have a voice as long as they are here
@@ -63,12 +65,19 @@ class Room(Stream):
 
     @property
     def lasts(self) -> bool:
-        """Whether it is there, and kept, also when nobody is in it."""
-        return bool(self.record.owner) or self.key == LOBBY
+        """Whether it is there, and kept, also when nobody is in it. What nobody owns lasts only until it ends: see `kept`."""
+        owner = self.record.owner
+        return (bool(owner) and (owner != SERVER or self.policy.closed)) or self.key == LOBBY
+
+    @property
+    def kept(self) -> bool:
+        """Return True if the room, its policy and its bans survive a restart: it lasts, or it was closed and has not ended."""
+        return self.lasts or self.record.closed
 
     def change(self, **changes: Any) -> None:
         """Change its policy."""
-        self.record = replace(self.record, policy=replace(self.policy, **changes))
+        policy = replace(self.policy, **changes)
+        self.record = replace(self.record, policy=policy, closed=self.record.closed or policy.closed)
 
     def add(self, session: Session) -> None:
         """Somebody comes in, on one of their connections."""
@@ -110,6 +119,7 @@ class Room(Stream):
         self._here[key] -= 1
         if not self._here[key]:
             del self._here[key]
+            self.entered.pop(key, None)
 
     def gone(self, key: str, new: str = "") -> None:
         """Somebody is no longer here under this key: with ``new``, they are called so now and keep what they were given."""

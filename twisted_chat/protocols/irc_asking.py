@@ -14,7 +14,7 @@ from twisted_chat.core.session import Role, Session
 from twisted_chat.protocols import irc_welcome
 from twisted_chat.protocols.irc_codec import format_body, format_tags
 from twisted_chat.protocols.irc_connection import IrcConnection
-from twisted_chat.protocols.irc_joining import find
+from twisted_chat.protocols.irc_joining import looked_into
 from twisted_chat.protocols.irc_numerics import Numeric
 from twisted_chat.protocols.irc_queries import Whox, parse_whox
 from twisted_chat.protocols.irc_registration import is_operator
@@ -29,7 +29,7 @@ def who(irc: IrcConnection, params: Sequence[str]) -> None:
     irc.look("who")
     mask = params[0]
     asked = parse_whox(params[1]) if len(params) > 1 else None
-    room = find(irc, mask) if mask.startswith("#") else None
+    room = looked_into(irc, mask) if mask.startswith("#") else None
     if room is not None:
         inside = room.key in irc.session.rooms
         for session in room.people().values():
@@ -104,7 +104,7 @@ def _whois(irc: IrcConnection, other: Session) -> None:
     irc.reply(Numeric.RPL_WHOISUSER, name, people.user(other), other.host, people.about(other))
     rooms = {room.key: room for session in sessions for room in session.rooms.values()}
     hidden = people.has_mode(other, "i") and other is not me and not shares_room(other, me) and not is_operator(irc)
-    seen = [room for room in hub.rooms_seen_by(me) if room.key in rooms and not hidden]
+    seen = hub.access.looked_into(me, [room for _, room in sorted(rooms.items())]) if not hidden else []
     if seen:
         irc.reply(Numeric.RPL_WHOISCHANNELS, name, " ".join(prefixes(other, room) + room.key for room in seen))
     irc.reply(Numeric.RPL_WHOISSERVER, name, people.server, f"by {other.way.protocol}")

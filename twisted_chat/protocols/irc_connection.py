@@ -205,8 +205,7 @@ class IrcConnection(LineConnection):
 
     def look(self, what: str) -> None:
         """Count one more look at something. Raises `TooOften`."""
-        hub = self.factory.hub
-        hub.lookups.take(str(self.session.id), hub.clock(), f"You ask for {what} and the like")
+        self.factory.hub.queries.charge(self.session, f"You ask for {what} and the like")
 
     def _mine(self, after: int) -> list[RoomEvent]:
         return [event for event in self.factory.hub.log.fresh(after) if event.by == self.session.id]

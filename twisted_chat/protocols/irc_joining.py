@@ -35,6 +35,12 @@ def find(irc: IrcConnection, channel: str) -> Room | None:
         return None
 
 
+def looked_into(irc: IrcConnection, channel: str) -> Room | None:
+    """The room of this name, if one may know who is there and what it is about."""
+    room = find(irc, channel)
+    return room if room is not None and irc.factory.hub.access.may_look(irc.session, room) else None
+
+
 def mine(irc: IrcConnection, channel: str) -> Room | None:
     """A room one is in; if there is none, that is said."""
     room = find(irc, channel)
@@ -98,7 +104,7 @@ def show_names(irc: IrcConnection, params: Sequence[str]) -> None:
     irc.look("names")
     if params:
         channels = params[0].split(",")[: irc_welcome.MOST_TARGETS]
-        rooms = [room for room in (find(irc, channel) for channel in channels) if room is not None]
+        rooms = [room for room in (looked_into(irc, channel) for channel in channels) if room is not None]
         shown = rooms[0].key if len(channels) == 1 and rooms else ",".join(channels)
     else:
         rooms, shown = _rooms_with_people(irc), "*"
@@ -110,8 +116,9 @@ def show_names(irc: IrcConnection, params: Sequence[str]) -> None:
 def _rooms_with_people(irc: IrcConnection) -> list[Room]:
     """The rooms one may know of, until they have `irc_welcome.MOST_PEOPLE` people."""
     rooms: list[Room] = []
+    access = irc.factory.hub.access
     for room in irc.factory.hub.rooms_seen_by(irc.session):
-        if room.readers:
+        if room.readers and access.may_look(irc.session, room):
             rooms.append(room)
         if sum(room.size for room in rooms) >= irc_welcome.MOST_PEOPLE:
             break
@@ -125,7 +132,9 @@ async def topic(irc: IrcConnection, params: Sequence[str]) -> None:
     if room is None:
         irc.reply(Numeric.ERR_NOSUCHCHANNEL, params[0])
     elif len(params) == 1:
-        if room.topic:
+        if looked_into(irc, params[0]) is None:
+            irc.reply(Numeric.ERR_NOTONCHANNEL, params[0])
+        elif room.topic:
             irc_welcome.topic(irc, room)
         else:
             irc.reply(Numeric.RPL_NOTOPIC, room.key)
@@ -199,10 +208,11 @@ def list_rooms(irc: IrcConnection, params: Sequence[str]) -> None:
     conditions = parse_list(params)
     irc.reply(Numeric.RPL_LISTSTART)
     for room in hub.rooms_seen_by(irc.session):
-        people = room.size
-        topic_age = now - (room.topic_at or room.record.created) if room.topic else None
-        if people and conditions.match(room.key, people, now - room.record.created, topic_age):
-            irc.reply(Numeric.RPL_LIST, room.key, people, room.topic)
+        people, knows = room.size, hub.access.may_look(irc.session, room)
+        created = now - room.record.created if knows else None
+        topic_age = now - (room.topic_at or room.record.created) if knows and room.topic else None
+        if people and conditions.match(room.key, people, created, topic_age):
+            irc.reply(Numeric.RPL_LIST, room.key, people, room.topic if knows else "")
     irc.reply(Numeric.RPL_LISTEND)
 
 

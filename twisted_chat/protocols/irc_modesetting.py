@@ -11,7 +11,7 @@ from twisted_chat.core.masks import fold_mask, full_mask
 from twisted_chat.core.room import Room
 from twisted_chat.core.text import LONGEST_KEY
 from twisted_chat.protocols.irc_connection import IrcConnection
-from twisted_chat.protocols.irc_joining import find, rules
+from twisted_chat.protocols.irc_joining import find, looked_into, rules
 from twisted_chat.protocols.irc_modes import Change, format_modes, parse_modes
 from twisted_chat.protocols.irc_numerics import Numeric
 from twisted_chat.protocols.irc_registration import is_operator
@@ -38,7 +38,8 @@ async def mode(irc: IrcConnection, params: Sequence[str]) -> None:
     elif not rest:
         inside = room.key in irc.session.rooms
         irc.reply(Numeric.RPL_CHANNELMODEIS, room.key, *format_modes(modes(room.policy, inside=inside)))
-        irc.reply(Numeric.RPL_CREATIONTIME, room.key, int(room.record.created))
+        if looked_into(irc, target) is not None:
+            irc.reply(Numeric.RPL_CREATIONTIME, room.key, int(room.record.created))
     else:
         await _change(irc, room, rest)
 
@@ -53,7 +54,7 @@ async def _change(irc: IrcConnection, room: Room, params: Sequence[str]) -> None
     refused = False
     for change in asked.changes:
         try:
-            if change.letter in LISTS and change.argument is None:
+            if change.letter in LISTS and change.argument is None and looked_into(irc, room.key) is not None:
                 _show_list(irc, room, change.letter)
             elif room.key not in irc.session.rooms:
                 irc.reply(Numeric.ERR_NOTONCHANNEL, room.key)

@@ -8,11 +8,11 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from contextlib import suppress
 
-from twisted_chat.core.errors import NotKept
-from twisted_chat.core.events import KEPT, KeptEvent
+from twisted_chat.core.errors import NotInRoom, NotKept
+from twisted_chat.core.events import KeptEvent
 from twisted_chat.core.names import fold
-from twisted_chat.core.ports import MessageLog
 from twisted_chat.core.room import Room
 from twisted_chat.protocols.irc_codec import format_body
 from twisted_chat.protocols.irc_connection import IrcConnection
@@ -44,11 +44,13 @@ async def history(irc: IrcConnection, params: Sequence[str]) -> None:
         await _targets(irc, query)
         return
     room = find(irc, query.target)
-    if room is None or room.key not in irc.session.rooms:
+    try:
+        if room is None or room.key not in irc.session.rooms:
+            raise NotInRoom
+        events = await _select(irc, room, query)
+    except NotInRoom:
         irc.fail("CHATHISTORY", "INVALID_TARGET", query.kind, query.target, text="There is nothing that you could read there.")
         return
-    try:
-        events = await _select(irc.factory.hub.log, room, query)
     except NotKept as error:
         irc.fail("CHATHISTORY", "MESSAGE_ERROR", query.kind, query.target, text=str(error))
         return
@@ -57,69 +59,60 @@ async def history(irc: IrcConnection, params: Sequence[str]) -> None:
     irc.batch("chathistory", [line for event in shown for line in irc.irc.lines(event)], room.key)
 
 
-async def _select(log: MessageLog, room: Room, query: HistoryQuery) -> list[KeptEvent]:
+async def _select(irc: IrcConnection, room: Room, query: HistoryQuery) -> list[KeptEvent]:
     """The messages that are asked for, oldest first."""
+    queries, me = irc.factory.hub.queries, irc.session
     limit = min(query.limit, MOST_HISTORY)
-    end = log.newest + 1
-    before, after = await _bounds(log, room, query.start)
+    before, after = await _bounds(irc, room, query.start)
     if not limit:
         return []
     match query.kind:
         case "LATEST":
-            found = await log.read_before(room.key, end, limit)
+            found = await queries.before(me, room, None, limit)
             return [event for event in found if query.start == Selector() or event.seq > after]
         case "BEFORE":
-            return await log.read_before(room.key, before, limit)
+            return await queries.before(me, room, before, limit)
         case "AFTER":
-            return await _first(log, room, after, end, limit)
+            return await queries.first(me, room, after, limit)
         case "AROUND":
-            earlier = await log.read_before(room.key, before, limit // 2)
-            return earlier + await _first(log, room, before - 1, end, limit - len(earlier) if limit > 1 else 1)
-    other_before, other_after = await _bounds(log, room, query.end or Selector())
+            earlier = await queries.before(me, room, before, limit // 2)
+            return earlier + await queries.first(me, room, before - 1, limit - len(earlier) if limit > 1 else 1)
+    other_before, other_after = await _bounds(irc, room, query.end or Selector())
     if before <= other_before:
-        return await _first(log, room, after, other_before, limit)
-    return [event for event in await log.read_before(room.key, before, limit) if event.seq > other_after]
+        return await queries.first(me, room, after, limit, other_before)
+    return [event for event in await queries.before(me, room, before, limit) if event.seq > other_after]
 
 
-async def _bounds(log: MessageLog, room: Room, place: Selector) -> tuple[int, int]:
+async def _bounds(irc: IrcConnection, room: Room, place: Selector) -> tuple[int, int]:
     """A place as two numbers: messages below the one are before it, those above the other after it."""
     if place.seq is not None:
         return place.seq, place.seq
     if place.time is None:
-        return log.newest + 1, log.newest
-    return await _number_at(log, room, place.time), await _number_at(log, room, place.time + 1) - 1
+        newest = irc.factory.hub.log.newest
+        return newest + 1, newest
+    return await _number_at(irc, room, place.time), await _number_at(irc, room, place.time + 1) - 1
 
 
-async def _number_at(log: MessageLog, room: Room, time: int) -> int:
+async def _number_at(irc: IrcConnection, room: Room, time: int) -> int:
     """The number of the first message of a room at a time, in milliseconds, or later; one above all if there is none."""
-    found = await log.read_since(room.key, (time - 0.5) / 1000, 1)
-    return found[0].seq if found else log.newest + 1
-
-
-async def _first(log: MessageLog, room: Room, after: int, before: int, limit: int) -> list[KeptEvent]:
-    """The first messages of a room with numbers between two."""
-    found: list[KeptEvent] = []
-    while len(found) < limit:
-        page = await log.read_after(room.key, after, limit - len(found))
-        found += [event for event in page.events if isinstance(event, KEPT) and event.seq < before]
-        if page.position <= after or page.position >= min(before - 1, log.newest):
-            break
-        after = page.position
-    return found
+    return await irc.factory.hub.queries.number_at(irc.session, room, (time - 0.5) / 1000)
 
 
 async def _targets(irc: IrcConnection, query: HistoryQuery) -> None:
     """The rooms one is in where something was said between two times, by when that was last."""
-    log = irc.factory.hub.log
+    queries = irc.factory.hub.queries
     times = sorted(place.time for place in (query.start, query.end) if place is not None and place.time is not None)
-    latest: list[tuple[int, str]] = []
+    latest: list[tuple[int, str, Room]] = []
     for room in list(irc.session.rooms.values()):
-        newest = await log.read_before(room.key, log.newest + 1, 1)
+        newest: list[KeptEvent] = []
+        with suppress(NotInRoom):
+            newest = await queries.before(irc.session, room, None, 1)
         if newest and times[0] < milliseconds(newest[0].time) < times[-1]:
-            latest.append((milliseconds(newest[0].time), room.key))
+            latest.append((milliseconds(newest[0].time), room.key, room))
+    still = [(time, key) for time, key, room in latest if irc.session.rooms.get(key) is room]
     lines: list[Line] = [
         ({}, format_body(irc.people.server, "CHATHISTORY", ("TARGETS", key, format_time(time))))
-        for time, key in sorted(latest)[: query.limit]
+        for time, key in sorted(still)[: query.limit]
     ]
     irc.batch("draft/chathistory-targets", lines)
 

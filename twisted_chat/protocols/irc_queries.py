@@ -48,14 +48,15 @@ class ListConditions:
     masks: tuple[str, ...] = ()  # folded; names are masks without wildcards
     not_masks: tuple[str, ...] = ()
 
-    def match(self, channel: str, people: int, created: float, topic: float | None) -> bool:
+    def match(self, channel: str, people: int, created: float | None, topic: float | None) -> bool:
         """Whether a channel of this key, with so many people, is to be shown.
 
-        ``created`` and ``topic`` tell how long ago that was, in seconds; None without a topic.
+        ``created`` and ``topic`` tell how long ago that was, in seconds; None if there is no topic, or it
+        is not for the client.
         """
         return (
             self.people.hold(people)
-            and self.created.hold(created / 60)
+            and self.created.hold(None if created is None else created / 60)
             and self.topic.hold(None if topic is None else topic / 60)
             and (not self.masks or any(matches(mask, channel) for mask in self.masks))
             and not any(matches(mask, channel) for mask in self.not_masks)

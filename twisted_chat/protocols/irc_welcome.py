@@ -8,6 +8,7 @@ from twisted_chat import __version__
 from twisted_chat.core import rights
 from twisted_chat.core.events import Emoted, History, People
 from twisted_chat.core.names import LONGEST as LONGEST_NAME
+from twisted_chat.core.records import SERVER
 from twisted_chat.core.room import Room
 from twisted_chat.core.session import Session
 from twisted_chat.core.text import LONGEST_SENTENCE
@@ -139,7 +140,8 @@ def topic(irc: IrcConnection, room: Room) -> None:
     """What a room is about, if anything, and who has said so."""
     if room.topic:
         irc.reply(Numeric.RPL_TOPIC, room.key, room.topic)
-        by = room.topic_by or room.record.owner or irc.people.server
+        owner = room.record.owner if room.record.owner != SERVER else ""
+        by = room.topic_by or owner or irc.people.server
         irc.reply(Numeric.RPL_TOPICWHOTIME, room.key, by, int(room.topic_at or room.record.created))
 
 

@@ -126,7 +126,7 @@ class Visit:
     def begin(self, token: Token) -> None:
         """Do what the request asks. Raises `ChatError`."""
         room = self._chat.hub.vouch(self.session, token)
-        answering = self._say(room) if self._request.method == b"POST" else self._read(room, token)
+        answering = self._say(room) if self._request.method == b"POST" else self._read(room)
         if answering is not None:
             waiting = Deferred.fromCoroutine(answering)
             waiting.addCallbacks(lambda _: self._wait(), self._failed)
@@ -144,16 +144,16 @@ class Visit:
             self._wait()
         return answering
 
-    async def _read(self, room: Room, token: Token) -> None:
-        hub, after = self._chat.hub, since(self._request)
-        hub.lookups.take(token.digest, hub.clock(), f"You read {room.key}")
+    async def _read(self, room: Room) -> None:
+        queries, after = self._chat.hub.queries, since(self._request)
+        queries.charge(self.session, f"You read {room.key}")
         if after is None:
-            events: Sequence[Event] = await hub.log.read_before(room.key, hub.log.newest + 1, HISTORY_ON_JOIN)
+            events: Sequence[Event] = await queries.before(self.session, room, None, HISTORY_ON_JOIN)
         else:
-            page = await hub.log.read_after(room.key, after, PAGE_MESSAGES)
+            page = await queries.after(self.session, room, after, PAGE_MESSAGES)
             while not page.events and page.position > after:  # what is on disk has been read: the rest is in memory
                 after = page.position
-                page = await hub.log.read_after(room.key, after, PAGE_MESSAGES)
+                page = await queries.after(self.session, room, after, PAGE_MESSAGES)
             events = page.events
         self._request.setHeader(b"content-type", b"application/jsonl; charset=utf-8")
         self._end(JSON.render(events))

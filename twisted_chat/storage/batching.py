@@ -42,6 +42,7 @@ class BatchingLog(MessageLog):
         self._open: dict[str, Batch] = {}  # the last of them for each room
         self._unsettled: deque[Batch] = deque()
         self._delivered = newest
+        self._gone = 0
         self._due = False
         self._when_delivered: list[Callable[[], None]] = []
         self._reader: Reader
@@ -60,6 +61,11 @@ class BatchingLog(MessageLog):
     def remembered(self) -> int:
         """Memory has everything after this number."""
         return self._tail.remembered
+
+    @property
+    def pruned(self) -> int:
+        """All messages up to this number have been taken out."""
+        return self._gone
 
     @property
     def congested(self) -> bool:

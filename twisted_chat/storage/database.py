@@ -75,7 +75,10 @@ READ_BACKWARDS = READ + " DESC"
 LAST_BEFORE = "SELECT max(seq) FROM messages WHERE seq IN (SELECT value FROM json_each(?)) AND time < ?"
 SEARCH = """
     SELECT m.seq, m.time, m.room, m.kind, m.author, m.text FROM words JOIN messages AS m ON m.seq = words.rowid
-    WHERE words MATCH ? AND words.rowid < ? AND m.room IN (SELECT value FROM json_each(?)) AND m.time >= ?
+    WHERE words MATCH ? AND words.rowid < ? AND m.time >= ? AND (m.room IN (SELECT value FROM json_each(?)) OR EXISTS (
+        SELECT 1 FROM json_each(?) WHERE json_extract(value, '$[0]') = m.room
+        AND m.seq BETWEEN json_extract(value, '$[1]') AND json_extract(value, '$[2]')
+    ))
     AND (? = '' OR fold(m.author) = ?) ORDER BY words.rowid DESC LIMIT ?
 """
 
@@ -199,7 +202,8 @@ class Database:
         end = monotonic() + SEARCH_SECONDS
         connection.set_progress_handler(lambda: monotonic() > end, 10_000)
         try:
-            given = (words, before, json.dumps(query.rooms), query.since, author, author, query.limit)
+            rooms, parts = json.dumps(query.rooms), json.dumps(query.parts)
+            given = (words, before, query.since, rooms, parts, author, author, query.limit)
             return connection.execute(SEARCH, given).fetchall()
         except sqlite3.OperationalError as error:
             raise type(error)("that takes too long; look for a rarer word") if "interrupted" in str(error) else error from None

@@ -44,11 +44,13 @@ class MemoryLog(BatchingLog):
     async def search(self, query: Query) -> list[KeptEvent]:
         """The newest messages in memory that fit, oldest first."""
         words = [word.casefold() for word in query.words]
+        places = [(room, 0, self._newest) for room in query.rooms] + list(query.parts)
         found = [
             event
-            for room in query.rooms
+            for room, first, last in places
             for event in self._tail.before(room, query.before or self._newest + 1)
-            if event.time >= query.since
+            if first <= event.seq <= last
+            and event.time >= query.since
             and (not query.author or fold(event.author) == fold(query.author))
             and all(word in event.text.casefold() for word in words)
         ]

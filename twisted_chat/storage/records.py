@@ -118,6 +118,8 @@ def _record(kind: type, row: tuple[Any, ...]) -> Any:
                 value = tuple(json.loads(value))
             case "Mapping":
                 value = json.loads(value)
+            case "bool":
+                value = bool(value)
             case "Policy":
                 value = _policy(json.loads(value))
         values[field.name] = value

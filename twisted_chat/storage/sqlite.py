@@ -202,6 +202,7 @@ class SqliteLog(BatchingLog):
     def _pruned(self, found: Slice) -> None:
         self._pruning = False
         self._tail.forget(found.upto)
+        self._gone = max(self._gone, found.upto)
         self._prune_later(SLICE_SECONDS if found.more else RETENTION_SECONDS)
 
     def _not_pruned(self, failure: Failure) -> None:

@@ -7,6 +7,7 @@ from dataclasses import replace
 from twisted_chat.core import names
 from twisted_chat.core.builtin.table import table
 from twisted_chat.core.commands import Call
+from twisted_chat.core.errors import NotInRoom
 from twisted_chat.core.events import Help, Remark, Whois
 from twisted_chat.core.session import LOBBY, Role, Session
 
@@ -24,6 +25,8 @@ def who(call: Call, room: str | None = None) -> None:
     if room is None and call.me.current is None:
         room = next(iter(call.me.landing), LOBBY)
     looked_at = call.hub.room(room, call.me) if room else call.room
+    if not call.hub.access.may_look(call.me, looked_at):
+        raise NotInRoom(f"You are not in {looked_at.key}.")
     people = call.hub.people_in(looked_at)
     if call.me.name:
         here = looked_at.people()
@@ -35,8 +38,8 @@ def who(call: Call, room: str | None = None) -> None:
 def whois(call: Call, name: str) -> None:
     """Tell about somebody: their rooms, how long they have been silent, how they have come in."""
     hub, other = call.hub, call.hub.person(name)
-    seen = {room.key for room in hub.rooms_seen_by(call.me)}
-    rooms = sorted({key for session in hub.people[other.key] for key in session.rooms} & seen)
+    theirs = {key: room for session in hub.people[other.key] for key, room in session.rooms.items()}
+    rooms = sorted(room.key for room in hub.access.looked_into(call.me, theirs.values()))
     last = max(session.spoke for session in hub.people[other.key])
     call.reply(
         Whois(

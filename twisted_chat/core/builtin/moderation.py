@@ -103,10 +103,10 @@ def bans(call: Call, place: str | None = None) -> None:
 async def delete(call: Call, seq: int) -> None:
     """Take the text of a message out of the history. /set numbers on shows the numbers."""
     hub, me = call.hub, call.me
-    rooms = [mine(call).key] if call.role < Role.OPERATOR else list(hub.rooms)
-    event = await hub.log.erase(seq, rooms)
+    rooms = [mine(call)] if call.role < Role.OPERATOR else list(hub.rooms.values())
+    event = await hub.queries.redact(me, seq, rooms)
     if event is None:
-        raise NoSuchMessage(f"There is no message {seq} in {', '.join(rooms[:3])}.")
+        raise NoSuchMessage(f"There is no message {seq} in {', '.join(room.key for room in rooms[:3])}.")
     hub.show(lambda new, time: Deleted(new, time, event.room, me.name, event.seq, me.id))
     note(call, hub.rooms.get(event.room), f"deleted message {event.seq} of {event.author}")
 
@@ -145,7 +145,7 @@ def _restrict(call: Call, kind: str, place: str | None, named_as: str, length: f
     for_how_long = f" for {durations.words(length)}" if length is not None else ""
     what = f"{'banned' if kind == 'ban' else 'muted'} {whom}{for_how_long}" + (f": {reason}" if reason else "")
     hub.start(hub.records.remove(*earlier))
-    if room is None or room.lasts:
+    if room is None or room.kept:
         hub.save(sanction)
     if room is not None and kind == "ban":
         _show(call, room, what, "+", whom)
@@ -153,6 +153,8 @@ def _restrict(call: Call, kind: str, place: str | None, named_as: str, length: f
     advice = _advice(call, kind, room, hit)
     for session in hit:
         _carry_out(call, kind, room, session, reason)
+    if room is not None and kind == "ban":
+        hub.banned_from(room, whom)
     call.reply(Remark(f"Done: {what} ({where or 'the whole server'}).{advice}"))
 
 

@@ -9,6 +9,7 @@ from twisted_chat.core.builtin.table import table
 from twisted_chat.core.commands import Call
 from twisted_chat.core.errors import NoSuchPerson, NotAllowed, NotUnderstood
 from twisted_chat.core.events import Changed, Listing, Remark
+from twisted_chat.core.records import SERVER
 from twisted_chat.core.room import Room
 from twisted_chat.core.session import Role
 from twisted_chat.core.text import as_key, clean
@@ -225,7 +226,7 @@ def described(call: Call, room: Room) -> tuple[tuple[str, ...], ...]:
     operators = {session.name for session in room.people().values() if rights.standing(session, room) >= Role.MODERATOR}
     voices = {session.name for session in room.people().values() if rights.has_voice(session, room)}
     rows = [
-        ("owner", room.record.owner or "nobody"),
+        ("owner", "the server's operators" if room.record.owner == SERVER else room.record.owner or "nobody"),
         ("operators", ", ".join(sorted(operators | set(policy.operators))) or "nobody"),
         ("seen by", "those inside" if policy.private else "everybody"),
         ("comes in", entry(room)),

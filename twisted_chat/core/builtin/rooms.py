@@ -39,7 +39,10 @@ def leave(call: Call, room: str | None = None, reason: str = "") -> None:
 def rooms(call: Call) -> None:
     """List the rooms, with how many people are there and what they are about."""
     listed = [room for room in call.hub.rooms_seen_by(call.me) if room.readers or room.lasts]
-    summaries = (RoomSummary(room.key, room.size, room.topic, room.key in call.me.rooms) for room in listed)
+    known = call.hub.access.looked_into(call.me, listed)
+    summaries = (
+        RoomSummary(room.key, room.size, room.topic if room in known else "", room.key in call.me.rooms) for room in listed
+    )
     call.reply(RoomList(tuple(summaries)))
 
 
@@ -81,10 +84,12 @@ async def enter_room(call: Call, name: str, since: int | None = None, *, key: st
             me.positions[room.key] = max(me.positions[room.key], room.delivered)
             if me.shows_past:
                 await _show_past(call, room, mark)
+    except NotInRoom:
+        pass  # sent out before anything was shown: that has been said
     except NotKept as error:
         call.reply(Remark(str(error)))
     finally:
-        if room.key in me.rooms:
+        if me.rooms.get(room.key) is room:
             call.reply(hub.people_in(room, arriving=True))
             hub.release(me, room)
 
@@ -112,9 +117,9 @@ async def _join_with_key(call: Call, name: str, since: int | None, key: str) -> 
 
 
 async def _show_past(call: Call, room: Room, mark: int) -> None:
-    log, position = call.hub.log, call.me.positions[room.key]
-    missed = await log.count_after(room.key, mark, MISSED_MOST) if mark else 0
-    past = await log.read_before(room.key, position + 1, HISTORY_ON_JOIN)
+    queries, me, position = call.hub.queries, call.me, call.me.positions[room.key]
+    missed = await queries.count(me, room, mark, MISSED_MOST) if mark else 0
+    past = await queries.before(me, room, position + 1, HISTORY_ON_JOIN)
     if past:
         call.reply(history(call, room, past, mark if missed else 0, missed))
 

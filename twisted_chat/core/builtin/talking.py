@@ -10,7 +10,7 @@ from twisted_chat.core.builtin.accounts import identified
 from twisted_chat.core.builtin.rooms import enter_room
 from twisted_chat.core.builtin.table import table
 from twisted_chat.core.commands import Answering, Call
-from twisted_chat.core.errors import ChatError, NameTaken, NoSuchPerson, NotAllowed, NotKept
+from twisted_chat.core.errors import ChatError, NameTaken, NoSuchPerson, NotAllowed, NotInRoom, NotKept
 from twisted_chat.core.events import Emoted, Refused, Remark, Said, Spoken, Told, Welcome
 from twisted_chat.core.room import Room
 from twisted_chat.core.session import LOBBY, Role
@@ -83,8 +83,8 @@ async def _show_inbox(call: Call) -> None:
         return
     waiting = 0
     if me.registered:
-        with suppress(NotKept):
-            waiting = await call.hub.log.count_after(me.inbox.key, me.positions[me.inbox.key], WAITING_MOST)
+        with suppress(NotKept, NotInRoom):
+            waiting = await call.hub.queries.count(me, me.inbox, me.positions[me.inbox.key], WAITING_MOST)
     if waiting:
         call.reply(Remark(f"{waiting} private message{'s' if waiting > 1 else ''} waited for you:"))
     if me.inbox is not None:

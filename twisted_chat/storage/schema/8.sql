@@ -5,3 +5,10 @@ ALTER TABLE sanctions ADD COLUMN rank INTEGER NOT NULL DEFAULT 5;  -- of who mad
 
 -- From where an account's password or key has come: others' guesses elsewhere don't delay its owner there.
 ALTER TABLE accounts ADD COLUMN sources TEXT NOT NULL DEFAULT '[]';  -- JSON list of digests of addresses, with the secret in facts; the latest last
+
+-- What is closed stays closed: a closed room survives a restart also if nobody owns it, and a later room of its name does not show
+-- what was said before. Of a closed room that has ended its row stays, with closed = 0 and no owner, to say where a later one begins.
+ALTER TABLE rooms ADD COLUMN closed INTEGER NOT NULL DEFAULT 0;       -- 1 if its policy is, or was ever, closed
+ALTER TABLE rooms ADD COLUMN begins INTEGER NOT NULL DEFAULT 0;       -- seq of the last message of an earlier room of this name
+ALTER TABLE rooms ADD COLUMN shut_out TEXT NOT NULL DEFAULT '{}';     -- JSON object: folded name to a list of [first, last] seqs hidden from it
+ALTER TABLE rooms ADD COLUMN guests TEXT NOT NULL DEFAULT '{}';       -- JSON object: folded name of a guest who is operator to a list of their secrets, hashed
