@@ -106,6 +106,8 @@ class Command:
         # Done to somebody, and over: a duration after the name would be taken for the reason.
         self.is_momentary = role >= Role.MODERATOR and usage == "NAME [REASON...]"
         self.names_room = usage.startswith(("[ROOM]", "[ROOM|*]"))  # what one may do there counts, not in the current room
+        self.acts_in_room = Role.REGISTERED < role < Role.OPERATOR
+        self.names_server = usage.startswith("[ROOM|*]")  # "*" is the whole server
         parameters = list(inspect.signature(handler).parameters.values())[1:]
         self._missing = [None if one.default is one.empty else one.default for one in parameters]
         if not self.explanation or not _fits(self.arguments.places, parameters):
@@ -229,6 +231,8 @@ class Table:
     def _invoke(self, call: Call, command: Command, arguments: Sequence[str]) -> Answering | None:
         if command.names_room and arguments and not command.arguments.places[0].passed_over(arguments[0]):
             call = _placed(call, command, arguments[0])
+        elif command.acts_in_room and call.me.name and call.in_room is None and call.me.current is None:
+            raise NotInRoom(_no_room(command))
         if command.role is not Role.MEMBER or not call.me.name:  # what most commands need is quickly told
             call.require(command.role)
         if command.arguments.is_text and len(arguments) == 1:  # what is said, most of all: nothing has to be read
@@ -246,6 +250,13 @@ def _placed(call: Call, command: Command, place: str) -> Call:
     """
     if place == "*":
         return replace(call, in_room=None, everywhere=True)
-    if command.role > Role.REGISTERED:
+    if command.acts_in_room:
         return replace(call, in_room=call.hub.room(place, call.me))
     return replace(call, in_room=call.me.rooms.get(names.room(place), call.in_room))
+
+
+def _no_room(command: Command) -> str:
+    if not command.names_room:
+        return "You are in no room. Join one first: /join #lobby"
+    everywhere = f", or, as a server operator, the whole server: /{command.name} * …" if command.names_server else ""
+    return f"You are in no room. Name one: /{command.name} #ROOM …{everywhere}"

@@ -13,7 +13,7 @@ from twisted_chat.core.builtin.policies import note
 from twisted_chat.core.builtin.rooms import mine
 from twisted_chat.core.builtin.table import table
 from twisted_chat.core.commands import Call
-from twisted_chat.core.errors import ChatError, NoSuchPerson, NotAllowed, NotInRoom
+from twisted_chat.core.errors import ChatError, NoSuchPerson, NotAllowed
 from twisted_chat.core.events import Changed, Deleted, Listing, Remark
 from twisted_chat.core.hub import Hub
 from twisted_chat.core.masks import is_mask
@@ -80,7 +80,7 @@ async def unmute(call: Call, place: str | None, whom: str) -> None:
 def bans(call: Call, place: str | None = None) -> None:
     """List the bans and mutes of this room: of whom, by whom, since and until when, and why. * lists those of the server."""
     hub, now = call.hub, call.hub.now()
-    room = _place(call, "bans", place)
+    room = _place(call, place)
     standing = hub.admission.sanctions.standing(room.key if room else SERVER, now)
     rows = tuple(
         (
@@ -119,7 +119,7 @@ class NoSuchMessage(ChatError):
 
 def _restrict(call: Call, kind: str, place: str | None, named_as: str, length: float | None, reason: str) -> None:
     hub, now, sanctions = call.hub, call.hub.now(), call.hub.admission.sanctions
-    room = _place(call, kind, place)
+    room = _place(call, place)
     whom = _target(call, named_as)
     reason = call.sentence(reason)
     hit = _hit(call, room, whom)
@@ -220,7 +220,7 @@ def _advice(call: Call, kind: str, room: Room | None, hit: list[Session]) -> str
 
 async def _lift(call: Call, kind: str, place: str | None, named_as: str) -> None:
     hub, sanctions = call.hub, call.hub.admission.sanctions
-    room = _place(call, f"un{kind}", place)
+    room = _place(call, place)
     whom, where = named(named_as), room.key if room else SERVER
     if is_address(whom):
         whom = _target(call, named_as)
@@ -241,18 +241,14 @@ async def _lift(call: Call, kind: str, place: str | None, named_as: str) -> None
     call.reply(Remark(f"Done: the {kind} of {whom} is ended."))
 
 
-def _place(call: Call, command: str, place: str | None) -> Room | None:
+def _place(call: Call, place: str | None) -> Room | None:
     """Return where a restriction counts (None: everywhere). Raises `NotInRoom`.
 
     The room or the server that was named is in the call already, with the right to act there: see `core.commands`.
     """
     if call.everywhere:
         return None
-    if place is not None:
-        return call.room
-    if call.in_room is None and call.me.current is None:
-        raise NotInRoom(f"You are in no room. Name one: /{command} #ROOM …, or, as a server operator, all: /{command} * …")
-    return mine(call)
+    return mine(call) if place is None else call.room
 
 
 def _hit(call: Call, room: Room | None, whom: str) -> list[Session]:
