@@ -192,6 +192,8 @@ async def invite(irc: IrcConnection, params: Sequence[str]) -> None:
     elif room is not None:
         try:
             await irc.do("invite", other.name, room=room)
+        except Banned as error:
+            irc.reply(Numeric.ERR_CANNOTSENDTOCHAN, other.name, text=str(error))
         except NotAllowed as error:
             irc.reply(Numeric.ERR_CHANOPRIVSNEEDED, room.key, text=str(error))
         else:

@@ -8,6 +8,7 @@ from twisted_chat.core.builtin.moderation import shown_target
 from twisted_chat.core.errors import BadName, NoSuchPerson, NotAllowed, NotUnderstood
 from twisted_chat.core.events import RoomEvent
 from twisted_chat.core.masks import fold_mask, full_mask
+from twisted_chat.core.names import fold
 from twisted_chat.core.room import Room
 from twisted_chat.core.text import LONGEST_KEY
 from twisted_chat.protocols.irc_connection import IrcConnection
@@ -93,17 +94,13 @@ async def _set(irc: IrcConnection, room: Room, change: Change) -> list[RoomEvent
 
 
 async def _set_member(irc: IrcConnection, room: Room, change: Change, name: str) -> list[RoomEvent]:
-    other = irc.people.here(name)
-    if other is None and not irc.people.account(name):
-        irc.reply(Numeric.ERR_NOSUCHNICK, name)
-    elif other is not None and not room.has(other.key):
-        irc.reply(Numeric.ERR_USERNOTINCHANNEL, other.name, room.key)
-    else:
-        try:
-            return await irc.do(MEMBERS[change.letter][not change.adding], name, room=room)
-        except NoSuchPerson:  # has not what would be taken
-            return []
-    return []
+    if not room.has(fold(name)) and not irc.people.account(name):  # whether they are elsewhere is not looked at
+        irc.reply(Numeric.ERR_USERNOTINCHANNEL, name, room.key)
+        return []
+    try:
+        return await irc.do(MEMBERS[change.letter][not change.adding], name, room=room)
+    except NoSuchPerson:  # has not what would be taken
+        return []
 
 
 async def _set_list(irc: IrcConnection, room: Room, change: Change, text: str) -> list[RoomEvent]:

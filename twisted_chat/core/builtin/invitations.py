@@ -33,18 +33,23 @@ TOOLS = (
 
 @table.command("invite", "[NAME]")
 async def invite(call: Call, name: str | None = None) -> None:
-    """Let somebody into this room; without a name, show what to type elsewhere to come in, with a code for one guest."""
+    """Let somebody into this room, who is told, if they take private messages; without a name, show what to type elsewhere to
+    come in, with a code for one guest."""
     room = mine(call)
     if room.policy.private or room.policy.invite_only or room.policy.key or room.policy.registered:
         call.require(Role.MODERATOR)
     if name is not None:
         other = call.hub.person(name)
+        call.hub.admission.check_mute(call.me, None)
+        if other.key != call.me.key:
+            call.hub.admission.check_consent(call.me, other.key, other.name)
         if other.registered and other.key not in room.policy.invited:
             room.change(invited=(*room.policy.invited, other.key)[-MOST_INVITED:])
             call.hub.keep_room(room)
         for session in call.hub.people[other.key]:
             session.invited |= {room.key}
-            session.tell(Invited(room.key, call.me.name, other.name))
+            if call.me.key not in session.ignores:
+                session.tell(Invited(room.key, call.me.name, other.name))
         call.hub.show(lambda seq, time: Described(seq, time, room.key, call.me.name, "invited", other.name, call.me.id))
         call.reply(Remark(f"{other.name} is invited."))
         return
