@@ -1,5 +1,6 @@
 """Bans and mutes: they are found as fast among thousands as among ten, hit whom they name, end in time, and have bounds."""
 
+import gc
 import sys
 from collections.abc import Callable, Iterable
 from ipaddress import ip_address, ip_network
@@ -38,11 +39,13 @@ def steps(call: Callable[[], object]) -> int:
         return trace
 
     before = sys.gettrace()
+    gc.disable()  # what listens to it would be counted
     sys.settrace(trace)
     try:
         call()
     finally:
         sys.settrace(before)
+        gc.enable()
     assert counted > 0
     return counted
 
