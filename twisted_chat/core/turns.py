@@ -133,4 +133,5 @@ def _order(one: _Waiting) -> tuple[int, int, int]:
 
 def too_often(wait: float) -> TooOften:
     """Return what whoever has to wait is told: the same, whichever bound it is, and whether the account exists or not."""
-    return TooOften(f"Too many wrong passwords or codes. Try again in {max(1, ceil(wait))} seconds.")
+    seconds = max(1, ceil(wait))
+    return TooOften(f"Too many wrong passwords or codes. Try again in {seconds} second{'s' if seconds > 1 else ''}.")
