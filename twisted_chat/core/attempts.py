@@ -11,29 +11,27 @@
 2. Secrets that the server makes, or that are long enough, can't be guessed. They are looked up first: a right one is never
    refused, whatever others have sent from there. `Attempts.wrong` counts the wrong ones and says when to be told "too often".
 3. A success resets nothing: who knows one password could try another's without end.
-4. What is forgotten. An entry that has no more effect goes first; that costs nothing. If more than `MOST_REMEMBERED` are left,
-   those with the fewest failures go, never one of an attempt that is under way. To push out an entry that makes its source
-   wait, an attacker would have to fail as often in tens of thousands of others, and gains the few attempts of a new source:
-   what all sources together may try at one subject is counted elsewhere, and is never forgotten while it has effect.
+4. Every table is bounded. What is forgotten, and why that helps no attacker, is told in `core.failures` and `core.turns`.
 """
 
 from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from enum import Enum
 from typing import TypeAlias
 
 from twisted_chat.core.errors import Busy, ChatError, TooOften
-from twisted_chat.core.limits import GuessLimits, Rate, Retries
-from twisted_chat.core.ports import Promise, Waits
+from twisted_chat.core.failures import Failures
+from twisted_chat.core.limits import GuessLimits, Rate
+from twisted_chat.core.ports import Waits
 from twisted_chat.core.session import Way
 from twisted_chat.core.sources import network_of, source_of
 from twisted_chat.core.turns import Turns, too_often
 
-# How many entries a table has before those that matter least are forgotten.
-MOST_REMEMBERED = 50_000
+# Of how many sources it is remembered what they have failed at all subjects together.
+MOST_SOURCES = 50_000
 # How many attempts of one source at one subject wait for the outcome of those before them.
 MOST_WAITING = 16
 # Of what was typed as a name, so many characters are told apart; longer ones are nobody's.
@@ -62,16 +60,6 @@ class FailedLogin:
     kind: Kind
     way: Way
     name: str  # of the account, as it is registered; empty if there is none
-
-
-@dataclass(slots=True)
-class _Failures:
-    """What one source has failed at one subject."""
-
-    settled: int = 0
-    last: float = 0.0
-    reserved: int = 0  # attempts under way
-    waiting: list[Promise] = field(default_factory=list)
 
 
 _Key: TypeAlias = tuple[str, Kind, str, str]
@@ -130,8 +118,8 @@ class Attempts:
         self._waits = waits
         self._limits = limits
         self._report = report
-        self._pairs: dict[_Key, _Failures] = {}  # what people chose
-        self._strong: dict[_Key, _Failures] = {}  # what can't be guessed: apart, as wrong ones cost nothing to send
+        self._pairs: Failures[_Key] = Failures(clock, limits.pair)  # of what people chose
+        self._strong: Failures[_Key] = Failures(clock, limits.pair)  # what can't be guessed: apart, as it is cheap to send
         self._sources: dict[str, float] = {}  # see `Rate`
         self._known: dict[tuple[str, Kind, str], None] = {}  # where a right secret has come from: the latest last
         self._subjects: Turns[tuple[Kind, str]] = Turns(clock, waits, limits.subject, limits.patience)
@@ -159,7 +147,7 @@ class Attempts:
             self.settle(pair, failed=False)
             raise
         network = (network_of(source), kind, subject, "")
-        turn = self._subjects.take((kind, subject), lambda: (self._settled(network), self._settled(pair)))
+        turn = self._subjects.take((kind, subject), lambda: (self._pairs.settled(network), self._pairs.settled(pair)))
         if turn is not None:
             try:
                 await turn
@@ -195,8 +183,8 @@ class Attempts:
 
     async def _reserve_pair(self, key: _Key) -> None:
         while True:
-            pair = self._entry(self._pairs, key)
-            wait = _wait(pair, self._limits.pair, self._clock())
+            pair = self._pairs.entry(key)
+            wait = self._pairs.wait(pair)
             if wait:
                 raise too_often(wait)
             if pair.reserved < max(1, self._limits.pair.free - pair.settled):
@@ -215,19 +203,17 @@ class Attempts:
         if wait:
             raise too_often(wait)
         self._sources[source] = rate.spent(due, now)
-        if len(self._sources) > MOST_REMEMBERED:
+        if len(self._sources) > MOST_SOURCES:  # those that have recovered go, which loses nothing; then those that owe least
             live = sorted((item for item in self._sources.items() if item[1] > now), key=lambda item: -item[1])
-            self._sources = dict(live[: MOST_REMEMBERED * 3 // 4])
+            self._sources = dict(live[: MOST_SOURCES * 3 // 4])
 
     def settle(self, key: _Key, *, failed: bool) -> None:
         """An attempt has ended. Called by it."""
-        pair = self._entry(self._pairs, key)
+        pair = self._pairs.entry(key)
         pair.reserved -= 1
         if failed:
-            now = self._clock()
-            for entry in (pair, self._entry(self._pairs, (network_of(key[0]), *key[1:3], ""))):
-                entry.settled += 1
-                entry.last = now
+            self._pairs.failed(key)
+            self._pairs.failed((network_of(key[0]), *key[1:3], ""))
         waiting, pair.waiting = pair.waiting, []
         for promise in waiting:
             promise.fire()
@@ -245,10 +231,6 @@ class Attempts:
             if len(self._known) > MOST_KNOWN:
                 del self._known[next(iter(self._known))]
 
-    def _settled(self, key: _Key) -> int:
-        entry = self._pairs.get(key)
-        return entry.settled if entry is not None else 0
-
     # Secrets that can't be guessed
 
     def wrong(
@@ -258,20 +240,17 @@ class Attempts:
 
         ``quietly`` is for what may well have been no attempt at all: it is not reported.
         """
-        pair = self._entry(self._strong, (source_of(way.address), kind, subject[:LONGEST_SUBJECT], ""))
-        now = self._clock()
-        wait = _wait(pair, self._limits.pair, now)
+        key = (source_of(way.address), kind, subject[:LONGEST_SUBJECT], "")
+        wait = self._strong.wait(self._strong.entry(key))
         if not wait:
-            pair.settled += 1
-            pair.last = now
+            self._strong.failed(key)
         if not quietly:
             self.count_wrong(FailedLogin(kind, way, name))
         return too_often(wait) if wait else error
 
     def check_allowed(self, way: Way, kind: Kind, subject: str) -> None:
         """Raise `TooOften` after too many wrong ones: for those that are too short not to be guessed."""
-        pair = self._entry(self._strong, (source_of(way.address), kind, subject[:LONGEST_SUBJECT], ""))
-        wait = _wait(pair, self._limits.pair, self._clock())
+        wait = self._strong.wait(self._strong.entry((source_of(way.address), kind, subject[:LONGEST_SUBJECT], "")))
         if wait:
             raise too_often(wait)
 
@@ -285,41 +264,6 @@ class Attempts:
         """Count a wrong secret, and report it."""
         self.failures[failed.way.protocol, failed.kind] += 1
         self._report(failed)
-
-    def _entry(self, table: dict[_Key, _Failures], key: _Key) -> _Failures:
-        """The entry of a key, a new one if there is none, or none that has an effect."""
-        entry = table.get(key)
-        if entry is None:
-            if len(table) >= MOST_REMEMBERED:
-                self._forget(table)
-            entry = table[key] = _Failures()
-        elif _is_over(entry, self._limits.pair, self._clock()):
-            entry.settled = 0
-        return entry
-
-    def _forget(self, table: dict[_Key, _Failures]) -> None:
-        """Forget what has no effect any more; if that is too little, a quarter, those with the fewest failures first."""
-        now, retries = self._clock(), self._limits.pair
-        for key in [key for key, entry in table.items() if not _in_use(entry) and _is_over(entry, retries, now)]:
-            del table[key]
-        if len(table) >= MOST_REMEMBERED * 3 // 4:
-            idle = sorted((entry.settled, entry.last, key) for key, entry in table.items() if not _in_use(entry))
-            for _, _, key in idle[: len(table) - MOST_REMEMBERED * 3 // 4]:
-                del table[key]
-
-
-def _in_use(entry: _Failures) -> bool:
-    return entry.reserved > 0 or bool(entry.waiting)
-
-
-def _wait(entry: _Failures, retries: Retries, now: float) -> float:
-    """How many seconds until another attempt; 0 if it may be made now."""
-    return max(0.0, entry.last + retries.wait(entry.settled) - now) if entry.settled else 0.0
-
-
-def _is_over(entry: _Failures, retries: Retries, now: float) -> bool:
-    """Whether an entry is as good as none: its wait is long over."""
-    return now >= entry.last + retries.wait(entry.settled) + retries.most
 
 
 def _given_back(due: float, rate: Rate) -> float:
