@@ -1,4 +1,4 @@
-"""SIGTERM and SIGINT end the daemon, once. A shutdown is bounded: asked for again, Twisted would only log a traceback."""
+"""End the daemon at the first SIGTERM or SIGINT. Later ones have no effect, since the shutdown is bounded in time."""
 
 import signal
 from collections.abc import Callable
@@ -8,17 +8,17 @@ from typing import Any
 
 
 class Ending:
-    """The signals that ask for the end. Twisted's own handlers queue a call each, and the second such call raises."""
+    """The handlers of SIGTERM and SIGINT. Twisted's own queue one call a signal, and the second call raises."""
 
     def __init__(self, reactor: Any, again: Callable[[], object]) -> None:
-        """``again`` is called in the reactor for each signal that comes when the end is near already."""
+        """``again`` is called in the reactor at each signal after the first."""
         self._reactor = reactor
         self._again = again
         self._times = count()
         self._theirs: dict[int, Callable[[int, FrameType | None], object]] = {}
 
     def watch(self) -> None:
-        """Stand before the reactor's handlers. Called when it runs, and has them; what others have set is left alone."""
+        """Wrap the reactor's signal handlers. Call it while the reactor runs. Leave handlers set by others alone."""
         for number in (signal.SIGINT, signal.SIGTERM):
             handler = signal.getsignal(number)
             if callable(handler) and getattr(handler, "__self__", None) is self._reactor:
@@ -26,11 +26,11 @@ class Ending:
                 signal.signal(number, self._asked)
 
     def has_begun(self) -> None:
-        """The end is near: from now on signals only call ``again``."""
+        """Make every further signal call ``again`` only. Called when the shutdown begins."""
         next(self._times)
 
     def _asked(self, number: int, frame: FrameType | None) -> None:
-        # To count is one step: while a handler runs, another signal's may come in between any two.
+        # Counting is one atomic step: the handler of another signal can interrupt this one between any two steps.
         if next(self._times):
             self._reactor.callFromThread(self._again)
         else:

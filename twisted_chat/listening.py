@@ -1,7 +1,6 @@
-"""Where a Config asks to listen, and whether that can be had.
+"""Listen where a Config asks for it.
 
-Twisted's endpoints are imported only where one is asked for: with the TLS they bring, which is not ours, they would be a
-twelfth of the start.
+Twisted's endpoints are imported only if the Config names one. They import Twisted's own TLS, a twelfth of the start-up time.
 """
 
 import re
@@ -27,21 +26,21 @@ class TcpPort(NamedTuple):
 
 
 class Place(NamedTuple):
-    """Where to listen, a port or Twisted's endpoint string, and what is spoken there; None: what ``--protocols`` says."""
+    """A port or a Twisted endpoint string, and the protocols enabled there. None means those of ``--protocols``."""
 
     where: TcpPort | str
     protocols: str | None = None
 
 
 def parted(text: str) -> tuple[str, str | None]:
-    """``[PROTOCOLS@]ENDPOINT``: ``tls@tcp:5556`` is ``("tcp:5556", "tls")``."""
+    """Split ``[PROTOCOLS@]ENDPOINT``: ``tls@tcp:5556`` becomes ``("tcp:5556", "tls")``."""
     given = re.fullmatch(r"(?:([a-z,]+)@)?(.*)", text, re.DOTALL)
     assert given is not None
     return given[2], given[1]
 
 
 def places(config: Config) -> list[Place]:
-    """All that a Config asks for."""
+    """Return every place where a Config asks to listen."""
     found = [Place(*parted(text)) for text in config.listen]
     if config.port is not None:
         host = config.host or ("::" if has_ipv6() else "0.0.0.0")  # noqa: S104 (to be reached is what it is for)
@@ -50,7 +49,7 @@ def places(config: Config) -> list[Place]:
 
 
 def has_ipv6() -> bool:
-    """Whether this machine can listen on IPv6. Where it can, one socket takes IPv4 as well (RFC 3493, 3.7)."""
+    """Return whether this machine can listen on IPv6. If so, one socket also accepts IPv4 (RFC 3493, 3.7)."""
     try:
         with socket.socket(socket.AF_INET6, socket.SOCK_STREAM) as probe:
             probe.bind(("::", 0))
@@ -60,21 +59,21 @@ def has_ipv6() -> bool:
 
 
 def listen(reactor: Any, where: TcpPort | str, factory: IProtocolFactory) -> "Deferred[IListeningPort]":
-    """Begin to listen. Fails with `CannotListenError`."""
+    """Start listening. The Deferred fails with `CannotListenError`."""
     if isinstance(where, TcpPort):
         return execute(reactor.listenTCP, where.port, factory, where.backlog, where.interface)
     return endpoint(reactor, where).listen(factory)
 
 
 def endpoint(reactor: Any, description: str) -> Any:
-    """The endpoint that a string describes. Raises `ValueError` and others if it describes none."""
+    """Return the endpoint that a string describes. Raise `ValueError` or another error if it describes none."""
     from twisted.internet.endpoints import serverFromString
 
     return serverFromString(reactor, description)
 
 
 def address(reactor: Any, where: TcpPort | str) -> tuple[str, int] | None:
-    """The IP address and the port that are meant; None if it is not TCP. Twisted's endpoints don't tell, but know."""
+    """Return the IP address and port to listen on, or None if it is not TCP. Twisted's endpoints have no public way."""
     if isinstance(where, TcpPort):
         return where.interface, where.port
     described = endpoint(reactor, where)
@@ -83,10 +82,10 @@ def address(reactor: Any, where: TcpPort | str) -> tuple[str, int] | None:
 
 
 def try_to_listen(reactor: Any, where: TcpPort | str) -> None:
-    """Bind a TCP port's address and let it go again. Raises `CannotListenError`.
+    """Bind a TCP port's address and release it. Raise `CannotListenError` if that fails.
 
-    This is done while the terminal that starts the daemon still listens: from inside the daemon Twisted can only
-    pass on the first 100 bytes of a quoted error. Other kinds of endpoint tell when they are listened on.
+    It runs before the process becomes a daemon: after that, Twisted passes only the first 100 bytes of an error to the
+    terminal. Other kinds of endpoints report their errors when they start to listen.
     """
     tried = address(reactor, where)
     if tried is None:

@@ -1,26 +1,26 @@
-"""What the process gets of the machine, and how it uses it: descriptors, memory, garbage collection."""
+"""Limits of the process: file descriptors, memory and garbage collection."""
 
 import gc
 import resource
 from collections.abc import Iterator
 from pathlib import Path
 
-# More descriptors than this are not asked for: some systems allow a thousand million.
+# The most descriptors that the process asks for: some systems allow a thousand million.
 MOST_DESCRIPTORS = 65536 + 128
-# Descriptors that are not for connections: some twenty for the database, the log, listening sockets and the reactor's own;
-# for those who are turned away, two turns' worth (`sockets.ACCEPTS_A_TURN`); and many to spare. Of few, a half.
+# Descriptors that are not for connections: about twenty for the database, the log, listening sockets and the reactor,
+# two turns' worth (`sockets.ACCEPTS_A_TURN`) for rejected connections, and a reserve. If there are few, half of them.
 RESERVE, LEAST_RESERVE = 128, 40
-# What a connection takes at the worst, in bytes: 64 KiB that wait to be worked off and as much again just read, 64 KiB
-# that wait to be sent, and one batch or page more.
+# The most memory that a connection takes, in bytes: 64 KiB of unprocessed input and as much again just read, 64 KiB of
+# unsent output, and one more batch or page.
 CONNECTION_BYTES = 256 * 1024
-# The share of all memory that connections may take at the worst.
+# The largest share of all memory that connections may take.
 MEMORY_SHARE = 0.5
-# Where Linux says how much memory a group of processes may have: cgroup v1, and v2 (see cgroups(7)).
+# The files in which Linux states the memory limit of a group of processes: cgroup v1, and v2 (cgroups(7)).
 GROUPS = {"memory": ("/sys/fs/cgroup/memory", "memory.limit_in_bytes"), "": ("/sys/fs/cgroup", "memory.max")}
 
 
 def raise_descriptors() -> int:
-    """Raise the limit of open descriptors as far as it goes. Returns what it is then."""
+    """Raise the limit of open descriptors as far as possible. Return the new limit."""
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     wanted = MOST_DESCRIPTORS if hard == resource.RLIM_INFINITY else min(hard, MOST_DESCRIPTORS)
     if soft != resource.RLIM_INFINITY and soft < wanted:
@@ -30,21 +30,24 @@ def raise_descriptors() -> int:
 
 
 def collect_seldom() -> None:
-    """Look for garbage in circles less often: messages make none, connections some when they end.
+    """Raise the thresholds of the garbage collector. Messages make no reference cycles, and connections few.
 
-    Twenty thousand objects (CPython's own default is 700) are a few MiB of memory, and some 300 connections' worth.
+    Twenty thousand objects (CPython's default is 700) are a few MiB of memory, or the cycles of 300 connections.
     """
     gc.set_threshold(20_000, 10, 10)
 
 
 def keep_what_is_there() -> None:
-    """What is there now stays to the end, and is never looked at again by who looks for garbage."""
+    """Exclude all live objects from garbage collection: they live as long as the process."""
     gc.collect()
     gc.freeze()
 
 
 def memory() -> int | None:
-    """How many bytes of memory the process may take: its own limit, its group's, or what the machine has; None if unknown."""
+    """Return the memory available to the process in bytes: the least of its limit, its group's and the machine's.
+
+    Return None if none of them is known.
+    """
     limits = [int(text) for path in _group_limits() if (text := _read(path)).isdigit()]
     own, _ = resource.getrlimit(resource.RLIMIT_AS)
     if own != resource.RLIM_INFINITY:
@@ -56,7 +59,7 @@ def memory() -> int | None:
 
 
 def most_connections(descriptors: int, memory: int | None) -> int:
-    """How many connections so many descriptors and bytes are enough for."""
+    """Return the number of connections that fit into these descriptors and bytes."""
     most = descriptors - min(RESERVE, max(LEAST_RESERVE, descriptors // 2))
     if memory is not None:
         most = min(most, int(memory * MEMORY_SHARE) // CONNECTION_BYTES)
@@ -64,7 +67,7 @@ def most_connections(descriptors: int, memory: int | None) -> int:
 
 
 def _group_limits() -> Iterator[Path]:
-    """The files that hold the limits of the groups this process is in."""
+    """Yield the files that hold the limits of this process's groups."""
     for line in _read("/proc/self/cgroup").splitlines():
         _, controllers, group = line.split(":", 2)
         for controller in controllers.split(","):

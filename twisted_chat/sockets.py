@@ -1,4 +1,4 @@
-"""The sockets of those who come in: how they are tuned, write at once, and give their slots back when they are gone."""
+"""Accepted sockets: set their TCP options, write to them at once, and release their slots when they close."""
 
 import socket
 from collections.abc import Callable, Iterable
@@ -10,18 +10,18 @@ from twisted.internet.protocol import connectionDone
 from twisted.protocols.policies import ProtocolWrapper
 from twisted.python.failure import Failure
 
-# A peer that is silent is asked after a minute whether it is there still, and is gone after three questions, in seconds.
+# The kernel probes a silent peer after a minute and gives up after three probes. In seconds, but for the count.
 KEEP_ALIVE = ((socket.TCP_KEEPIDLE, 60), (socket.TCP_KEEPINTVL, 10), (socket.TCP_KEEPCNT, 3))
 
-# How many connections are accepted in a reactor turn: the others wait in the kernel's queue, for some milliseconds.
+# Connections accepted in one reactor turn. The others wait in the kernel's queue for some milliseconds.
 ACCEPTS_A_TURN = 10
 
 
 def tune(transport: Any, patience: float) -> None:
-    """Tell the kernel how to treat a connection. What is not a TCP socket stays as it is.
+    """Set the TCP options of a connection. Leave other kinds of sockets alone.
 
-    ``patience`` is in seconds: for so long the peer's machine may leave what was sent unacknowledged. Keep-alive alone
-    does not notice a peer that has gone while something was on its way to it (tcp(7), TCP_USER_TIMEOUT).
+    ``patience`` is how long sent data may stay unacknowledged, in seconds. Keep-alive alone does not notice a peer
+    that vanished while data was on its way to it (tcp(7), TCP_USER_TIMEOUT).
     """
     handle = transport.getHandle() if hasattr(transport, "getHandle") else None
     if not isinstance(handle, socket.socket) or handle.family not in (socket.AF_INET, socket.AF_INET6):
@@ -31,14 +31,15 @@ def tune(transport: Any, patience: float) -> None:
     for option, seconds in KEEP_ALIVE:
         handle.setsockopt(socket.IPPROTO_TCP, option, seconds)
     handle.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, int(patience * 1000))
-    # Telnet's Synch sends half a command as urgent data (RFC 854): out of its place, it would spoil a line.
+    # Telnet's Synch sends half a command as urgent data (RFC 854). Read out of order, it would corrupt a line.
     handle.setsockopt(socket.SOL_SOCKET, socket.SO_OOBINLINE, 1)
 
 
 def unsent_bytes(transport: object) -> int:
-    """How much a transport holds that its socket has not taken; -1 if it can't tell. Twisted has no public way to ask.
+    """Return the number of bytes that wait in a transport for its socket, or -1 if unknown.
 
-    Inside TLS it is counted as encrypted: after the handshake what is written is so at once, and waits at the socket.
+    Twisted has no public way to ask. Inside TLS the bytes are counted as encrypted: after the handshake, data is
+    encrypted when it is written, and waits at the socket.
     """
     while isinstance(transport, ProtocolWrapper):
         transport = transport.transport
@@ -48,7 +49,7 @@ def unsent_bytes(transport: object) -> int:
 
 
 def give(transport: Any, protocol: Any) -> None:
-    """Let another protocol have what comes from now on, and the end of the connection."""
+    """Make ``protocol`` the receiver of all further data, and of the end of the connection."""
     if isinstance(transport, ProtocolWrapper):
         transport.wrappedProtocol = protocol
     else:
@@ -56,12 +57,12 @@ def give(transport: Any, protocol: Any) -> None:
 
 
 def serve(port: tcp.Port) -> None:
-    """Let a port accept connections of our kind, and not so many at once that others wait."""
+    """Make a port accept connections of our kind, at most `ACCEPTS_A_TURN` in one reactor turn."""
     port.transport = accepted(port.transport)
     accept = port.doRead
 
     def accept_some() -> None:
-        """Called by the reactor. Twisted's own number grows as long as there are more, to hundreds in one turn."""
+        """Called by the reactor. Twisted's own limit grows with the queue, to hundreds in one turn."""
         port.numberAccepts = min(port.numberAccepts, ACCEPTS_A_TURN)
         accept()
 
@@ -69,12 +70,12 @@ def serve(port: tcp.Port) -> None:
 
 
 def accepted(kind: type[tcp.Server]) -> type[tcp.Server]:
-    """The same kind of accepted connection, but for two things.
+    """Return a subclass of an accepted connection that differs in two ways.
 
-    1. What is written goes to the socket at once if nothing waits before it. Twisted's own asks the reactor to tell
-       when the socket can be written to, and then not to: two system calls more for each that sends something.
-    2. When the socket is gone, its protocol's ``slot`` is released. It is done here and not by protocols: they are
-       exchanged for one another, and stand inside TLS.
+    1. ``write`` sends to the socket at once if nothing waits before it. Twisted's own first asks the reactor to report
+       when the socket is writable, and then to stop: two system calls more for each write.
+    2. When the socket closes, its protocol's ``slot`` is released. Protocols cannot do this: one replaces another on
+       the same connection, and they also run inside TLS.
     """
 
     class Accepted(kind):
@@ -86,7 +87,7 @@ def accepted(kind: type[tcp.Server]) -> type[tcp.Server]:
             self._send: Callable[[bytes], int] | None = sock.send  # None while something waits to be sent
 
         def write(self, data: bytes) -> None:
-            """Called by protocols. What the socket does not take, and every error, is left to Twisted."""
+            """Called by protocols. Twisted handles every error, and the bytes that the socket does not take."""
             send = self._send
             if send is not None:
                 try:
@@ -104,18 +105,18 @@ def accepted(kind: type[tcp.Server]) -> type[tcp.Server]:
             self.write(b"".join(pieces))
 
         def stopWriting(self) -> None:
-            """Called when all has been sent, and when nothing more will be."""
+            """Called when all data has been sent, and when no more will be."""
             super().stopWriting()
             if not (self.dataBuffer or self._tempDataLen or self.TLS):
                 self._send = self.socket.send
 
         def startTLS(self, *arguments: Any) -> None:
-            """Called by protocols, of which ours don't: their TLS is a protocol, too."""
+            """Called by protocols that turn to TLS in place. Ours do not: their TLS is a protocol of its own."""
             self._send = None
             super().startTLS(*arguments)
 
         def connectionLost(self, reason: Failure = connectionDone) -> None:
-            """Called by the reactor. What was not sent is given up at once, whoever still holds this connection."""
+            """Called by the reactor. Free unsent data at once, even if other objects still refer to this connection."""
             super().connectionLost(reason)
             self.dataBuffer, self._tempDataLen = b"", 0
             self._tempDataBuffer.clear()

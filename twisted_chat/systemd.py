@@ -1,4 +1,4 @@
-"""What systemd is told of the daemon (sd_notify(3)), and its wish that settings be read again. Without systemd, nothing."""
+"""Notify systemd of the daemon's state (sd_notify(3)), and call back on SIGHUP. Without systemd, do nothing."""
 
 import os
 import signal
@@ -8,9 +8,9 @@ from typing import Any
 
 
 def notify(state: str, environment: Mapping[str, str] = os.environ) -> None:
-    """Say ``READY=1`` or ``STOPPING=1``, where ``NOTIFY_SOCKET`` says that somebody listens.
+    """Send a state such as ``READY=1`` or ``STOPPING=1`` to the socket named by ``NOTIFY_SOCKET``.
 
-    Nobody has to: a daemon that was started by hand in a systemd session may be left with a socket that is gone.
+    Errors are ignored: a daemon started by hand in a systemd session may inherit a socket that no longer exists.
     """
     path = environment.get("NOTIFY_SOCKET", "")
     if path[:1] not in ("/", "@"):
@@ -23,6 +23,6 @@ def notify(state: str, environment: Mapping[str, str] = os.environ) -> None:
 
 
 def on_hangup(reactor: Any, call: Callable[[], None]) -> Callable[[], object]:
-    """Call something in the reactor for each SIGHUP, which would end the process else. Returns what sets it back."""
+    """Run ``call`` in the reactor at each SIGHUP. Return a function that restores the previous handler."""
     before = signal.signal(signal.SIGHUP, lambda *_: reactor.callFromThread(call))
     return lambda: signal.signal(signal.SIGHUP, before)

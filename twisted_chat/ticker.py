@@ -1,8 +1,7 @@
-"""One timer for all time-outs: it says what time it is, every few seconds, to whoever has to give up on something.
+"""One timer for all time-outs.
 
-1. Time that the process was stopped or starved is not counted against anybody: a tick that comes far too late moves
-   the clock on by one step only. So nobody is cut off after a suspend, a SIGSTOP or a debugger.
-2. What goes wrong in a tick is logged, and the next one comes all the same.
+1. A late tick moves the time by one step only. Time-outs do not expire because the process was suspended or stopped.
+2. An exception in a tick is logged, and the next tick comes as usual.
 """
 
 from collections.abc import Callable
@@ -10,14 +9,14 @@ from collections.abc import Callable
 from twisted.internet.interfaces import IDelayedCall, IReactorTime
 from twisted.logger import Logger
 
-# In seconds: fine enough for time-outs of a minute.
+# The time between two ticks, in seconds: fine enough for time-outs of a minute.
 TICK_SECONDS = 5.0
-# A tick that is so late shows that the process was held up, in seconds; a busy reactor's is not.
+# A tick that is later than this was delayed by a stopped process, not by a busy reactor. In seconds.
 HELD_UP_SECONDS = 5.0
 
 
 class Ticker:
-    """Calls something every `TICK_SECONDS` with the time, in seconds since some moment, that the process has run for."""
+    """Calls ``tick`` every `TICK_SECONDS` with the time for which the process has run, in seconds."""
 
     log = Logger()
 
@@ -29,19 +28,19 @@ class Ticker:
         self._call: IDelayedCall | None = None
 
     def start(self) -> None:
-        """Begin."""
+        """Start the timer."""
         self._last = self._clock.seconds()
         self._call = self._clock.callLater(TICK_SECONDS, self._run)
 
     def stop(self) -> None:
-        """End. May be called twice."""
+        """Stop the timer. May be called twice."""
         if self._call is not None and self._call.active():
             self._call.cancel()
 
     def _run(self) -> None:
         passed = self._clock.seconds() - self._last
         if passed > TICK_SECONDS + HELD_UP_SECONDS:
-            self.log.warn("Held up for {passed:.0f} s: nobody is made to pay for it.", passed=passed)
+            self.log.warn("Process stalled {passed:.0f} s; time-outs extended.", passed=passed)
             passed = TICK_SECONDS
         self._now += passed
         self.start()
