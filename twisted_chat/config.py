@@ -51,7 +51,7 @@ class Config:
         Receipts.ALONE, "Who at a terminal is sent receipts: alone (who is alone in a room), always, or never."
     )
     exit_stops_server: bool = option(False, "Stop the daemon when anyone types exit.")
-    log_messages: bool = option(False, "Write what is said to the daemon's log, too.")
+    log_messages: bool = option(False, "Write what is said in rooms to the daemon's log, too.")
     operator: tuple[str, ...] = option((), "A registered name that is an operator of the server. Repeatable.")
     server_name: str = option("", "What IRC clients are told the server is called. Default: the machine's name.")
     irc_password: str = option("", "Password that IRC clients have to give, with PASS, to come in.")

@@ -31,7 +31,7 @@ from twisted_chat.certificates import BadCertificate
 from twisted_chat.config import Config, Limits
 from twisted_chat.core import confusables
 from twisted_chat.core.builtin import table
-from twisted_chat.core.events import KeptEvent
+from twisted_chat.core.events import Spoken
 from twisted_chat.core.gate import Gate
 from twisted_chat.core.hub import Hub
 from twisted_chat.core.ports import MessageLog, Records
@@ -311,7 +311,7 @@ class ChatService(Service):
     def _drive(self, coroutine: Coroutine[Any, Any, None]) -> None:
         Deferred.fromCoroutine(coroutine).addErrback(lambda failure: self.log.failure("while reading on", failure))
 
-    def _log_message(self, event: KeptEvent) -> None:
+    def _log_message(self, event: Spoken) -> None:
         self.log.info("[{author}] {room} {text}", author=event.author, room=event.room, text=event.text)
 
     def _tick(self, now: float) -> None:

@@ -60,7 +60,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
         from twisted_chat.client.pipe import run
     name = given.name or ("" if sys.stdin.isatty() and sys.stdout.isatty() else getpass.getuser())
     server = Server(host, port, known_hosts(), given.insecure_plain)
-    sys.exit(run(server, lambda front: Conversation(front, name, room, password, given.code)))
+    sys.exit(run(server, lambda front: Conversation(front, name, room, password, given.code, plain=given.insecure_plain)))
 
 
 if __name__ == "__main__":

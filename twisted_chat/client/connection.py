@@ -3,6 +3,8 @@
 1. A message has an id of its own and is pending until its receipt comes. After a reconnect it is sent again, under the
    same id, and the server's log keeps one copy.
 2. In each room it is remembered how far one has read; after a reconnect the server is asked to go on from there.
+3. No password leaves on a connection that is not encrypted, unless the person has asked for such ones: neither in the
+   first request, nor typed after a command, nor as an answer. The server's question is given up for them.
 """
 
 import json
@@ -10,6 +12,7 @@ import secrets
 import uuid
 from typing import Any, Protocol
 
+from twisted.internet.interfaces import ISSLTransport
 from twisted.internet.protocol import Factory, connectionDone
 from twisted.protocols.basic import LineReceiver
 from twisted.python.failure import Failure
@@ -20,6 +23,10 @@ from twisted_chat.protocols.json_codec import as_event, line
 
 # The longest object a server may send, in bytes: a history of 500 messages of 4 KiB, and what stands round them.
 LONGEST = 4 * 1024 * 1024
+
+
+# What a person is told instead of being asked for a password.
+NOT_SENT = Refused("not-encrypted", "Passwords are not sent without encryption. Use another name, or --insecure-plain.")
 
 
 class Front(Protocol):
@@ -41,8 +48,20 @@ class Front(Protocol):
 class Conversation:
     """Name, rooms, positions and pending messages."""
 
-    def __init__(self, front: Front, name: str, room: str | None, password: str | None = None, code: str | None = None) -> None:
-        """``room`` is where to come in, by default where the server sends us; ``code`` is an invitation."""
+    def __init__(
+        self,
+        front: Front,
+        name: str,
+        room: str | None,
+        password: str | None = None,
+        code: str | None = None,
+        *,
+        plain: bool = False,
+    ) -> None:
+        """``room`` is where to come in, by default where the server sends us; ``code`` is an invitation.
+
+        With ``plain`` passwords may be sent in clear.
+        """
         self.front = front
         self.name = name
         self.password = password
@@ -51,6 +70,7 @@ class Conversation:
         self.pending: dict[str, dict[str, Any]] = {}
         self.welcome: Welcome | None = None  # of this connection
         self._code = code
+        self._plain = plain
         self._client = secrets.token_hex(16)
         self._log: str | None = None
         self._connection: Connection | None = None
@@ -69,6 +89,10 @@ class Conversation:
     def come_in(self) -> None:
         """Say hello under our name, and ask to read on where we were."""
         if self._connection is not None:
+            if self.password is not None and not self._private:
+                self.password = None
+                self.front.turned_away(NOT_SENT)
+                return
             if self._code is not None:
                 self._connection.send({"type": "do", "command": "code", "arguments": [self._code]})
             hello = {"type": "hello", "id": "hello", "name": self.name, "client": self._client}
@@ -81,12 +105,16 @@ class Conversation:
         request = {"type": kind, "id": message_id, "text": text} | ({"room": self.room} if self.room else {})
         self.pending[message_id] = request
         if self._connection is not None and self.welcome is not None:
-            self._connection.send(request)
+            self._send(request)
 
     def answer(self, text: str) -> None:
         """Answer what the server has asked for, once: sent again later it would be something said."""
-        if self._connection is not None:
+        if self._connection is None:
+            return
+        if self._private:
             self._connection.send({"type": "line", "text": text})
+        else:
+            self._give_up()
 
     def leave(self) -> None:
         """Go, in good order: the server closes the connection."""
@@ -98,6 +126,12 @@ class Conversation:
         match event:
             case Welcome():
                 self._welcomed(event)
+            case Refused(code="password-needed") if not self._private:
+                self._give_up()
+                if event.id == "hello":
+                    self.front.turned_away(NOT_SENT)
+                    return
+                event = Refused(NOT_SENT.code, NOT_SENT.text, event.id)
             case Refused(id="hello"):
                 self.front.turned_away(event)
                 return
@@ -119,8 +153,42 @@ class Conversation:
             self.rooms = dict.fromkeys(self.rooms)
         self._log, self.name, self.welcome, self._code = welcome.log, welcome.name, welcome, None
         assert self._connection is not None
-        for request in self.pending.values():
-            self._connection.send(request | {"again": True})
+        for request in tuple(self.pending.values()):
+            self._send(request | {"again": True})
+
+    @property
+    def _private(self) -> bool:
+        """Whether a password may be sent."""
+        return self._plain or (self._connection is not None and self._connection.encrypted)
+
+    def _send(self, request: dict[str, Any]) -> None:
+        """Send something that was said or typed, unless it has a password that others could read."""
+        assert self._connection is not None
+        if self._private or request["type"] != "line" or not self._has_password(request["text"]):
+            self._connection.send(request)
+        else:
+            self.pending.pop(request["id"], None)
+            self.front.happened(NOT_SENT)
+            self.front.settled("", Refused(NOT_SENT.code, NOT_SENT.text, request["id"]))
+
+    def _has_password(self, typed: str) -> bool:
+        """Return whether a password may stand in a typed command.
+
+        Its usage tells: ours, and the server's, which may be another's who does not tell.
+        """
+        from twisted_chat.core.builtin import table  # with the hub it brings, for none but who needs it
+
+        word, *arguments = typed.split() or [""]
+        name = word.lstrip("/").lower()
+        own = table.commands.get(name)
+        usages = [own.usage if own else "", dict(self.welcome.commands).get(name, "") if self.welcome else ""]
+        places = [index for usage in usages for index, place in enumerate(usage.split()[1:]) if "PASSWORD" in place.upper()]
+        return word.startswith("/") and any(len(arguments) > index for index in places)
+
+    def _give_up(self) -> None:
+        """Answer the server's question for a password with an empty line."""
+        assert self._connection is not None
+        self._connection.send({"type": "line", "text": ""})
 
     def _moved(self, event: Joined | Left) -> None:
         if isinstance(event, Joined):
@@ -144,6 +212,11 @@ class Connection(LineReceiver):
 
     def __init__(self, conversation: Conversation) -> None:
         self._conversation = conversation
+
+    @property
+    def encrypted(self) -> bool:
+        """Whether nobody on the way can read it."""
+        return ISSLTransport.providedBy(self.transport)
 
     def connectionMade(self) -> None:
         """Called by the transport."""

@@ -3,7 +3,8 @@
 1. TLS comes first. A server that speaks none ends the attempt with an alert, and never sees anything that it could take
    for a person's words; with ``--insecure-plain`` it is not tried.
 2. Only to this very machine is there a second attempt, in clear text: nobody is on the way. Elsewhere whoever is could
-   make any server look as if it spoke no TLS.
+   make any server look as if it spoke no TLS. No password is ever sent there (see `client.connection`): another user of
+   this machine may hold the port. Nor is there one where TLS was spoken before.
 3. A certificate is trusted the first time it is seen, and remembered, as ssh does it. Another one later is refused, and
    both fingerprints are shown. Nothing has been sent by then. Servers on this machine are not remembered: they come and
    go, on any port.
@@ -135,6 +136,7 @@ class Endpoint:
         self._tell = tell
         self._distrust = distrust
         self._tcp = HostnameEndpoint(reactor, server.host, server.port)
+        self._has_encrypted = False
 
     def connect(self, factory: IProtocolFactory) -> "Deferred[Any]":
         """Called by ClientService."""
@@ -145,11 +147,15 @@ class Endpoint:
         if server.plain:
             return await self._tcp.connect(factory)
         try:
-            return await self._encrypted(factory)
+            protocol = await self._encrypted(factory)
+            self._has_encrypted = True
+            return protocol
         except NotTrusted as error:
             self._distrust(str(error))
             raise
         except NotEncrypted:
+            if self._has_encrypted:
+                raise
             if server.here:
                 return await self._tcp.connect(factory)
             why = f"{server.place} does not encrypt. With --insecure-plain all you say and hear can be read on the way."

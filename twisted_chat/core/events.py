@@ -374,5 +374,6 @@ Answer: TypeAlias = (
 Event: TypeAlias = RoomEvent | Answer
 
 KEPT = (Said, Emoted, Told)
+IN_ROOMS = (Said, Emoted)  # what is not private of it
 KIND_OF: dict[type, str] = {Said: "said", Emoted: "emoted", Told: "told"}  # as it stands in the log
 DELETED = "(deleted)"  # stands where a text was

@@ -21,7 +21,7 @@ from twisted_chat.core.digests import GUEST_OPERATOR, digest, one_in_common
 from twisted_chat.core.endings import Endings
 from twisted_chat.core.errors import NameTaken, NoSuchPerson, NotAllowed, NotInRoom, NotKept, TooOften
 from twisted_chat.core.events import (
-    KEPT,
+    IN_ROOMS,
     KIND_OF,
     Described,
     Joined,
@@ -88,7 +88,7 @@ class Hub:
         failed_login: Callable[[FailedLogin], None] = lambda failed: None,
         stop: Callable[[float], None] | None = None,
         exit_stops: bool = False,
-        transcript: Callable[[KeptEvent], None] | None = None,
+        transcript: Callable[[Spoken], None] | None = None,
         motd: Sequence[str] = (),
         operators: Iterable[str] = (),
         reserved: frozenset[str] = frozenset(),
@@ -99,7 +99,7 @@ class Hub:
 
         ``start`` drives a coroutine to its end and logs what it raises; ``stop``, if given, ends the server after so
         many seconds, and with ``exit_stops`` anybody's exit does so. ``transcript``, if given, is told of every message
-        as it is shown. ``operators`` are registered names; ``reserved`` holds folded names nobody may have.
+        in a room as it is shown. ``operators`` are registered names; ``reserved`` holds folded names nobody may have.
         ``spoken`` are the protocols by which one can come in, for ``/invite``; ``fingerprint`` tells what the server's
         certificate is known by, nothing if there is none. ``waits`` has timers; ``failed_login`` is called for each
         wrong secret.
@@ -905,7 +905,7 @@ class Hub:
                 stream.deliver(batch)
             if self._transcript is not None:
                 for event in batch.events:
-                    if isinstance(event, KEPT):
+                    if isinstance(event, IN_ROOMS):  # nothing private: an operator may read the log, and send it to others
                         self._transcript(event)
         left, self._left = self._left, set()
         for room in left:
