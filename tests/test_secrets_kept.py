@@ -41,7 +41,6 @@ typed = st.sampled_from(
     )
 )
 server_says: list[dict[str, Any]] = [
-    {"type": "welcome", "name": "Al", "log": "L", "commands": []},
     {"type": "welcome", "name": "Al", "log": "L", "commands": [["secret", "/secret NAME PASSWORD"]]},
     *({"type": "error", "code": code, "text": "?", "id": "hello"} for code in ("password-needed", "wrong-password", "busy")),
     *({"type": "error", "code": code, "text": "?"} for code in ("password-needed", "bad-password")),
@@ -69,7 +68,7 @@ def test_the_client_sends_no_password_in_clear(done: list[tuple[Any, ...]], give
     conversation = Conversation(Front(), "Bo", None, CANARY if given_first else None)
     wire = Wire(conversation)
     sent = [wire.sent()]
-    welcomed = server_says[1]
+    welcomed = server_says[0]
     for step in (*told_its_usage(done), ("hear", welcomed)):
         match step:
             case ("type", line):
