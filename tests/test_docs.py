@@ -33,25 +33,27 @@ def test_every_message_type_has_an_example_that_is_one() -> None:
 
 
 ROLES = {
-    Role.VISITOR: "anybody, before they have a name too",
-    Role.MEMBER: "everybody",
-    Role.REGISTERED: "registered names",
-    Role.MODERATOR: "operators of the room",
-    Role.OWNER: "the owner of the room",
-    Role.OPERATOR: "operators of the server",
+    Role.VISITOR: "Anybody, even before they give a name",
+    Role.MEMBER: "Everybody with a name",
+    Role.REGISTERED: "Registered names",
+    Role.MODERATOR: "Operators of the room",
+    Role.OWNER: "The owner of the room",
+    Role.OPERATOR: "Operators of the server",
 }
 
 
 def who_may_do_what() -> str:
     """docs/commands.md, made from the command table."""
     lines = [
-        "# Who may do what",
+        "# Commands",
         "",
-        "Made from the command table: `python tests/test_docs.py` writes it anew. Each may do what those above may;",
-        "the owner of a room is its operator too, and an operator of the server (`--operator NAME`) is that of every room.",
+        "This page lists all commands by the role that they need. Each role may also use the commands of the roles above it.",
+        "The owner of a room is its operator, too. An operator of the server (`--operator NAME`) is an operator of every room.",
+        "",
+        "`python tests/test_docs.py` writes this page from the command table.",
     ]
     for role in Role:
-        lines += ["", f"## {ROLES[role][0].upper()}{ROLES[role][1:]}", "", "| command | what it does |", "|---|---|"]
+        lines += ["", f"## {ROLES[role]}", "", "| command | what it does |", "|---|---|"]
         for command in table.for_role(Role.OPERATOR):
             if command.role is role:
                 usage = command.usage.replace("|", "\\|")
