@@ -43,7 +43,7 @@ def test_a_registered_name_is_proven_by_password_and_then_by_a_key() -> None:
     by_password = SshClient(chat, "Ann", "secret12", keys=(key,))
     assert by_password.prompts == [b"Password for Ann: "]
     assert "Hello Ann, you are now connected!" in by_password.lines()
-    by_password.send("/keys add")
+    by_password.send("/keys add", "secret12")
     assert any("proves that you are Ann now" in line for line in by_password.lines())
     by_password.send("exit")
     by_key = SshClient(chat, "Ann", keys=(key,))
@@ -68,7 +68,7 @@ def test_keys_are_listed_and_taken_away() -> None:
     """By the beginning of a fingerprint; a line of a .pub file adds one."""
     chat, key = Chat(), new_key()
     ann = chat.enter("Ann")
-    ann.send("/register secret12", f"/keys add {public_line(key, 'laptop')}")
+    ann.send("/register secret12", f"/keys add {public_line(key, 'laptop')}", "secret12")
     ann.send("/keys")
     listed = next(line for line in ann.lines() if "laptop" in line)
     ann.send(f"/keys remove {listed.split()[1]}", "/keys list", "exit")

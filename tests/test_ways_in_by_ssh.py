@@ -131,6 +131,8 @@ def test_a_registered_name_by_password_and_by_key(daemon: Daemon, key: Path) -> 
     right.type("correct horse\r")
     assert "horse" not in right.until("Hello Ann, you are now connected!")
     right.type("/keys add\r")
+    right.until("To add a key to Ann, your password:")
+    right.type("correct horse\r")
     right.until("proves that you")
     right.type("exit\r")
     assert right.status() == 0
@@ -151,7 +153,7 @@ def test_other_kinds_of_keys(daemon: Daemon, tmp_path: Path, kind: tuple[str, ..
     path, name = tmp_path / "id", f"K{kind[0]}{kind[2]}"
     subprocess.run([program("ssh-keygen"), "-q", "-t", *kind, "-N", "", "-f", str(path)], check=True)
     owner = Talker(daemon.port, name)
-    owner.say("/register secret12", f"/keys add {path.with_suffix('.pub').read_text('ascii').strip()}", "exit")
+    owner.say("/register secret12", f"/keys add {path.with_suffix('.pub').read_text('ascii').strip()}", "secret12", "exit")
     owner.until("proves that you are")
     done = one_command(ssh(daemon, name, f"msg {name} it is me", keys=(path,), options=("-o", "BatchMode=yes")))
     assert (done.returncode, done.stderr) == (0, "")

@@ -12,12 +12,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Container, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 
 from twisted_chat.core import rights
 from twisted_chat.core.admission import Admission
 from twisted_chat.core.errors import Banned
+from twisted_chat.core.operators import Operators
 from twisted_chat.core.records import Account
 from twisted_chat.core.rights import ClosedRoom
 from twisted_chat.core.room import Room, Stream
@@ -76,9 +77,9 @@ class Access:
         tokens: Tokens,
         rooms: Mapping[str, Room],
         accounts: Mapping[str, Account],
-        operators: Container[str],
+        operators: Operators,
     ) -> None:
-        """``rooms`` are all there are, ``accounts`` too, both by key; ``operators`` are the keys of the server's."""
+        """``rooms`` are all there are, ``accounts`` too, both by key; ``operators`` are the server's."""
         self._admission = admission
         self._tokens = tokens
         self._rooms = rooms

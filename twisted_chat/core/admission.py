@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Container, Mapping
+from collections.abc import Callable, Mapping
 
 from twisted_chat.core import rights
 from twisted_chat.core.errors import Banned
 from twisted_chat.core.masks import matches
+from twisted_chat.core.operators import Operators
 from twisted_chat.core.records import Account, Sanction
 from twisted_chat.core.registry import Registry
 from twisted_chat.core.room import Room
@@ -21,7 +22,7 @@ class Admission:
     def __init__(
         self,
         now: Callable[[], float],
-        operators: Container[str],
+        operators: Operators,
         people: Mapping[str, list[Session]],
         registry: Registry,
         facts: Mapping[str, str],
@@ -35,7 +36,7 @@ class Admission:
 
     def check_ban(self, session: Session, room: Room | None, key: str, account: Account | None) -> None:
         """Whether somebody may come in as ``key``: to a room, or, without one, at all. Operators of the server always may."""
-        if session.operator or (account is not None and key in self._operators):
+        if self._operators.proven_by(session.operator) or (account is not None and key in self._operators):
             return
         known = account is not None or session.token is not None
         if room is None and not known and self._facts.get("lockdown") == "on":

@@ -19,7 +19,7 @@ from twisted_chat.core.attempts import Attempts, FailedLogin, Kind
 from twisted_chat.core.batch import Batch, Dialect
 from twisted_chat.core.digests import GUEST_OPERATOR, digest, one_in_common
 from twisted_chat.core.endings import Endings
-from twisted_chat.core.errors import NameTaken, NoSuchPerson, NotAllowed, NotInRoom, NotKept, TooOften
+from twisted_chat.core.errors import NameTaken, NoSuchPerson, NotAllowed, NotInRoom, NotKept, TooOften, WrongPassword
 from twisted_chat.core.events import (
     IN_ROOMS,
     KIND_OF,
@@ -43,7 +43,9 @@ from twisted_chat.core.events import (
 )
 from twisted_chat.core.known_sources import KnownSources
 from twisted_chat.core.limits import Bounds, Window
+from twisted_chat.core.operators import Operators
 from twisted_chat.core.ports import Accounts, MessageLog, Outlet, Records, Waits
+from twisted_chat.core.proof import Proof
 from twisted_chat.core.queries import Queries
 from twisted_chat.core.readers import Readers
 from twisted_chat.core.receipts import Receipts
@@ -113,10 +115,10 @@ class Hub:
         self.stop = stop
         self.exit_stops = exit_stops
         self.bounds = bounds
-        self.operators = frozenset(names.fold(name) for name in operators)
         self.people: dict[str, list[Session]] = {}  # by key; somebody with several connections has several sessions
         self.rooms: dict[str, Room] = {LOBBY: Room(RoomRecord(key=LOBBY), log.newest)}
         self.registry = Registry(clock, reserved)
+        self.operators = Operators(operators, self.registry)
         self.tokens = Tokens(self.registry)
         self.facts: dict[str, str] = {}
         self.admission = Admission(now, self.operators, self.people, self.registry, self.facts)
@@ -206,14 +208,15 @@ class Hub:
         """Return what stands for an address, or a network, where everybody may see it: see `core.cloaks`."""
         return cloaks.host_of(address, self._secret("cloak"))
 
-    def enter(self, session: Session, name: str, account: Account | None = None) -> None:
-        """Give a visitor a name and an inbox. Whose ``account`` it is has proven so; anybody else is a guest.
+    def enter(self, session: Session, name: str, proof: Proof | None = None) -> None:
+        """Give a visitor a name and an inbox. With a ``proof`` the account is theirs; anybody else is a guest.
 
         Whoever comes back takes over: a registered person unless they stay on many devices, a guest with the secret
-        they had before. Raises `BadName`, `NameTaken`, `PasswordNeeded` or `Banned`.
+        they had before. Raises `BadName`, `NameTaken`, `PasswordNeeded`, `WrongPassword` or `Banned`.
         """
         if session.gone:
             raise NoSuchPerson("The connection has ended.")
+        account = self.account_of(proof)
         before = list(self.people.get(names.fold(name), ()))
         if account is not None:
             name = account.name
@@ -228,7 +231,7 @@ class Hub:
             name = self.registry.guest(name, session.secrets, bot=bot)
             before = []
         self.admission.check_ban(session, None, names.fold(name), account)
-        self._identify(session, name, account)
+        self._identify(session, name, account, proof)
         self._watched(session, "", session.name)
         session.hold(self._inbox(session), self._inbox_position(session, account))
         if account is None or session.settings.devices == "one":
@@ -237,14 +240,14 @@ class Hub:
 
     def disconnect(self, session: Session, *, lost: bool = False) -> None:
         """A connection has ended. With ``lost``, not by anybody's will: a guest's name is held for them."""
-        if lost and session.name and not session.registered and self._is_here(session):
+        if lost and session.name and not session.registered and self.is_here(session):
             self.registry.hold(session.name, session.secrets)
         self.leave(session, lost=lost or self.stopping)
         session.gone = True
 
     def leave(self, session: Session, reason: str = "", *, lost: bool = False) -> None:
         """Someone goes, from all rooms; with ``lost``, not by anybody's will. May be called twice."""
-        if not self._is_here(session):
+        if not self.is_here(session):
             return
         self.remember(session)
         for room in tuple(session.rooms.values()):
@@ -260,13 +263,23 @@ class Hub:
         session.positions = {}
         self._readers.forget(session)
 
-    def rename(self, session: Session, name: str, account: Account | None = None) -> None:
-        """Someone takes another name: of an account of theirs, or as a guest. Raises as `enter` does."""
-        key = names.fold(name)
+    def end(self, session: Session, why: str) -> None:
+        """Somebody has to go, told ``why``: nothing that they have proven counts on this connection any more."""
+        session.outlet.close(why)
+        self.leave(session, lost=True)
+        session.proof = session.proven = session.operator = session.token = None
+
+    def rename(self, session: Session, name: str, proof: Proof | None = None) -> None:
+        """Someone takes another name: of an account that they have proven, or as a guest. Raises as `enter` does."""
+        if not self.is_here(session):
+            raise NoSuchPerson("The connection has ended.")
+        account = self.account_of(proof)
+        key = account.key if account is not None else names.fold(name)
         if account is None and key == session.key:
             name = names.person(name)
             self.registry.distinct(name)
-            account = self.registry.accounts.get(key) if session.registered else None
+            proof = session.proof
+            account = self.account_of(proof)
         elif key in self.people:
             raise NameTaken(f"The name {self.people[key][0].name} is taken. Please choose another.")
         elif account is None:
@@ -282,7 +295,7 @@ class Hub:
                 del self._streams[session.inbox.key]
             session.pause()
             session.positions.pop(session.inbox.key, None)
-            self._identify(session, account.name if account else name, account)
+            self._identify(session, account.name if account else name, account, proof)
             session.positions[self._inbox(session).key] = self._inbox_position(session, account) if account else position
         else:
             session.rename(name)
@@ -311,11 +324,19 @@ class Hub:
         for room in session.rooms.values():
             self.log.append(Described(self.log.number(), self.now(), room.key, session.name, what, value, session.id))
 
-    def _is_here(self, session: Session) -> bool:
+    def is_here(self, session: Session) -> bool:
+        """Return whether somebody has come in, and has not left."""
         return session in self.people.get(session.key, ())
 
-    def _identify(self, session: Session, name: str, account: Account | None) -> None:
-        session.registered = account is not None
+    def account_of(self, proof: Proof | None) -> Account | None:
+        """Return the account of a proof, None without one. Raises `WrongPassword` if it holds no more."""
+        account = self.registry.proven(proof)
+        if account is None and proof is not None:
+            raise WrongPassword("That account has changed meanwhile. Please prove that it is yours again.")
+        return account
+
+    def _identify(self, session: Session, name: str, account: Account | None, proof: Proof | None) -> None:
+        session.proof = proof
         session.rename(name)
         self.people.setdefault(session.key, []).append(session)
         self.registry.occupy(session.name)
@@ -742,12 +763,12 @@ class Hub:
     def own(self, session: Session, account: Account) -> None:
         """A guest's name has become their own: what they are told privately is kept from now on."""
         self.put_account(account)
+        session.proof = Proof.of(account)
         if session.inbox is not None:
             session.pause()
             session.positions.pop(session.inbox.key, None)
             session.inbox.readers.pop(session.id, None)
             del self._streams[session.inbox.key]
-        session.registered = True
         self.describe(session, "account", session.name)
         session.inbox = self._streams[f"@{account.key}"]
         session.inbox.readers[session.id] = session
@@ -755,12 +776,37 @@ class Hub:
         session.positions[session.inbox.key] = session.inbox.delivered
         self.read_on(session)
 
-    def disown(self, account: Account) -> None:
-        """A name is nobody's any more: who has it now is a guest."""
+    def change_secrets(self, account: Account, why: str, by: Session | None = None) -> Account:
+        """An account is proven otherwise from now on: who is here by what proves it no more has to go, told ``why``.
+
+        ``by``, if given, is who has just proven it anew, and stays. Returns the account as it has to be saved then.
+        """
+        self.put_account(account)
+        if by is not None:
+            by.proof = Proof.of(account)
+        for session in tuple(self.people.get(account.key, ())):
+            if self.registry.proven(session.proof) is None:
+                self.end(session, why)
+        self._end_operators()
+        return self.registry.accounts[account.key]
+
+    def _end_operators(self) -> None:
+        """Take the right that ``/oper`` gave from those whose proof holds no more, and tell them."""
+        for sessions in self.people.values():
+            for session in sessions:
+                if session.operator is not None and not self.operators.proven_by(session.operator):
+                    session.operator = None
+                    session.tell(Remark("You are not a server operator any more: that account has changed."))
+
+    def disown(self, account: Account, by: Session) -> None:
+        """A name is nobody's any more. Who gave it up (``by``) goes on as a guest, their other connections end."""
+        for session in tuple(self.people.get(account.key, ())):
+            if session is not by:
+                self.end(session, f"{account.name} was unregistered on another connection.")
         for session in self.people.get(account.key, ()):
             session.pause()
             session.positions.pop(f"@{account.key}", None)
-            session.registered = False
+            session.proof = None
             self.describe(session, "account", None)
             session.inbox = self._streams[f"@{session.id}"] = Stream(f"@{session.id}", self.log.newest)
             session.inbox.readers[session.id] = session
@@ -768,6 +814,7 @@ class Hub:
             self.read_on(session)
         del self._streams[f"@{account.key}"]
         self.registry.drop(account.key)
+        self._end_operators()
         over: list[Room] = []
         for room in self.rooms.values():
             policy = room.policy
@@ -830,8 +877,7 @@ class Hub:
         """A token is void; who is here by it has to go."""
         self.tokens.remove(token)
         for session in tuple(self.people.get(names.fold(token.name), ())):
-            session.outlet.close("The token is void.")
-            self.leave(session)
+            self.end(session, "The token is void.")
 
     def remember(self, session: Session) -> None:
         """Note where a registered person is and how far they have read."""

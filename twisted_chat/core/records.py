@@ -25,6 +25,8 @@ class Account:
     read: Mapping[str, int] = field(default_factory=dict)  # how far they have read: a number for each room, and their inbox
     keys: tuple[str, ...] = ()  # of ssh, each as a line: see core/keys.py
     sources: tuple[str, ...] = ()  # digests of where it has come from, the latest last: see core/known_sources.py
+    id: str = ""  # random: no later account of this name has it; empty for those made before schema 8
+    generation: int = 0  # how often the password was changed
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from twisted_chat.core import names
 from twisted_chat.core.digests import one_in_common
 from twisted_chat.core.errors import NameTaken, PasswordNeeded
+from twisted_chat.core.proof import Proof
 from twisted_chat.core.records import Account
 
 # How long a guest's name waits for a dropped line to come back, in seconds.
@@ -44,6 +45,11 @@ class Registry:
     def account(self, name: str) -> Account | None:
         """The account of a name."""
         return self.accounts.get(names.fold(name))
+
+    def proven(self, proof: Proof | None) -> Account | None:
+        """Return the account that a proof is of, if it still is one."""
+        account = self.accounts.get(proof.key) if proof is not None else None
+        return account if account is not None and proof is not None and proof.fits(account) else None
 
     def put(self, account: Account) -> None:
         """Register a name, or change what is known of it."""

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Container, Iterable
+from collections.abc import Callable, Iterable
 
 from twisted_chat.core.errors import Banned, ChatError
 from twisted_chat.core.masks import matches
+from twisted_chat.core.operators import Operators
 from twisted_chat.core.room import Room
 from twisted_chat.core.session import Role, Session
 from twisted_chat.core.text import as_key
@@ -21,9 +22,11 @@ class ClosedRoom(ChatError):
         self.why = why
 
 
-def is_operator(session: Session, operators: Container[str]) -> bool:
-    """Whether somebody is an operator of the server, by name or by password. ``operators`` holds the names' keys."""
-    return session.operator or (session.registered and session.key in operators)
+def is_operator(session: Session, operators: Operators) -> bool:
+    """Whether somebody is an operator of the server, by name or by ``/oper``, for as long as the proof of it holds."""
+    return (session.registered and session.key in operators) or (
+        session.operator is not None and operators.proven_by(session.operator)
+    )
 
 
 def standing(session: Session, room: Room) -> Role:
@@ -52,8 +55,8 @@ def has_voice(session: Session, room: Room) -> bool:
     return session.vouched_in(room) or session.key in room.voiced or (session.registered and session.key in room.policy.voices)
 
 
-def role(session: Session, room: Room | None, operators: Container[str]) -> Role:
-    """What a person may do in a room. ``operators`` holds the keys of the server's operators."""
+def role(session: Session, room: Room | None, operators: Operators) -> Role:
+    """What a person may do in a room."""
     if not session.name:
         return Role.VISITOR
     if is_operator(session, operators):
@@ -67,7 +70,7 @@ def exposed(session: Session, room: Room) -> bool:
     return room.policy.encrypted and not session.way.encrypted
 
 
-def admit(session: Session, room: Room, key: str, operators: Container[str]) -> None:
+def admit(session: Session, room: Room, key: str, operators: Operators) -> None:
     """Raises `ClosedRoom` if the room's policy does not let this person in. ``key`` is the room key they gave, or empty.
 
     Invited or not, operator or not: `exposed` is nobody let in.
@@ -94,12 +97,12 @@ def fits_any(session: Session, masks: Iterable[str], key: str = "") -> bool:
     return any(matches(one, mask) for one in masks for mask in theirs)
 
 
-def may_see(session: Session, room: Room, operators: Container[str]) -> bool:
+def may_see(session: Session, room: Room, operators: Operators) -> bool:
     """Whether a person may be told that a room is there, and what is in it."""
     return not room.policy.private or room.key in session.rooms or is_operator(session, operators)
 
 
-def may_speak(session: Session, room: Room, operators: Container[str], clock: Callable[[], float]) -> None:
+def may_speak(session: Session, room: Room, operators: Operators, clock: Callable[[], float]) -> None:
     """Raises `Banned` if the room's policy keeps this person quiet now. ``clock`` gives monotonic seconds."""
     policy = room.policy
     if not (policy.slow or policy.moderated) or role(session, room, operators) >= Role.MODERATOR:

@@ -14,6 +14,7 @@ from twisted_chat.core.batch import Batch, Dialect
 from twisted_chat.core.digests import CLIENT, LONG_ENOUGH, MESSAGE_IDS, RESUME_CODE, digest, message_key
 from twisted_chat.core.events import Answer, RoomEvent
 from twisted_chat.core.ports import Outlet
+from twisted_chat.core.proof import Proof
 from twisted_chat.core.records import Token
 from twisted_chat.core.settings import Settings
 
@@ -100,11 +101,11 @@ class Session:
         "particular",
         "positions",
         "program",
+        "proof",
         "proven",
         "public_key",
         "question",
         "reading",
-        "registered",
         "rooms",
         "said",
         "secrets",
@@ -127,9 +128,9 @@ class Session:
         self.since = self.spoke = now
         self.name = ""
         self.key = ""
-        self.registered = False
-        self.operator = False  # of the server, by the password of one
-        self.proven = ""  # the key of an account whose password was proven before a name was given
+        self.proof: Proof | None = None  # of the account whose name they have; None for a guest
+        self.operator: Proof | None = None  # of an account that is an operator of the server, shown by /oper
+        self.proven: Proof | None = None  # of an account whose name they may take without being asked for the password
         self.public_key = ""  # of ssh, as `core.keys` has it, that has signed on this connection
         self.about = ""  # who they are, in their own words
         self.host = ""  # stands for their address: see `Hub.cloak`
@@ -184,6 +185,11 @@ class Session:
         """Be shown nothing that these people say."""
         self.ignores = keys
         self.set(self.settings)
+
+    @property
+    def registered(self) -> bool:
+        """Whether the name is that of an account of theirs."""
+        return self.proof is not None
 
     @property
     def streams(self) -> list[Stream]:

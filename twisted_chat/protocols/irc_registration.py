@@ -113,7 +113,7 @@ async def _register(irc: IrcConnection) -> None:
     if secret and not await _has_server_password(irc, secret):
         return
     about = me.about
-    account = irc.factory.hub.registry.accounts.get(me.proven) if me.proven else None
+    account = irc.factory.hub.registry.proven(me.proven)
     try:
         if account is not None:
             await irc.do("name", account.name)
@@ -197,7 +197,7 @@ async def _prove(irc: IrcConnection, piece: str) -> None:
                 raise SaslFailed
         else:
             await irc.do("login", account, secret)
-            known = irc.factory.hub.registry.accounts.get(me.proven)
+            known = irc.factory.hub.registry.proven(me.proven)
             shown = known.name if known is not None else account
             irc.reply(Numeric.RPL_LOGGEDIN, f"{irc.client}!{me.way.user or '*'}@{me.host}", shown)
     except SaslFailed:

@@ -29,6 +29,7 @@ from twisted_chat.core.commands import Answering, Call
 from twisted_chat.core.errors import BadText, ChatError, WrongPassword
 from twisted_chat.core.events import Answer, RoomEvent
 from twisted_chat.core.keys import ALGORITHMS, PublicKey
+from twisted_chat.core.proof import Proof
 from twisted_chat.core.records import Account
 from twisted_chat.core.settings import Settings
 from twisted_chat.core.text import decode
@@ -49,7 +50,7 @@ class Identity:
     """Who somebody says they are, and what they have proven."""
 
     user: bytes  # as the client sent it
-    proven: str = ""  # the key of an account
+    proven: Proof | None = None  # of an account
     public_key: str = ""  # a key of theirs, as `core.keys` has it; empty if they have signed nothing
 
 
@@ -102,7 +103,7 @@ class Authentication(SSHService):
         if method == b"publickey":
             self._offered(rest)
         elif self._account is None and method in (b"none", b"keyboard-interactive"):
-            self._succeed("")
+            self._succeed(None)
         elif method == b"keyboard-interactive":
             self._ask()
         else:
@@ -140,7 +141,7 @@ class Authentication(SSHService):
         except BadText:
             return None
 
-    def _succeed(self, proven: str) -> None:
+    def _succeed(self, proven: Proof | None) -> None:
         self._keys_of = None
         self.transport.identity = Identity(self._user, proven, self._signed)
         self.transport.sendPacket(SUCCESS, b"")
@@ -177,7 +178,7 @@ class Authentication(SSHService):
                 hub = self.transport.factory.people.hub
                 hub.attempts.count_right(self.transport.way, Kind.SSH_KEY)
                 hub.learn_source(self._account.key, self.transport.way)
-            self._succeed(self._account.key if self._account else "")
+            self._succeed(Proof.of(self._account, line) if self._account else None)
         else:
             self._signed = self._signed or line
             self._refuse_key()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import secrets
 from dataclasses import replace
 
 from twisted_chat.core import durations, names
@@ -10,13 +11,19 @@ from twisted_chat.core.builtin.table import table
 from twisted_chat.core.commands import Call
 from twisted_chat.core.errors import ChatError, NameTaken, NotAllowed, PasswordNeeded, WrongPassword
 from twisted_chat.core.events import Listing, Remark
+from twisted_chat.core.hub import Hub
+from twisted_chat.core.proof import Proof
 from twisted_chat.core.records import Account
 from twisted_chat.core.session import Role
+from twisted_chat.core.settings import Settings
 from twisted_chat.core.sources import source_of
 
+# Of an account's id, in bytes: nobody chooses it, and no two are alike.
+ID_BYTES = 16
 
-async def identified(call: Call, command: str, name: str, password: str | None) -> Account | None:
-    """The account of a name, once its password is proven; None for a guest's name.
+
+async def identified(call: Call, command: str, name: str, password: str | None) -> Proof | None:
+    """Return the proof that a name is somebody's, once they have shown its password; None for a guest's name.
 
     Without a password it is asked for, and the answer becomes the last argument of the command. Raises
     `PasswordNeeded`, `WrongPassword`, `TooOften` or `Busy`.
@@ -24,23 +31,35 @@ async def identified(call: Call, command: str, name: str, password: str | None) 
     hub, key = call.hub, names.fold(name)
     if password is None:
         account = hub.registry.accounts.get(key)
-        if account is not None and call.me.proven == key:
-            return account
+        if account is not None and hub.registry.proven(call.me.proven) is account:
+            return call.me.proven
         if account is not None:
             hub.ask(call.me, command, account.name)
             raise PasswordNeeded(f"{account.name} is a registered name. Password:")
         return None
     try:
-        await proven(call, key, password)
+        return await prove(call, name, password)
     except ChatError as error:
         if not call.me.name and key in hub.registry.accounts:
             hub.ask(call.me, command, name)  # not a name: what is typed next may be the password, and must not be shown
             raise type(error)(f"{error} Another try, or an empty line for another name:") from None
         raise
-    account = hub.registry.accounts.get(key)
+
+
+async def prove(call: Call, name: str, password: str) -> Proof:
+    """Return the proof for whoever shows the password of an account. Raises as `proven` does.
+
+    Hashing takes time: the account that was asked for has to be there still, with the same password.
+    """
+    accounts, key = call.hub.registry.accounts, names.fold(name)
+    account = accounts.get(key)
+    await proven(call, key, password)
     if account is None:
         raise WrongPassword(f"{names.shown(name)} is not a registered name. Leave the password away.")
-    return account
+    proof = Proof.of(account)
+    call.hub.account_of(proof)
+    call.hub.learn_source(key, call.me.way)
+    return proof
 
 
 async def proven(call: Call, key: str, password: str) -> None:
@@ -57,34 +76,32 @@ async def proven(call: Call, key: str, password: str) -> None:
     )
     if not right:
         raise WrongPassword("That is not the password of this name.")
-    hub.learn_source(key, way)
 
 
 @table.command("login", "NAME PASSWORD", role=Role.VISITOR)
 async def login(call: Call, name: str, password: str) -> None:
     """Prove that a registered name is yours, before you give it: for programs."""
-    key = names.fold(name)
-    await proven(call, key, password)
-    call.me.proven = key
+    call.me.proven = await prove(call, name, password)
     call.reply(Remark(f"You may be {names.shown(name)} now."))
 
 
 @table.command("oper", "NAME PASSWORD")
 async def oper(call: Call, name: str, password: str) -> None:
     """Be an operator of the server on this connection, whatever you are called, with the password of a name that is one."""
-    key = names.fold(name)
-    await proven(call, key, password)
-    if key not in call.hub.operators:
+    proof = await prove(call, name, password)
+    if not call.hub.operators.proven_by(proof):
         raise NotAllowed(f"{names.shown(name)} is no operator of the server.")
-    call.me.operator = True
-    await call.hub.records.save(call.hub.note(call.me.key, "", f"became an operator as {key}"))
+    if not call.hub.is_here(call.me):
+        return
+    call.me.operator = proof
+    await call.hub.records.save(call.hub.note(call.me.key, "", f"became an operator as {proof.key}"))
     call.reply(Remark("You are an operator of the server now. /deoper ends it."))
 
 
 @table.command("deoper")
 def deoper(call: Call) -> None:
     """Be no operator of the server any more, if a password had made you one."""
-    call.me.operator = False
+    call.me.operator = None
     call.reply(
         Remark("You are an operator of the server no longer." if call.role < Role.OPERATOR else "Your name is one still.")
     )
@@ -112,33 +129,59 @@ async def register(call: Call, password: str | None = None) -> None:
     hub.registrations.take("", hub.clock(), "Names are registered")
     key, name = me.key, me.name
     hashed = await hub.accounts.hash(password, source_of(me.way.address))
-    if me.key != key or me.gone:
+    if me.key != key or not hub.is_here(me):
         raise NotAllowed("Your name has changed meanwhile. Nothing was registered.")
     if key in hub.registry.accounts:
         raise NameTaken(f"The name {name} is registered already.")
-    read = {f"@{key}": hub.log.newest}
-    account = Account(key=key, name=name, password=hashed, created=hub.now(), settings=me.settings.as_kept(), read=read)
-    account = hub.known_sources.learn(account, me.way)
+    account = hub.known_sources.learn(new_account(hub, name, hashed, me.settings), me.way)
     hub.own(me, account)
     await hub.records.save(account)
     call.reply(Remark(f"{name} is yours now. Come in with your password next time, from anywhere."))
 
 
-@table.command("password", "[PASSWORD]", role=Role.REGISTERED)
-async def password(call: Call, password: str | None = None) -> None:
-    """Change your password. Without one, you are asked for it."""
-    if password is None:
-        call.hub.ask(call.me, "password")
+def new_account(hub: Hub, name: str, hashed: str, settings: Settings) -> Account:
+    """Return an account that there was never before: whatever was said to the name earlier is somebody else's."""
+    key = names.fold(name)
+    return Account(
+        key=key,
+        name=name,
+        password=hashed,
+        created=hub.now(),
+        settings=settings.as_kept(),
+        read={f"@{key}": hub.log.newest},
+        id=secrets.token_hex(ID_BYTES),
+    )
+
+
+async def own_account(call: Call, password: str) -> Account:
+    """Return the account of whoever gives a command, once they have shown its password again. Raises as `prove` does."""
+    me = call.me
+    proof = await prove(call, me.name, password)
+    account = call.hub.account_of(me.proof)  # they may be somebody else meanwhile, or gone
+    if account is None or account.key != proof.key or not call.hub.is_here(me):
+        raise NotAllowed("Your name has changed meanwhile. Nothing was changed.")
+    return account
+
+
+@table.command("password", "[CURRENT] [NEW]", role=Role.REGISTERED)
+async def password(call: Call, current: str | None = None, new: str | None = None) -> None:
+    """Change your password: you are asked for the current one, and for the new one. Your other connections end."""
+    hub, me = call.hub, call.me
+    if current is None:
+        hub.ask(me, "password")
+        raise PasswordNeeded("Your current password:")
+    account = await own_account(call, current)
+    if new is None:
+        hub.ask(me, "password", current)
         raise PasswordNeeded("Your new password:")
-    key = call.me.key
-    hashed = await call.hub.accounts.hash(password, source_of(call.me.way.address))
-    account = call.hub.registry.accounts.get(key)
-    if account is None:
-        raise NotAllowed("Your name is not registered any more.")
-    account = call.hub.known_sources.learn(replace(account, password=hashed, sources=()), call.me.way)
-    call.hub.put_account(account)
-    await call.hub.records.save(account)
-    call.reply(Remark("Your password is changed."))
+    hashed = await hub.accounts.hash(new, source_of(me.way.address))
+    hub.account_of(Proof.of(account))
+    if not hub.is_here(me) or me.key != account.key:
+        raise NotAllowed("Your name has changed meanwhile. Nothing was changed.")
+    account = replace(hub.registry.accounts[account.key], password=hashed, generation=account.generation + 1, sources=())
+    account = hub.known_sources.learn(account, me.way)
+    await hub.records.save(hub.change_secrets(account, "Your password was changed on another connection.", by=me))
+    call.reply(Remark("Your password is changed. Your other connections have ended."))
 
 
 @table.command("unregister", "[PASSWORD]", role=Role.REGISTERED)
@@ -147,23 +190,18 @@ async def unregister(call: Call, password: str | None = None) -> None:
     if password is None:
         call.hub.ask(call.me, "unregister")
         raise PasswordNeeded(f"To give up {call.me.name} for good, your password:")
-    key = call.me.key
-    await proven(call, key, password)
-    account = call.hub.registry.accounts.get(key)
-    if account is not None:
-        call.hub.disown(account)
-        await call.hub.records.remove(account)
-    call.reply(Remark(f"{call.me.name} is not registered any more. You are a guest now."))
+    account = await own_account(call, password)
+    call.hub.disown(account, by=call.me)
+    await call.hub.records.remove(account)
+    call.reply(Remark(f"{account.name} is not registered any more. You are a guest now."))
 
 
 @table.command("nick", "NAME [PASSWORD]")
 async def nick(call: Call, name: str, password: str | None = None) -> None:
     """Take another name. A registered one needs its password."""
     own = names.fold(name) == call.me.key
-    account = None if own else await identified(call, "nick", name, password)
-    if call.me.gone:
-        return
-    call.hub.rename(call.me, name, account)
+    proof = None if own else await identified(call, "nick", name, password)
+    call.hub.rename(call.me, name, proof)
 
 
 @table.command("devices", "[one|many]", role=Role.REGISTERED)

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+from twisted_chat.core.builtin.accounts import own_account
 from twisted_chat.core.builtin.table import table
 from twisted_chat.core.commands import Call
-from twisted_chat.core.errors import NotAllowed, NotUnderstood
+from twisted_chat.core.errors import NotAllowed, NotUnderstood, PasswordNeeded
 from twisted_chat.core.events import Listing, Remark
 from twisted_chat.core.keys import PublicKey
 from twisted_chat.core.records import Account
@@ -16,29 +17,43 @@ from twisted_chat.core.session import Role
 MOST_KEYS = 20
 
 
-@table.command("keys", "[add|list|remove] [KEY...]", role=Role.REGISTERED)
-async def keys(call: Call, what: str = "list", key: str = "") -> None:
-    """List the ssh keys that prove your name; add one (the one you have come in with, or a line of a .pub file); remove one."""
+@table.command("keys", "[add|list|remove] [KEY...] [PASSWORD]", role=Role.REGISTERED)
+async def keys(call: Call, what: str = "list", key: str = "", password: str | None = None) -> None:
+    """List the ssh keys that prove your name; add one (the one you have come in with, or a line of a .pub file), with your
+    password, which is asked for; remove one, which ends the connections that came in by it."""
     account = call.hub.registry.accounts[call.me.key]
     match what:
         case "list":
             call.reply(Listing("keys", ("fingerprint", "kind", "called"), tuple(map(_row, account.keys))))
         case "add":
-            await _add(call, account, key or call.me.public_key)
+            await _add(call, account, key or call.me.public_key, password)
         case "remove":
             await _remove(call, account, key)
 
 
-async def _add(call: Call, account: Account, line: str) -> None:
+async def _add(call: Call, account: Account, line: str, password: str | None) -> None:
+    """Add a key, which is whole in ``line``. Whoever is at the connection has to know the password: a key is for good."""
     if not line:
         raise NotAllowed("You have shown no key on this connection: /keys add ssh-ed25519 AAAA…, as in your file .pub")
     key = PublicKey.from_line(line)
+    _check(account, key)
+    if password is None:
+        call.hub.ask(call.me, "keys", "add", str(key))
+        raise PasswordNeeded(f"To add a key to {account.name}, your password:")
+    account = await own_account(call, password)
+    _check(account, key)
+    account = replace(account, keys=(*account.keys, str(key)))
+    call.hub.put_account(account)
+    await call.hub.records.save(account)
+    call.reply(Remark(f"The key {key.fingerprint} proves that you are {account.name} now."))
+
+
+def _check(account: Account, key: PublicKey) -> None:
+    """Raise `NotAllowed` if an account can't get this key."""
     if key.is_among(account.keys):
         raise NotAllowed("That key is one of yours already.")
     if len(account.keys) >= MOST_KEYS:
         raise NotAllowed(f"You have {MOST_KEYS} keys already. /keys remove takes one away.")
-    await _keep(call, replace(account, keys=(*account.keys, str(key))))
-    call.reply(Remark(f"The key {key.fingerprint} proves that you are {account.name} now."))
 
 
 async def _remove(call: Call, account: Account, which: str) -> None:
@@ -46,13 +61,11 @@ async def _remove(call: Call, account: Account, which: str) -> None:
     found = [line for line in account.keys if which and _is_named(PublicKey.from_line(line), which)]
     if len(found) != 1:
         raise NotUnderstood("Which key? /keys list shows their fingerprints: the beginning of one is enough.")
-    await _keep(call, replace(account, keys=tuple(line for line in account.keys if line != found[0])))
-    call.reply(Remark(f"The key {PublicKey.from_line(found[0]).fingerprint} proves nothing here any more."))
-
-
-async def _keep(call: Call, account: Account) -> None:
-    call.hub.put_account(account)
-    await call.hub.records.save(account)
+    fingerprint = PublicKey.from_line(found[0]).fingerprint
+    account = replace(account, keys=tuple(line for line in account.keys if line != found[0]))
+    call.reply(Remark(f"The key {fingerprint} proves nothing here any more."))
+    why = f"The key {fingerprint}, by which you came in, is none of {account.name}'s any more."
+    await call.hub.records.save(call.hub.change_secrets(account, why))
 
 
 def _row(line: str) -> tuple[str, ...]:

@@ -29,12 +29,13 @@ async def _come_in(call: Call, name: str, password: str | None, *, resumes: bool
     hub, me = call.hub, call.me
     if me.name:
         raise NotAllowed("You have a name already. Use /nick to change it.")
-    account = await identified(call, "name", name, password)
+    proof = await identified(call, "name", name, password)
+    account = hub.account_of(proof)
     asked = dict(me.landing)
     if account is None and me.secrets and me.token is None:
         _come_back(call, name, quietly=not resumes)
     else:
-        hub.enter(me, name, account)
+        hub.enter(me, name, proof)
     usages = tuple((command.name, command.usage) for command in call.table.for_role(hub.role(me)))
     call.reply(Welcome(me.name, hub.log.id, hub.motd, usages))
     if me.rooms:

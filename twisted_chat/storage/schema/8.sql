@@ -12,3 +12,6 @@ ALTER TABLE rooms ADD COLUMN closed INTEGER NOT NULL DEFAULT 0;       -- 1 if it
 ALTER TABLE rooms ADD COLUMN begins INTEGER NOT NULL DEFAULT 0;       -- seq of the last message of an earlier room of this name
 ALTER TABLE rooms ADD COLUMN shut_out TEXT NOT NULL DEFAULT '{}';     -- JSON object: folded name to a list of [first, last] seqs hidden from it
 ALTER TABLE rooms ADD COLUMN guests TEXT NOT NULL DEFAULT '{}';       -- JSON object: folded name of a guest who is operator to a list of their secrets, hashed
+-- A proof of who somebody is ends with the account and with its password.
+ALTER TABLE accounts ADD COLUMN id TEXT NOT NULL DEFAULT '';          -- random: no later account of the name has it; '' if made before
+ALTER TABLE accounts ADD COLUMN generation INTEGER NOT NULL DEFAULT 0;  -- how often the password was changed
