@@ -21,6 +21,7 @@ from twisted_chat.core.batch import Batch
 from twisted_chat.core.events import KEPT
 from twisted_chat.core.hub import Hub
 from twisted_chat.core.ports import Reader
+from twisted_chat.login_log import protocol_word
 from twisted_chat.protocols.spoken import Frame
 
 # How often it is measured how late the reactor is, in seconds.
@@ -112,6 +113,13 @@ class Looked(Collector):
         yield counters(
             "chat_refusals", "Connections that were refused.", ("reason",), (((name,), n) for name, n in refused.items())
         )
+        attempts = self._frame.hub.attempts
+        for name, doc, counted_logins in (
+            ("chat_login_failures", "Wrong passwords, keys, tokens and codes.", attempts.failures),
+            ("chat_logins", "Right ones.", attempts.successes),
+        ):
+            rows = (((protocol_word(protocol), kind.value), n) for (protocol, kind), n in counted_logins.items())
+            yield counters(name, doc, ("protocol", "kind"), rows)
 
 
 def gauges(name: str, doc: str, labels: Sequence[str], values: Iterable[tuple[Sequence[str], float]]) -> GaugeMetricFamily:
