@@ -62,14 +62,16 @@ class Config:
 
     metrics: str = option("", "Twisted endpoint for Prometheus, as tcp:9555:interface=127.0.0.1. Default: none.")
     limits: Limits = option(Limits.ON, "off: nobody is held to a rate or a number of connections. For benchmarks only.")
-    per_address: int | None = option(16, "Connections that one address (IPv6: one /64) may have at once.")
+    per_address: int | None = option(64, "Connections that one address (IPv6: one /64) may have at once.")
+    unnamed_per_address: int | None = option(16, "How many of these may be without a name.")
     exempt: tuple[str, ...] = option(
         ("127.0.0.0/8", "::1"),
         "Network whose connections are not counted by address, or none. Repeatable. Tunnels and proxies come from loopback.",
     )
 
-    new_per_address: Often | None = Often(100, 600.0)
-    """New connections from one address: a browser opens seven each time it shows the page; ergo's 32 were four times that."""
+    new_per_address: Often | None = Often(600, 600.0)
+    """New connections from one address: a browser opens seven each time it shows the page, and a class behind one address
+    does so thirty times."""
 
     most_connections: int | None = None
     """Connections in all; None: as many as descriptors and memory allow, see `resources`."""
@@ -156,6 +158,7 @@ class Config:
         unlimited: dict[str, Any] = dict.fromkeys(
             (
                 "per_address",
+                "unnamed_per_address",
                 "new_per_address",
                 "naming_seconds",
                 "people_rate",
@@ -170,7 +173,12 @@ class Config:
     @property
     def numbers(self) -> Numbers:
         """How many connections there may be."""
-        return Numbers(most=self.most_connections, per_address=self.per_address, new=self.new_per_address)
+        return Numbers(
+            most=self.most_connections,
+            per_address=self.per_address,
+            unnamed=self.unnamed_per_address,
+            new=self.new_per_address,
+        )
 
     @property
     def bounds(self) -> Bounds:

@@ -197,6 +197,7 @@ class ChatService(Service):
         )
         self.hub.restore(records.load())
         self._gate = self._make_gate()
+        self.hub.watchers.append(self._gate.watch)
         self._frame = Frame(
             hub=self.hub,
             table=table,

@@ -10,6 +10,8 @@ from twisted.internet.protocol import connectionDone
 from twisted.protocols.policies import ProtocolWrapper
 from twisted.python.failure import Failure
 
+from twisted_chat.core.gate import Slot
+
 # The kernel probes a silent peer after a minute and gives up after three probes. In seconds, but for the count.
 KEEP_ALIVE = ((socket.TCP_KEEPIDLE, 60), (socket.TCP_KEEPINTVL, 10), (socket.TCP_KEEPCNT, 3))
 
@@ -48,6 +50,13 @@ def unsent_bytes(transport: object) -> int:
     return len(transport.dataBuffer) - transport.offset + transport._tempDataLen
 
 
+def slot_of(transport: Any) -> Slot | None:
+    """The place of a connection, also from inside TLS; None if it has none."""
+    while isinstance(transport, ProtocolWrapper):
+        transport = transport.transport
+    return getattr(transport, "slot", None)
+
+
 def give(transport: Any, protocol: Any) -> None:
     """Make ``protocol`` the receiver of all further data, and of the end of the connection."""
     if isinstance(transport, ProtocolWrapper):
@@ -83,7 +92,7 @@ def accepted(kind: type[tcp.Server]) -> type[tcp.Server]:
             """Called by the port, with the protocol that its factory has built."""
             super().__init__(sock, protocol, *rest)
             within = getattr(protocol, "wrappedProtocol", protocol)  # where the endpoint itself speaks TLS
-            self._slot = getattr(within, "slot", None)
+            self.slot = getattr(within, "slot", None)
             self._send: Callable[[bytes], int] | None = sock.send  # None while something waits to be sent
 
         def write(self, data: bytes) -> None:
@@ -120,7 +129,7 @@ def accepted(kind: type[tcp.Server]) -> type[tcp.Server]:
             super().connectionLost(reason)
             self.dataBuffer, self._tempDataLen = b"", 0
             self._tempDataBuffer.clear()
-            if self._slot is not None:
-                self._slot.release()
+            if self.slot is not None:
+                self.slot.release()
 
     return Accepted

@@ -133,11 +133,15 @@ def limits(text: str) -> Limits:
         raise ValueError(f"--limits takes on or off, not {text!r}") from None
 
 
-def per_address(text: str) -> int:
-    """A number of connections."""
-    if not (text.isascii() and text.isdigit() and 1 <= int(text) <= 1_000_000):
-        raise ValueError(f"--per-address takes a number from 1 on, not {text!r}")
-    return int(text)
+def _connections(option: str) -> Callable[[str], int]:
+    """What reads a number of connections."""
+
+    def parse(text: str) -> int:
+        if not (text.isascii() and text.isdigit() and 1 <= int(text[:8]) <= 1_000_000):
+            raise ValueError(f"--{option} takes a number from 1 on, not {text!r}")
+        return int(text)
+
+    return parse
 
 
 def networks(text: str) -> tuple[str, ...]:
@@ -182,7 +186,8 @@ PARSERS: dict[str, Callable[[str], Any]] = {
     "host": host,
     "receipts": receipts,
     "limits": limits,
-    "per_address": per_address,
+    "per_address": _connections("per-address"),
+    "unnamed_per_address": _connections("unnamed-per-address"),
     "exempt": networks,
     "listen": endpoints,
     "protocols": protocols,

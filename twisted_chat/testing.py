@@ -95,7 +95,7 @@ class Client:
     def __init__(self, chat: "Chat", protocol: Any, address: str) -> None:
         self.transport = MemoryTransport(address)
         self.transport.protocol = protocol
-        self._slot = getattr(protocol, "slot", None)
+        self._slot = self.transport.slot = getattr(protocol, "slot", None)
         self._chat = chat
         protocol.makeConnection(self.transport)
 
@@ -203,6 +203,7 @@ class Chat:
         )
         self.host_key = host_key("none")
         self.gate = Gate(self.config.numbers, self.config.exempt, lambda: self.hub.named, lambda: 0.0)
+        self.hub.watchers.append(self.gate.watch)
         self.frame = Frame(
             hub=self.hub,
             table=table,

@@ -3,9 +3,11 @@
 1. A connection that is let in has a `Slot`, and gives it back once, when its socket is gone.
 2. An IPv6 address counts with its whole /64: one customer has that many (RFC 6177). Exempt addresses don't count at
    all, only what they take of the whole: loopback is where tunnels and proxies come from.
-3. Those without a name hold at most a quarter of all slots. From an eighth on, newcomers are refused at random, ever
-   more of them (as OpenSSH's MaxStartups does): whoever tries again gets in, a flood does not.
-4. What was refused is counted by reason: ten thousand refusals are one line in a log.
+3. Fewer may be without a name: of one address's connections so many, of all at most a quarter. From an eighth on,
+   newcomers are refused at random, ever more of them (as OpenSSH's MaxStartups does): whoever tries again gets in, a flood
+   does not.
+4. A connection that is kept for what a browser may ask later gives way to another of the same address.
+5. What was refused is counted by reason: ten thousand refusals are one line in a log.
 """
 
 from __future__ import annotations
@@ -14,9 +16,13 @@ from collections import Counter
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from ipaddress import IPv6Address, ip_address, ip_network
+from typing import TYPE_CHECKING
 
 from twisted_chat.core.errors import TooOften
 from twisted_chat.core.limits import Often, Window
+
+if TYPE_CHECKING:
+    from twisted_chat.core.session import Session
 
 NETWORK_BITS = 64  # of an IPv6 address
 UNNAMED_MOST, UNNAMED_EARLY = 1 / 4, 1 / 8  # of all slots
@@ -36,6 +42,7 @@ class Numbers:
 
     most: int | None = None  # in all
     per_address: int | None = None  # at once
+    unnamed: int | None = None  # of these, without a name
     new: Often | None = None  # from one address
 
 
@@ -43,6 +50,16 @@ class Slot:
     """One connection's place."""
 
     __slots__ = ("_gate", "_source")
+
+    def idle(self, close: Callable[[], object]) -> None:
+        """Nothing is asked for there now: ``close`` is called if the place is needed for another of the same address."""
+        if self._gate is not None:
+            self._gate.idle(self, self._source, close)
+
+    def busy(self) -> None:
+        """Something is asked for there."""
+        if self._gate is not None:
+            self._gate.busy(self, self._source)
 
     def __init__(self, gate: Gate, source: str) -> None:
         """``source`` is whom it counts for; empty for exempt ones."""
@@ -53,6 +70,7 @@ class Slot:
         """Give it back. May be called twice."""
         gate, self._gate = self._gate, None
         if gate is not None:
+            gate.busy(self, self._source)
             gate.left(self._source)
 
 
@@ -68,6 +86,8 @@ class Gate:
         self._named = named
         self._dice = dice
         self._sources: Counter[str] = Counter()
+        self._idle: dict[str, dict[Slot, Callable[[], object]]] = {}  # by source: those that give way, the oldest first
+        self._named_there: Counter[str] = Counter()  # by source: how many have a name
         self._new = Window(numbers.new)
 
     def enter(self, address: str, now: float) -> Slot:
@@ -90,6 +110,33 @@ class Gate:
         self._sources[source] -= 1
         if not self._sources[source]:
             del self._sources[source]
+
+    def idle(self, slot: Slot, source: str, close: Callable[[], object]) -> None:
+        """A connection can give way to another of its address. Called by its slot."""
+        if source:
+            self._idle.setdefault(source, {})[slot] = close
+
+    def busy(self, slot: Slot, source: str) -> None:
+        """It can't any more. Called by its slot."""
+        there = self._idle.get(source, {})
+        if there.pop(slot, None) is not None and not there:
+            del self._idle[source]
+
+    def _gives_way(self, source: str) -> bool:
+        """Close the connection of this address that has been idle for the longest time. False if there is none."""
+        for slot, close in self._idle.get(source, {}).items():
+            slot.release()
+            close()
+            return True
+        return False
+
+    def watch(self, session: Session, old: str, new: str) -> None:
+        """Note that a session has another name; an empty one is none. Called by the hub."""
+        source = self._source(session.way.address)
+        if source and bool(old) is not bool(new):
+            self._named_there[source] += 1 if new else -1
+            if self._named_there[source] <= 0:
+                del self._named_there[source]
 
     def _source(self, address: str) -> str:
         """Whom an address counts for; empty if it does not count."""
@@ -116,8 +163,13 @@ class Gate:
 
     def _check_address(self, source: str, now: float) -> None:
         per_address = self._numbers.per_address
-        if per_address is not None and self._sources[source] >= per_address:
+        if per_address is not None and self._sources[source] >= per_address and not self._gives_way(source):
             raise Full(f"There are too many connections from {source}: {per_address} are allowed at once.", "address")
+        unnamed = self._numbers.unnamed
+        nameless = self._sources[source] - self._named_there[source]
+        if unnamed is not None and nameless >= unnamed and not self._gives_way(source):
+            why = f"There are too many connections without a name from {source}: {unnamed} are allowed at once."
+            raise Full(f"{why} Please try again in a few seconds.", "nameless")
         try:
             self._new.take(source, now, f"{source} connects")
         except TooOften as error:

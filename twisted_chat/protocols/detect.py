@@ -14,7 +14,6 @@
 """
 
 from collections.abc import Sequence
-from contextlib import suppress
 from dataclasses import dataclass
 from typing import Protocol as Shape
 
@@ -36,7 +35,8 @@ from twisted_chat.core.gate import Full, Gate, Slot
 from twisted_chat.protocols.addresses import address_text, ip_of
 from twisted_chat.protocols.connection import LineConnection
 from twisted_chat.protocols.first_bytes import Fits
-from twisted_chat.protocols.text import sentence
+from twisted_chat.protocols.no_room import NoRoom, TurnedAway
+from twisted_chat.protocols.refusals import Words, in_text
 from twisted_chat.sockets import give, tune
 
 # How long a TLS handshake may take, in seconds: three round trips to the other side of the world, each lost once.
@@ -59,6 +59,7 @@ class Choice:
     factory: IProtocolFactory
     survives: bool  # its clients read past a greeting
     several: bool = False  # its clients open several connections, and use some of them later
+    no_room: Words = in_text  # how its clients are told that there is no room
 
 
 class Undecided(Shape):
@@ -191,24 +192,6 @@ class Detector(Protocol):
             self._timer.cancel()
 
 
-class TurnedAway(Protocol):
-    """A connection for which there is no room: it is told why, and closed."""
-
-    def __init__(self, why: str) -> None:
-        self._why = why
-
-    def connectionMade(self) -> None:
-        """Called by the transport. So few bytes go into any socket's buffer: the peer need not read for this to end.
-
-        What it has sent already is taken out unread: else closing were a reset, and it might lose what it is told.
-        """
-        self.transport.write(sentence(self._why))
-        if hasattr(self.transport, "getHandle"):
-            with suppress(OSError):
-                self.transport.getHandle().recv(65536)
-        self.transport.loseConnection()
-
-
 class DetectorFactory(ServerFactory):
     """Listens on a port where several protocols are spoken, or stands inside TLS."""
 
@@ -226,11 +209,12 @@ class DetectorFactory(ServerFactory):
         grace: float,
         patience: float,
         gate: Gate | None,
+        no_room: NoRoom,
     ) -> None:
         """``others`` takes who is silent and what fits nothing; ``too_late`` ends what came after the greeting and can't.
 
         ``grace`` is in seconds, 0 where nobody needs to be waited for; for ``patience`` see `sockets.tune`. Inside TLS
-        there is no ``gate``: whoever is there has come through one.
+        there is no ``gate``: whoever is there has come through one. ``no_room`` is for who does not get through.
         """
         self.choices = tuple(choices)
         self.others = others
@@ -240,6 +224,7 @@ class DetectorFactory(ServerFactory):
         self.grace = grace
         self.patience = patience
         self.gate = gate
+        self.no_room = no_room
         self._browsers: dict[str, float] = {}  # by address: until when its connections are waited for longer
 
     def buildProtocol(self, addr: IAddress | None) -> Detector | TurnedAway:
@@ -249,7 +234,7 @@ class DetectorFactory(ServerFactory):
         try:
             slot = self.gate.enter(ip_of(addr), self.clock.seconds())
         except Full as error:
-            return TurnedAway(str(error))
+            return self.no_room.turn_away(addr, str(error))
         return Detector(self, slot)
 
     def browses(self, address: str) -> None:

@@ -9,6 +9,7 @@
 import struct
 from collections import Counter
 from collections.abc import Callable
+from html import escape
 
 from twisted.internet.interfaces import IAddress, IDelayedCall, IHalfCloseableProtocol, IReactorTime, ISSLTransport
 from twisted.internet.protocol import Protocol, ServerFactory, connectionDone
@@ -22,6 +23,8 @@ from twisted_chat.protocols.text import sentence
 
 # How long it is waited for the peer to end the connection, in seconds.
 LINGER_SECONDS = 0.5
+# When a browser that found no room may ask again, in seconds.
+RETRY_SECONDS = 10
 
 # A sentence in the words of one protocol.
 Words = Callable[[str], bytes]
@@ -42,6 +45,20 @@ def in_http(why: str) -> bytes:
         "HTTP/1.1 501 Not Implemented\r\n"
         "Content-Type: text/plain; charset=utf-8\r\n"
         f"Content-Length: {len(body)}\r\n"
+        "Connection: close\r\n\r\n"
+    )
+    return head.encode() + body
+
+
+def no_room_in_http(why: str) -> bytes:
+    """As browsers and curl are told that there is no room now (RFC 9110, 15.6.4)."""
+    body = f"<!doctype html>\n<meta charset=utf-8>\n<title>No room now</title>\n<p>{escape(why)}\n".encode()
+    head = (
+        "HTTP/1.1 503 Service Unavailable\r\n"
+        "Content-Type: text/html; charset=utf-8\r\n"
+        f"Content-Length: {len(body)}\r\n"
+        f"Retry-After: {RETRY_SECONDS}\r\n"
+        "Cache-Control: no-store\r\n"
         "Connection: close\r\n\r\n"
     )
     return head.encode() + body

@@ -26,6 +26,7 @@ from twisted_chat.protocols.detect import Choice, DetectorFactory, Undecided
 from twisted_chat.protocols.first_bytes import Fits
 from twisted_chat.protocols.jsonl import ProgramFactory
 from twisted_chat.protocols.line import PersonFactory
+from twisted_chat.protocols.no_room import NoRoom
 from twisted_chat.protocols.refusals import NOT_SPOKEN, ONLY_ENCRYPTED, RefusalFactory, Words
 from twisted_chat.protocols.tls import Credentials, TlsFactory
 
@@ -128,12 +129,13 @@ class Row:
     makes: Callable[[Frame], IProtocolFactory] | None = None
     survives: bool = False  # its clients read past a greeting for people
     several: bool = False  # they open several connections, and use some of them later
+    no_room: Words | None = None  # how its clients are told that there is no room; None: as they are turned away
 
 
 ROWS = (
     Row("TLS", first_bytes.tls, refusals.in_tls, "tls"),
     Row("JSON", first_bytes.json, refusals.in_json, "json", lambda frame: frame.chat(ProgramFactory), survives=True),
-    Row("HTTP", first_bytes.http, refusals.in_http, "web", web, several=True),
+    Row("HTTP", first_bytes.http, refusals.in_http, "web", web, several=True, no_room=refusals.no_room_in_http),
     Row("SSH", first_bytes.ssh, refusals.in_ssh, "ssh", ssh, survives=True),
     Row("IRC", first_bytes.irc, refusals.in_irc, "irc", irc, survives=True),
     Row("The PROXY protocol", first_bytes.proxy, refusals.in_text),
@@ -176,9 +178,19 @@ def _detector(frame: Frame, words: frozenset[str], tls: IProtocolFactory | None,
     if tls is not None:
         spoken["tls"] = tls
     choices = [
-        Choice(row.fits, spoken.get(row.word) or refuse(row.name, row.refusal), row.survives, row.several and row.word in words)
+        Choice(
+            row.fits,
+            spoken.get(row.word) or refuse(row.name, row.refusal),
+            row.survives,
+            row.several and row.word in words,
+            row.no_room or row.refusal,
+        )
         for row in ROWS
     ]
+    only = [row for row in ROWS if words == {row.word} and tls is None]
+    silent: Words = (only[0].no_room or only[0].refusal) if only else refusals.in_text
+    config = frame.config
+    no_room = NoRoom(choices, silent, frame.clock, grace=config.grace, closing_seconds=config.closing_seconds)
     alone = len(words) + (tls is not None) == 1 and bool(words)
     return DetectorFactory(
         choices,
@@ -189,6 +201,7 @@ def _detector(frame: Frame, words: frozenset[str], tls: IProtocolFactory | None,
         grace=0.0 if alone else frame.config.grace,
         patience=frame.config.patience,
         gate=gate,
+        no_room=no_room,
     )
 
 

@@ -6,7 +6,8 @@
    be taken; nothing is read meanwhile. So many requests sent at once are no burden, and their answers don't gather.
 3. Whoever takes nothing when the connection ends is cut off after `Config.closing_seconds`.
 4. A peer that sends no more (half close) is answered what it has asked.
-5. A connection becomes another protocol's with `hand_over`. twisted.web has a private way for that, which loses what came
+5. Between requests a connection gives way to another of its address: browsers open six, and keep them.
+6. A connection becomes another protocol's with `hand_over`. twisted.web has a private way for that, which loses what came
    with the request, and leaves the transport's word on its buffer to itself.
 """
 
@@ -19,7 +20,7 @@ from twisted.python.failure import Failure
 from twisted.web.http import HTTPChannel
 from zope.interface import implementer
 
-from twisted_chat.sockets import give
+from twisted_chat.sockets import give, slot_of
 
 
 @implementer(IHalfCloseableProtocol)
@@ -41,6 +42,9 @@ class WebChannel(HTTPChannel):
     def dataReceived(self, data: bytes) -> None:
         """Called by the transport. HTTPChannel's own begins the time-out anew each time, and reads on after the end."""
         if not self.transport.disconnecting:
+            slot = slot_of(self.transport)
+            if slot is not None and data:
+                slot.busy()
             LineReceiver.dataReceived(self, data)
 
     def rawDataReceived(self, data: bytes) -> None:
@@ -71,6 +75,9 @@ class WebChannel(HTTPChannel):
         self.transport.resumeProducing()
         self.dataReceived(b"")
         self._end_with_input()
+        slot = slot_of(self.transport)
+        if slot is not None and not self.requests and not self.paused and self._successor is None:
+            slot.idle(self.loseConnection)
 
     def _end_with_input(self) -> None:
         if self._input_ended and not self.requests and not self.paused:
