@@ -55,7 +55,7 @@ def test_an_empty_answer_goes_back(chat: Chat, kind: str) -> None:
 def test_passwords_are_asked_for_changed_and_given_up(chat: Chat, kind: str) -> None:
     """Every command about a password takes it on the next line, too."""
     ann = Guest(chat, kind, "Ann")
-    assert "A password for Ann:" in ann.answer("/register")
+    assert "Choose a password for Ann:" in ann.answer("/register")
     assert "at least 8 characters" in ann.answer("abcdefg")
     ann.type("/register", "one two three")
     assert "Your new password:" in ann.answer("/password", "one two three")

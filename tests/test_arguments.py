@@ -133,10 +133,8 @@ def call() -> Call:
     """A call of an operator's, who may do everything."""
     chat = Chat(Config(limits=Limits.OFF, operator=("Boss",)))
     boss = chat.connect("line")
-    boss.send("Boss", "/join #tea")
-    session = boss.transport.protocol.session
-    session.operator = session.registered = True
-    return Call(chat.hub, session, table)
+    boss.send("Boss", "/register longsecret", "/join #tea")
+    return Call(chat.hub, boss.transport.protocol.session, table)
 
 
 def typed(command: Command, words: Sequence[str]) -> str:
@@ -168,7 +166,7 @@ def test_what_does_not_fit_never_reaches_a_handler(call: Call, data: st.DataObje
                 table.run(call, typed(command, words))
             else:
                 table.invoke(call, command.name, words)
-        assert calls == []
+        assert calls == [], (command.usage, words, way)
         assert refused.value.code in ("not-understood", "bad-name")
 
 

@@ -333,7 +333,7 @@ def test_rooms_for_encrypted_connections(tmp_path: Path) -> None:
     """Nobody reads there whose way can be read: not who was inside, an operator, who is invited, or who searches."""
     chat = Chat(credentials=credentials(tmp_path))
     ann, ben = Encrypted(chat).shake_hands(), chat.enter("Ben")
-    ann.send("Ann", "/register correct horse", "/join #safe")
+    ann.send("Ann", "/register", "correct horse", "/join #safe")
     ben.send("/join #safe")
     ben.send("/room encrypted")
     assert "-> #safe" not in "".join(ben.lines())

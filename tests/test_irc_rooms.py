@@ -360,5 +360,5 @@ def test_whatever_can_be_typed_can_be_asked_for(join: Join) -> None:
     assert foo.told("CHAT /join #tea")[0] == ("JOIN", "#tea")
     assert foo.told("CHAT /leave #tea")[0] == ("PART", "#tea")
     assert foo.told("CHAT /zap")[0][:2] == ("400", "CHAT")
-    assert "A password for fox:" in foo.told("CHAT /register")[0][-1]
+    assert "Choose a password for fox:" in foo.told("CHAT /register")[0][-1]
     assert "fox is yours now" in foo.told("CHAT opensesame")[0][-1]

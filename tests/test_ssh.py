@@ -119,7 +119,7 @@ def test_what_is_piped_is_said() -> None:
 @pytest.mark.parametrize(
     ("command", "why"),
     [
-        ("rm -rf /", "-> There is no command /rm. Try /help"),
+        ("rm -rf /", "-> Unknown command /rm. Try /help"),
         ("msg Nobody hi", "-> Nobody here is called Nobody."),
         ("kick Ann", "-> Only an operator of this room may do that."),
         ("say #closed", "-> #closed"),

@@ -454,7 +454,7 @@ def test_an_answer_stands_in_its_place() -> None:
         "-> There is no topic.",
         "",
         "[yes]",
-        "-> There is no command /nosuch. Try /help",
+        "-> Unknown command /nosuch. Try /help",
         "",
         "[yes]",
         "",

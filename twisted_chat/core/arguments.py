@@ -20,6 +20,8 @@ from twisted_chat.core.errors import BadName, ChatError, NotUnderstood
 # The largest number that is read: SQLite's integers go beyond it.
 LARGEST = 10**18
 _DIGITS = re.compile(r"[0-9]{1,18}")
+# What after a bare number says that it was none of seconds: it would be taken for a reason.
+_UNIT = re.compile(r"(?:s|m|h|d|w|mo|y|(?:sec|min|hour|hr|day|week|month|year)[a-z]*)\b", re.IGNORECASE)
 
 
 @dataclass(frozen=True, slots=True)
@@ -167,7 +169,7 @@ class Place:
 
     def passed_over(self, word: str) -> bool:
         """Return whether this place is missing, and a word belongs to a later one."""
-        if self.needed or self.strict or self.rest:
+        if self.needed or self.strict or self.rest or not self.kinds:
             return False
         return word.casefold() not in self.words and not any(kind.meant(word) for kind in self.kinds)
 
@@ -229,6 +231,8 @@ class Usage:
             else:
                 values.append(place.read(words[given], now))
                 given += 1
+                if words[given - 1].isdigit() and given < len(words) and _UNIT.match(words[given]):
+                    raise NotUnderstood(f"takes {place.what}: without a space before the unit")
         if given < len(words):
             raise NotUnderstood("takes no more than that" if self.places else "takes nothing more")
         return values

@@ -3,9 +3,10 @@
 1. A command is declared once: name, usage, role, and a docstring whose first sentence explains it.
 2. The usage says what it takes: see `core.arguments`. The handler's parameters have to match, or the import fails.
 3. Role, arguments, and how often are checked here, before the handler runs. It is given values: numbers, seconds, rooms.
-4. A line without a slash is said; ``//`` says a line that begins with a slash; a bare ``exit`` leaves.
+4. A line without a slash is said; ``//`` says a line that begins with a slash; a bare ``exit`` leaves. Text is cleaned before
+   commands are looked for, and what a reader takes for a command is one, or is refused: see `core.lookalikes`.
 5. Whoever has no name yet may type the bare word of a command for visitors (``who``); anything else is the name.
-6. Whoever was asked something answers with the next line, whatever it is; an empty one is no answer.
+6. Whoever was asked for a secret answers with the next line, whatever it is: see `core.prompts`.
 """
 
 from __future__ import annotations
@@ -13,16 +14,23 @@ from __future__ import annotations
 import inspect
 from collections.abc import Callable, Coroutine, Sequence
 from dataclasses import dataclass, replace
+from functools import cached_property
 from typing import TypeAlias
 
-from twisted_chat.core import durations, names
+from twisted_chat.core import durations, lookalikes, names, prompts
 from twisted_chat.core.arguments import Place, Usage
-from twisted_chat.core.errors import NotAllowed, NotInRoom, NotUnderstood
+from twisted_chat.core.errors import NotAllowed, NotInRoom, NotUnderstood, PasswordNeeded
 from twisted_chat.core.events import Answer, Remark
 from twisted_chat.core.hub import Hub
 from twisted_chat.core.room import Room
 from twisted_chat.core.session import Question, Role, Session
-from twisted_chat.core.text import altered, altered_words, as_reason, one_line
+from twisted_chat.core.text import altered, altered_words, as_reason, clean, one_line
+
+# What people are told whose line was not said, as it may have told others a secret.
+OTHER_SLASH = "That looks like a command, but does not begin with a plain /. To say it, type /say before it."
+NO_SLASH = "That looks like a command without its slash, and has not been sent. To say it, type /say before it."
+# No line that leaves is as long, with all that can't be seen round it.
+LONGEST_EXIT = 32
 
 Answering: TypeAlias = Coroutine[object, object, None]
 Handler: TypeAlias = Callable[..., Answering | None]
@@ -177,11 +185,20 @@ class Table:
         """What somebody of this role may do, in alphabetical order."""
         return [command for name, command in sorted(self.commands.items()) if command.role <= role]
 
-    def find(self, name: str) -> Command:
-        """The command of this name, with or without its slash. Raises `NotUnderstood`."""
-        command = self.commands.get(name.removeprefix("/").lower())
+    def find(self, name: str, role: Role = Role.MEMBER) -> Command:
+        """The command of this name, with or without its slash. Raises `NotUnderstood`.
+
+        It names the command that was probably meant, of those that somebody of this role may give.
+        """
+        word = name.removeprefix("/").casefold()
+        command = self.commands.get(word)
         if command is None:
-            raise NotUnderstood(f"There is no command /{names.shown(name.removeprefix('/'))}. Try /help")
+            meant = lookalikes.nearest(word, (one.name for one in self.for_role(role)))
+            if not word.isalpha() or len(word) > lookalikes.LONGEST_WORD:  # it may have a secret in it: it is not repeated
+                shown, hint = "", "To say a line that begins with /, type // instead."
+            else:
+                shown, hint = f" /{names.shown(word)}", "Try /help"
+            raise NotUnderstood(f"Unknown command{shown}. " + (f"Did you mean /{meant}?" if meant else hint))
         return command
 
     def run(self, call: Call, line: str) -> Answering | None:
@@ -189,44 +206,153 @@ class Table:
 
         Raises `ChatError`.
         """
-        command, arguments = self.parse(call.me, line)
-        return self._invoke(call, command, arguments)
+        me = call.me
+        if me.question is not None:
+            return self.answer(call, line)
+        command, arguments = self.parse(call, line)
+        return self.begin(call, command, arguments)
 
-    def parse(self, me: Session, line: str) -> tuple[Command, list[str]]:
-        """A typed line as a command and its words. Raises `NotUnderstood`."""
+    def begin(self, call: Call, command: Command, arguments: Sequence[str]) -> Answering | None:
+        """Run a command for a person, who is asked for a secret that is missing. Raises `ChatError`."""
+        try:
+            answering = self._invoke(call, command, arguments)
+        except PasswordNeeded as needed:
+            self._ask(call.me, command, arguments, needed)
+            raise
+        return None if answering is None else self._begun(call, command, arguments, answering)
+
+    async def _begun(self, call: Call, command: Command, arguments: Sequence[str], answering: Answering) -> None:
+        try:
+            await answering
+        except PasswordNeeded as needed:
+            self._ask(call.me, command, arguments, needed)
+            raise
+
+    def _ask(self, me: Session, command: Command, arguments: Sequence[str], needed: PasswordNeeded) -> None:
+        """Ask for the next argument. Raises `TypeError` if that is no secret: a bug of the command's."""
+        arguments = arguments if needed.given is None else needed.given
+        places = command.arguments.places
+        if len(arguments) >= len(places) or not places[len(arguments)].secret:
+            raise TypeError(f"{command.usage} has no place for a secret after {len(arguments)} words")
+        prompts.ask(me, command.name, tuple(arguments), needed)
+
+    def answer(self, call: Call, line: str) -> Answering | None:
+        """Take a line as the answer to what a person was asked. Raises `ChatError`; the question stays then."""
+        me = call.me
         question = me.question
-        if question is not None:
-            me.question = None
-            return self._parse_answer(me, question, line)
-        line = line.rstrip()
+        if question is None:
+            raise NotUnderstood("Nothing was asked.")
+        line = prompts.edited(line)
+        if prompts.leaves(line):
+            return self._invoke(call, self.commands["exit"], [])
+        if prompts.is_empty(line):
+            raise prompts.give_up(me)
+        command, arguments = self._understood(call, question, line)
+        answering = self.begin(call, command, arguments)
+        if answering is not None:
+            return self._answered(me, question, line, answering)
+        prompts.accepted(me, question, line)
+        return None
+
+    def _understood(self, call: Call, question: Question, line: str) -> tuple[Command, list[str]]:
+        """Return what an answer makes of a question. Raises `NotUnderstood`.
+
+        Who types the same command once more begins anew: `/register` is nobody's password. Nor is another command a new one.
+        """
+        word = clean(line).lstrip().partition(" ")[0].casefold()
+        command = self.commands[question.command]
+        if word == f"/{command.name}":
+            return self.parse(call, line)
+        if question.new and word.startswith("/") and word[1:] in self.commands:
+            raise NotUnderstood("That is a command, not a password.")
+        return command, [*question.arguments, line]
+
+    async def _answered(self, me: Session, question: Question, line: str, answering: Answering) -> None:
+        await answering
+        prompts.accepted(me, question, line)
+
+    def parse(self, call: Call, line: str) -> tuple[Command, list[str]]:
+        """A typed line as a command and its words. Raises `NotUnderstood` for what looks like a command, and is none."""
+        me = call.me
+        if me.answered:
+            prompts.check_not_confirmed(me, line)
+        if not line.isprintable() and (typed := prompts.edited(line)) != line:
+            command, arguments = self._parse(call, typed)
+            hidden = not clean(line).lstrip().startswith("/") and command.name != "say"  # behind what was erased
+            if hidden or command.arguments.takes_secret:
+                return command, arguments
+        return self._parse(call, line)
+
+    def _parse(self, call: Call, line: str) -> tuple[Command, list[str]]:
+        me = call.me
         if not me.name:
-            return self._parse_visitor(line.strip())
-        if line == "exit":
+            return self._parse_visitor(call, line.strip())
+        first = line[:1]
+        if not (first.isascii() and first.isalpha()):  # nearly everything that is said begins with a letter
+            return self._parse_sign(call, line)
+        if first in self.suspicious:
+            if len(line) < LONGEST_EXIT and prompts.leaves(line):
+                return self.commands["exit"], []
+            if lookalikes.is_like_secret(line, self.secrets):
+                raise NotUnderstood(NO_SLASH)
+        return self.commands["say"], [line.rstrip()]
+
+    def _parse_sign(self, call: Call, line: str) -> tuple[Command, list[str]]:
+        """A line that does not begin with a letter, or not with a Latin one."""
+        text = clean(line).lstrip()
+        if text.startswith("//"):
+            return self.commands["say"], [line[line.index("/") + 1 :].rstrip()]
+        if text.startswith("/"):
+            word, *rest = line[line.index("/") + 1 :].split(None, 1) if text[1:2].strip() else [""]
+            command = self.find(clean(word), call.role)
+            return command, command.split(rest[0] if rest else "")
+        if prompts.leaves(text):
             return self.commands["exit"], []
-        if line.lstrip().startswith("/"):
-            line = line.lstrip()
-            if not line.startswith("//"):
-                word, _, rest = line[1:].partition(" ")
-                command = self.find(word)
-                return command, command.split(rest)
-            line = line[1:]
-        return self.commands["say"], [line]
+        if lookalikes.is_like_command(text, self.commands):
+            raise NotUnderstood(OTHER_SLASH)
+        if lookalikes.is_like_secret(text, self.secrets):
+            raise NotUnderstood(NO_SLASH)
+        return self.commands["say"], [line.rstrip()]
 
-    def _parse_answer(self, me: Session, question: Question, line: str) -> tuple[Command, list[str]]:
-        if not line.strip():
-            raise NotUnderstood("Nothing was changed." if me.name else "What's your name?")
-        return self.find(question.command), [*question.arguments, line]
-
-    def _parse_visitor(self, line: str) -> tuple[Command, list[str]]:
-        word, _, rest = line.removeprefix("/").partition(" ")
-        command = self.commands.get(word.lower())
-        if command is not None and (line.startswith("/") or (not rest and command.role is Role.VISITOR)):
-            return command, command.split(rest)
+    def _parse_visitor(self, call: Call, line: str) -> tuple[Command, list[str]]:
+        text = clean(line).lstrip()
+        word, *rest = text.removeprefix("/").split(None, 1) or [""]
+        command = self.commands.get(word.casefold())
+        if command is not None and (text.startswith("/") or (not rest and command.role is Role.VISITOR)):
+            return command, command.split(rest[0] if rest else "")
         return self.commands["name"], [line]
 
+    @cached_property
+    def secrets(self) -> dict[str, tuple[int, int]]:
+        """The commands that take a secret: see `lookalikes.is_like_secret`. IRC's services have one more."""
+        found = {"identify": (2, 3)}
+        for command in self.commands.values():
+            places = [index for index, place in enumerate(command.arguments.places, 2) if place.secret]
+            if places and command.name != "name":
+                found[command.name] = (places[0], places[-1])
+        return found
+
+    @cached_property
+    def suspicious(self) -> frozenset[str]:
+        """The letters with which a line may begin that is more than something said."""
+        return frozenset(letter for word in ("exit", *self.secrets) for letter in (word[0], word[0].upper()))
+
     def invoke(self, call: Call, name: str, arguments: Sequence[str]) -> Answering | None:
-        """Run a command whose words are already apart. Raises `ChatError`."""
-        return self._invoke(call, self.find(name), arguments)
+        """Run a command whose words are already apart, for a program: it is asked nothing. Raises `ChatError`."""
+        command = self.find(name)
+        if not command.arguments.takes_secret:
+            return self._invoke(call, command, arguments)
+        try:
+            answering = self._invoke(call, command, arguments)
+        except PasswordNeeded as needed:
+            raise _missing(command, needed) from None
+        return None if answering is None else self._invoked(command, answering)
+
+    async def _invoked(self, command: Command, answering: Answering) -> None:
+        try:
+            await answering
+        except PasswordNeeded as needed:
+            raise _missing(command, needed) from None
 
     def _invoke(self, call: Call, command: Command, arguments: Sequence[str]) -> Answering | None:
         if command.names_room and arguments and not command.arguments.places[0].passed_over(arguments[0]):
@@ -241,6 +367,11 @@ class Table:
         if command.looks_up:
             call.hub.queries.charge(call.me, f"You ask for /{command.name} and the like")
         return command.handler(call, *values)
+
+
+def _missing(command: Command, needed: PasswordNeeded) -> PasswordNeeded:
+    """Return what to tell a program that has left a secret out."""
+    return PasswordNeeded(f"{needed} The argument is missing: {command.usage}")
 
 
 def _placed(call: Call, command: Command, place: str) -> Call:

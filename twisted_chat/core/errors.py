@@ -59,9 +59,19 @@ class NotKept(ChatError):
 
 
 class PasswordNeeded(ChatError):
-    """The next line is a password: it should not be shown while it is typed."""
+    """A command lacks a secret, its next argument. It is asked for, where somebody can be asked: see `core.prompts`.
+
+    ``str(error)`` asks for it; ``again`` does after an answer that was refused. ``new`` is true if a secret is to be chosen.
+    ``given`` are the arguments before it, if they are not just those that were typed.
+    """
 
     code = "password-needed"
+
+    def __init__(self, text: str, again: str = "", *, new: bool = False, given: tuple[str, ...] | None = None) -> None:
+        super().__init__(text)
+        self.again = again or text
+        self.new = new
+        self.given = given
 
 
 class WrongPassword(ChatError):

@@ -331,11 +331,12 @@ class Remark:
 
 @noun(frozen=True, slots=True)
 class Refused:
-    """What you asked for can't be done."""
+    """What you asked for can't be done, or not without a secret."""
 
     code: str
     text: str
     id: str | None = None
+    prompt: str | None = None  # asks for a secret, which the next ``answer`` is
 
 
 @noun(frozen=True, slots=True)

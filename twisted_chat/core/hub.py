@@ -53,7 +53,7 @@ from twisted_chat.core.records import SERVER, Account, Deed, Fact, Invitation, R
 from twisted_chat.core.registry import Registry
 from twisted_chat.core.room import Room, Stream
 from twisted_chat.core.sanctions import Sanctions
-from twisted_chat.core.session import LOBBY, TAKEN_OVER, Question, Role, Session, Way
+from twisted_chat.core.session import LOBBY, TAKEN_OVER, Role, Session, Way
 from twisted_chat.core.settings import Settings, from_kept
 from twisted_chat.core.text import altered, altered_words, spoken
 from twisted_chat.core.tokens import Tokens, WrongToken
@@ -232,6 +232,7 @@ class Hub:
             before = []
         self.admission.check_ban(session, None, names.fold(name), account)
         self._identify(session, name, account, proof)
+        session.question = None  # a name's password was accepted
         self._watched(session, "", session.name)
         session.hold(self._inbox(session), self._inbox_position(session, account))
         if account is None or session.settings.devices == "one":
@@ -340,7 +341,6 @@ class Hub:
         session.rename(name)
         self.people.setdefault(session.key, []).append(session)
         self.registry.occupy(session.name)
-        session.question = None
         if account is None:
             session.inbox = self._streams[f"@{session.id}"] = Stream(f"@{session.id}", self.log.newest)
         else:
@@ -936,10 +936,6 @@ class Hub:
         """What had to be said before a room's events, or an inbox's, has been said."""
         session.release(stream.key)
         self.read_on(session)
-
-    def ask(self, session: Session, command: str, *arguments: str) -> None:
-        """The next line of this person is the last argument of a command."""
-        session.question = Question(command, arguments)
 
     # What the log reports
 

@@ -50,12 +50,15 @@ class Way:
     user: str = ""  # what they say they are called where they come from, if the protocol asks
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Question:
-    """What a person was asked: the next line is the last argument of this command."""
+    """What a person was asked: the next line is the last argument of this command. See `core.prompts`."""
 
     command: str
-    arguments: tuple[str, ...] = ()
+    arguments: tuple[str, ...]
+    again: str  # asks for it once more
+    new: bool = False  # a secret is to be chosen
+    refused: int = 0  # how many answers were
 
 
 class Session:
@@ -74,6 +77,7 @@ class Session:
         "_scope",
         "_when_settled",
         "about",
+        "answered",
         "aside",
         "awaiting",
         "away",
@@ -145,6 +149,7 @@ class Session:
         self.lands = True  # is put into rooms on coming in, without having asked for any
         self.shows_past = True  # is shown the end of a room's past on coming there
         self.question: Question | None = None
+        self.answered = b""  # the last answer that was accepted, hashed, until the next line has come
         self.rooms: dict[str, Room] = {}
         self.inbox: Stream | None = None
         self.current: Room | None = None

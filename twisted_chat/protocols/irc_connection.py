@@ -36,6 +36,7 @@ from twisted_chat.core.events import (
     Whispered,
 )
 from twisted_chat.core.hub import Hub
+from twisted_chat.core.prompts import refused
 from twisted_chat.core.room import Room
 from twisted_chat.core.text import altered, altered_words
 from twisted_chat.protocols.connection import ChatFactory, LineConnection
@@ -189,10 +190,21 @@ class IrcConnection(LineConnection):
 
     async def do(self, name: str, *arguments: str, room: Room | None = None, quiet: bool = True) -> list[RoomEvent]:
         """Run a command. What it has added to the log comes back: `own` shows it. If ``quiet``, remarks are not shown."""
+        call = self.call(in_room=room)
+        return await self._done_by(lambda: self.factory.table.invoke(call, name, arguments), quiet=quiet)
+
+    async def type(self, line: str) -> list[RoomEvent]:
+        """Do what a typed line says, or answers. What it has added to the log comes back."""
+        try:
+            return await self._done_by(lambda: self.factory.table.run(self.call(), line), quiet=False)
+        except ChatError as error:
+            raise refused(self.session, error) from None
+
+    async def _done_by(self, command: Callable[[], Answering | None], *, quiet: bool) -> list[RoomEvent]:
         before = self.factory.hub.log.newest
         self._quiet = quiet
         try:
-            answering = self.factory.table.invoke(self.call(in_room=room), name, arguments)
+            answering = command()
             if answering is None:
                 return self._mine(before)
             working = Deferred.fromCoroutine(answering)

@@ -67,7 +67,6 @@ async def _rename(irc: IrcConnection, wanted: str, *password: str) -> None:
     try:
         await irc.do("nick", wanted, *password)
     except (NameTaken, PasswordNeeded, BadName, Banned) as error:
-        me.question = None
         _refuse_nick(irc, wanted, error)
         return
     if me.name != old:
@@ -120,11 +119,9 @@ async def _register(irc: IrcConnection) -> None:
         else:
             await irc.do("name", *_asked_for(irc, secret))
     except (NameTaken, PasswordNeeded, BadName) as error:
-        me.question = None
         _refuse_nick(irc, irc.nick, error)
         irc.nick = ""
     except WrongPassword as error:
-        me.question = None
         irc.reply(Numeric.ERR_PASSWDMISMATCH, text=str(error))
         irc.nick = irc.given_password = ""
     except Banned as error:
@@ -240,8 +237,7 @@ async def chat(irc: IrcConnection, params: Sequence[str]) -> None:
     """Do what somebody at a terminal does who types this, in the room that was joined last: /quote CHAT /search tea"""
     me, old = irc.session, irc.session.name
     source = irc.people.source(old)
-    command, arguments = irc.factory.table.parse(me, " ".join(params))
-    irc.own(await irc.do(command.name, *arguments, quiet=False))
+    irc.own(await irc.type(" ".join(params)))
     if me.name != old and not me.gone:
         irc.send("NICK", me.name, source=source)
 

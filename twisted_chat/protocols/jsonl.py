@@ -6,11 +6,12 @@ from typing import Any
 
 from twisted_chat.config import Config
 from twisted_chat.core.batch import Dialect
-from twisted_chat.core.commands import Answering
+from twisted_chat.core.commands import Answering, Call
 from twisted_chat.core.errors import ChatError, NotAllowed, NotInRoom
 from twisted_chat.core.events import Done, Pong, Refused
 from twisted_chat.core.limits import Rate
 from twisted_chat.core.names import room as room_key
+from twisted_chat.core.prompts import refused
 from twisted_chat.core.session import TAKEN_OVER
 from twisted_chat.core.text import decode, one_line
 from twisted_chat.protocols.connection import ChatFactory, LineConnection
@@ -62,7 +63,7 @@ class ProgramProtocol(LineConnection):
         """Called for each line, without its end."""
         if not line.strip():
             return
-        request = None
+        request, self._asks = None, False
         try:
             members = parse(line)
             request = read(members, "id", str)
@@ -81,6 +82,7 @@ class ProgramProtocol(LineConnection):
         """Give a name, come into rooms, and read on in each from where one was."""
         me = self.session
         if not me.name:
+            me.question = None  # of a line before
             name = read(members, "name", str)
             password = read(members, "password", str)
             client = read(members, "client", str, "")
@@ -93,7 +95,8 @@ class ProgramProtocol(LineConnection):
                 room_key(room): position(since) if same_log else None
                 for room, since in read(members, "rooms", dict, {}).items()
             }
-            return self.invoke(members, request, "name", [name] if password is None else [name, password])
+            table, self._asks = self.factory.table, True
+            return table.begin(self.call(request), table.find("name"), [name] if password is None else [name, password])
         raise NotAllowed("You have said hello already.")
 
     def say(self, members: Mapping[str, Any], request: str | None) -> Answering | None:
@@ -102,8 +105,18 @@ class ProgramProtocol(LineConnection):
 
     def typed(self, members: Mapping[str, Any], request: str | None) -> Answering | None:
         """Do what a person has typed."""
-        command, arguments = self.factory.table.parse(self.session, one_line(read(members, "text", str)))
-        return self.invoke(members, request, command.name, arguments)
+        self._asks, table = True, self.factory.table
+        text = one_line(read(members, "text", str))
+        if self.session.question is not None:
+            return table.answer(self.call(request), text)
+        command, arguments = table.parse(self._call, text)
+        self._receipted = command.receipted
+        return table.begin(self._called(members, request), command, arguments)
+
+    def answer(self, members: Mapping[str, Any], request: str | None) -> Answering | None:
+        """Answer what a line has made the server ask. It is never anything else."""
+        self._asks = True
+        return self.factory.table.answer(self.call(request), one_line(read(members, "text", str)))
 
     def do(self, members: Mapping[str, Any], request: str | None) -> Answering | None:
         """Run a command whose words are apart."""
@@ -122,12 +135,16 @@ class ProgramProtocol(LineConnection):
     def invoke(self, members: Mapping[str, Any], request: str | None, name: str, arguments: list[str]) -> Answering | None:
         """Run a command from the table, in the room that the request names."""
         self._receipted = self.factory.table.find(name).receipted
+        return self.factory.table.invoke(self._called(members, request), name, arguments)
+
+    def _called(self, members: Mapping[str, Any], request: str | None) -> Call:
+        """Return the call of a request, in the room that it names. Raises `NotInRoom` or `BadRequest`."""
         room = read(members, "room", str, "")
         in_room = self.session.rooms.get(room_key(room)) if room else None
         if room and in_room is None:
             raise NotInRoom(f"You are not in {room_key(room)}.")
         again = read(members, "again", bool, False)
-        return self.factory.table.invoke(self.call(request, again=again, in_room=in_room), name, arguments)
+        return self.call(request, again=again, in_room=in_room)
 
     def done(self, request: str | None) -> None:
         """Tell a program that its request is done, unless a receipt says so."""
@@ -138,13 +155,16 @@ class ProgramProtocol(LineConnection):
     def refuse(self, error: ChatError, request: str | None = None) -> None:
         """Tell the program what can't be done."""
         self._receipted = False
-        self.session.tell(Refused(error.code, str(error), request))
+        error = refused(self.session, error) if self._asks else error
+        question = self.session.question if self._asks else None
+        self.session.tell(Refused(error.code, str(error), request, question.again if question is not None else None))
 
     def say_last(self, text: str) -> None:
         """Tell the program why this is the end."""
         self.session.tell(Refused("taken-over" if text == TAKEN_OVER else "closing", text))
 
     _receipted = False
+    _asks = False  # the request that is worked off is what a person has typed
 
 
 Request = Callable[[ProgramProtocol, Mapping[str, Any], str | None], Answering | None]
@@ -153,6 +173,7 @@ REQUESTS: dict[str, Request] = {
     "hello": ProgramProtocol.hello,
     "say": ProgramProtocol.say,
     "line": ProgramProtocol.typed,
+    "answer": ProgramProtocol.answer,
     "do": ProgramProtocol.do,
     "ping": ProgramProtocol.ping,
 }

@@ -1,13 +1,15 @@
 """The protocol for people: telnet, nc, openssl s_client, anything that sends lines and shows what comes back."""
 
 import re
+from collections.abc import Sequence
 
 from twisted.internet.interfaces import IDelayedCall
 from twisted.internet.protocol import connectionDone
 from twisted.python.failure import Failure
 
 from twisted_chat.core.errors import ChatError
-from twisted_chat.core.events import Refused, Remark
+from twisted_chat.core.events import Answer, Refused, Remark, RoomEvent
+from twisted_chat.core.prompts import refused
 from twisted_chat.core.text import decode
 from twisted_chat.protocols.connection import ChatFactory, LineConnection
 from twisted_chat.protocols.telnet import IAC, Telnet
@@ -54,12 +56,11 @@ class PersonProtocol(LineConnection):
 
     def lineReceived(self, line: bytes) -> None:
         """Called for each line, without its end."""
-        if self._agreeing is not None:
+        if self.session.question is not None:
             if self.telnet.hidden:
                 self.write(b"\r\n")  # the line's end was not shown, either
-            self._stop_waiting()
-            self.write(self.telnet.show_typing())
-        if line.strip() or self.session.question is not None:
+            self.perform(lambda: self.factory.table.answer(self.call(), decode(line)), None, self._follow_question)
+        elif line.strip():
             try:  # as `perform` does it, without a closure for each line
                 answering = self.factory.table.run(self.call(), decode(line))
             except Exception as error:
@@ -76,25 +77,39 @@ class PersonProtocol(LineConnection):
 
     def refuse(self, error: ChatError, request: str | None = None) -> None:
         """Tell the person what can't be done, or ask for a password."""
+        error = refused(self.session, error)
+        self._follow_question()
+        self.session.tell(Refused(error.code, str(error)))
+
+    def tell(self, answers: Sequence[Answer | RoomEvent]) -> None:
+        """Say something to this person alone. Once a password is accepted, what is typed is shown again before that."""
+        if self._agreeing is not None and self.session.question is None:
+            self._follow_question()
+        super().tell(answers)
+
+    def _follow_question(self) -> None:
+        """Show nothing of what is typed as long as a password is asked for."""
         if self.session.question is not None:
             self._hide_typing()
-        self.session.tell(Refused(error.code, str(error)))
+        elif self._agreeing is not None:
+            self._stop_waiting()
+            self._agreeing = None
+            self.write(self.telnet.show_typing())
 
     def _hide_typing(self) -> None:
         """Ask a telnet client not to show what is typed. Others can't; what was typed ahead is past hiding.
 
         The CR lets what comes next stand in the place of what the request looks like on other screens.
         """
-        if self.typed_ahead or self.telnet.hidden:
+        if self.typed_ahead or self._agreeing is not None:
             return
         request = self.telnet.hide_typing()
         self.write(request + b"\r" if request else b"")
-        self._stop_waiting()
         self._agreeing = self.factory.clock.callLater(AGREEING_SECONDS, self._not_hidden)
 
     def _not_hidden(self) -> None:
         if not self.telnet.hidden and self.session.question is not None:
-            self.say_last("What you type can't be hidden on this connection.")
+            self.say_last("Your password will be visible as you type.")
 
     def _stop_waiting(self) -> None:
         if self._agreeing is not None and self._agreeing.active():

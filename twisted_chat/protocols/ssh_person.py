@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 from twisted_chat.core.errors import ChatError
 from twisted_chat.core.events import Refused, Remark
+from twisted_chat.core.prompts import AskedAgain, refused
 from twisted_chat.core.session import Way
 from twisted_chat.core.text import decode
 from twisted_chat.protocols.connection import ChatFactory, LineConnection
@@ -37,26 +38,36 @@ class SshPerson(LineConnection):
 
     def greet(self) -> None:
         """Come in under the name that was asked for."""
-        self.perform(self.come_in, None, nothing)
+        self.perform(self.come_in, None, self.follow_question)
 
     async def come_in(self) -> None:
         """Take that name. Raises as the command does."""
         self.session.proven = self.identity.proven
         self.session.public_key = self.identity.public_key
-        answering = self.factory.table.invoke(self.call(), "name", [decode(self.identity.user)])
+        table = self.factory.table
+        answering = table.begin(self.call(), table.find("name"), [decode(self.identity.user)])
         if answering is not None:
             await answering
 
     def lineReceived(self, line: bytes) -> None:
         """Called for each line, without its end."""
         if line.strip() or self.session.question is not None:
-            self.perform(lambda: self.factory.table.run(self.call(), decode(line)), None, nothing)
+            self.perform(lambda: self.factory.table.run(self.call(), decode(line)), None, self.follow_question)
 
     def refuse(self, error: ChatError, request: str | None = None) -> None:
         """Tell the person what can't be done."""
+        error = refused(self.session, error)
         self.tell_refusal(error)
-        if self.session.question is not None and not self.typed_ahead:
-            self.say_last("What you type can't be hidden on this connection.")
+        self.follow_question()
+        if self.session.question is not None and not self.typed_ahead and not isinstance(error, AskedAgain):
+            self.say_if_shown()
+
+    def follow_question(self) -> None:
+        """A password is asked for, or no longer: who has a terminal is not shown it."""
+
+    def say_if_shown(self) -> None:
+        """Say that what is typed is shown, where it is."""
+        self.say_last("Your password will be visible as you type.")
 
     def tell_refusal(self, error: ChatError) -> None:
         """Say why; to who has no name yet, and was asked for nothing else, also what is to be done now."""

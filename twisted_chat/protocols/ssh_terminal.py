@@ -10,7 +10,6 @@ from __future__ import annotations
 from dataclasses import replace
 
 from twisted_chat.core.completion import for_person
-from twisted_chat.core.errors import ChatError
 from twisted_chat.protocols.connection import ChatFactory, LineConnection
 from twisted_chat.protocols.ssh_auth import Identity
 from twisted_chat.protocols.ssh_person import SshPerson
@@ -53,15 +52,13 @@ class SshTerminal(SshPerson):
         self._feeding = False
         self._paint()
 
-    def lineReceived(self, line: bytes) -> None:
-        """Called for each line, without its end."""
-        self._terminal.hide(False)
-        super().lineReceived(line)
-
-    def refuse(self, error: ChatError, request: str | None = None) -> None:
-        """Tell the person what can't be done, or ask for a password, which is not shown."""
+    def follow_question(self) -> None:
+        """Show nothing of what is typed as long as a password is asked for."""
         self._terminal.hide(self.session.question is not None)
-        self.tell_refusal(error)
+        self._paint()
+
+    def say_if_shown(self) -> None:
+        """Nothing is shown."""
 
     def write(self, data: bytes) -> None:
         """Show lines."""

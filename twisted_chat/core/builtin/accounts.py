@@ -9,7 +9,7 @@ from twisted_chat.core import durations, names
 from twisted_chat.core.attempts import Kind
 from twisted_chat.core.builtin.table import table
 from twisted_chat.core.commands import Call
-from twisted_chat.core.errors import ChatError, NameTaken, NotAllowed, PasswordNeeded, WrongPassword
+from twisted_chat.core.errors import NameTaken, NotAllowed, PasswordNeeded, WrongPassword
 from twisted_chat.core.events import Listing, Remark
 from twisted_chat.core.hub import Hub
 from twisted_chat.core.proof import Proof
@@ -22,11 +22,10 @@ from twisted_chat.core.sources import source_of
 ID_BYTES = 16
 
 
-async def identified(call: Call, command: str, name: str, password: str | None) -> Proof | None:
+async def identified(call: Call, name: str, password: str | None) -> Proof | None:
     """Return the proof that a name is somebody's, once they have shown its password; None for a guest's name.
 
-    Without a password it is asked for, and the answer becomes the last argument of the command. Raises
-    `PasswordNeeded`, `WrongPassword`, `TooOften` or `Busy`.
+    Raises `PasswordNeeded`, `WrongPassword`, `TooOften` or `Busy`.
     """
     hub, key = call.hub, names.fold(name)
     if password is None:
@@ -34,16 +33,10 @@ async def identified(call: Call, command: str, name: str, password: str | None) 
         if account is not None and hub.registry.proven(call.me.proven) is account:
             return call.me.proven
         if account is not None:
-            hub.ask(call.me, command, account.name)
-            raise PasswordNeeded(f"{account.name} is a registered name. Password:")
+            again = "choose another name" if not call.me.name else "cancel"
+            raise PasswordNeeded(f"{account.name} is a registered name. Password:", f"Try again, or press Enter to {again}:")
         return None
-    try:
-        return await prove(call, name, password)
-    except ChatError as error:
-        if not call.me.name and key in hub.registry.accounts:
-            hub.ask(call.me, command, name)  # not a name: what is typed next may be the password, and must not be shown
-            raise type(error)(f"{error} Another try, or an empty line for another name:") from None
-        raise
+    return await prove(call, name, password)
 
 
 async def prove(call: Call, name: str, password: str) -> Proof:
@@ -78,16 +71,26 @@ async def proven(call: Call, key: str, password: str) -> None:
         raise WrongPassword("That is not the password of this name.")
 
 
-@table.command("login", "NAME PASSWORD", role=Role.VISITOR)
-async def login(call: Call, name: str, password: str) -> None:
+def password_of(name: str) -> PasswordNeeded:
+    """Return the question for the password of a name."""
+    shown = names.shown(name)
+    return PasswordNeeded(f"Password for {shown}: (press Enter to cancel)", f"Password for {shown}, or press Enter to cancel:")
+
+
+@table.command("login", "NAME [PASSWORD]", role=Role.VISITOR)
+async def login(call: Call, name: str, password: str | None = None) -> None:
     """Prove that a registered name is yours, before you give it: for programs."""
+    if password is None:
+        raise password_of(name)
     call.me.proven = await prove(call, name, password)
     call.reply(Remark(f"You may be {names.shown(name)} now."))
 
 
-@table.command("oper", "NAME PASSWORD")
-async def oper(call: Call, name: str, password: str) -> None:
+@table.command("oper", "NAME [PASSWORD]")
+async def oper(call: Call, name: str, password: str | None = None) -> None:
     """Be an operator of the server on this connection, whatever you are called, with the password of a name that is one."""
+    if password is None:
+        raise password_of(name)
     proof = await prove(call, name, password)
     if not call.hub.operators.proven_by(proof):
         raise NotAllowed(f"{names.shown(name)} is no operator of the server.")
@@ -124,8 +127,8 @@ async def register(call: Call, password: str | None = None) -> None:
     if me.registered:
         raise NotAllowed("Your name is registered already. /password changes its password.")
     if password is None:
-        hub.ask(me, "register")
-        raise PasswordNeeded(f"A password for {me.name}:")
+        wanted = f"Choose a password for {me.name}"
+        raise PasswordNeeded(f"{wanted}: (press Enter to cancel)", f"{wanted}, or press Enter to cancel:", new=True)
     hub.registrations.take("", hub.clock(), "Names are registered")
     key, name = me.key, me.name
     hashed = await hub.accounts.hash(password, source_of(me.way.address))
@@ -168,12 +171,12 @@ async def password(call: Call, current: str | None = None, new: str | None = Non
     """Change your password: you are asked for the current one, and for the new one. Your other connections end."""
     hub, me = call.hub, call.me
     if current is None:
-        hub.ask(me, "password")
-        raise PasswordNeeded("Your current password:")
+        wanted = "Your current password"
+        raise PasswordNeeded(f"{wanted}: (press Enter to cancel)", f"{wanted}, or press Enter to cancel:")
     account = await own_account(call, current)
     if new is None:
-        hub.ask(me, "password", current)
-        raise PasswordNeeded("Your new password:")
+        wanted = "Your new password"
+        raise PasswordNeeded(f"{wanted}: (press Enter to cancel)", f"{wanted}, or press Enter to cancel:", new=True)
     hashed = await hub.accounts.hash(new, source_of(me.way.address))
     hub.account_of(Proof.of(account))
     if not hub.is_here(me) or me.key != account.key:
@@ -188,8 +191,10 @@ async def password(call: Call, current: str | None = None, new: str | None = Non
 async def unregister(call: Call, password: str | None = None) -> None:
     """Give your name up: its settings, rooms and waiting messages go with it. Your password is asked for."""
     if password is None:
-        call.hub.ask(call.me, "unregister")
-        raise PasswordNeeded(f"To give up {call.me.name} for good, your password:")
+        raise PasswordNeeded(
+            f"To give up {call.me.name} for good, your password: (press Enter to cancel)",
+            "Your password, or press Enter to cancel:",
+        )
     account = await own_account(call, password)
     call.hub.disown(account, by=call.me)
     await call.hub.records.remove(account)
@@ -200,7 +205,7 @@ async def unregister(call: Call, password: str | None = None) -> None:
 async def nick(call: Call, name: str, password: str | None = None) -> None:
     """Take another name. A registered one needs its password."""
     own = names.fold(name) == call.me.key
-    proof = None if own else await identified(call, "nick", name, password)
+    proof = None if own else await identified(call, name, password)
     call.hub.rename(call.me, name, proof)
 
 

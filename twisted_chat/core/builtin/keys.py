@@ -38,8 +38,11 @@ async def _add(call: Call, account: Account, line: str, password: str | None) ->
     key = PublicKey.from_line(line)
     _check(account, key)
     if password is None:
-        call.hub.ask(call.me, "keys", "add", str(key))
-        raise PasswordNeeded(f"To add a key to {account.name}, your password:")
+        raise PasswordNeeded(
+            f"To add a key to {account.name}, your password: (press Enter to cancel)",
+            "Your password, or press Enter to cancel:",
+            given=("add", str(key)),
+        )
     account = await own_account(call, password)
     _check(account, key)
     account = replace(account, keys=(*account.keys, str(key)))

@@ -29,7 +29,7 @@ async def _come_in(call: Call, name: str, password: str | None, *, resumes: bool
     hub, me = call.hub, call.me
     if me.name:
         raise NotAllowed("You have a name already. Use /nick to change it.")
-    proof = await identified(call, "name", name, password)
+    proof = await identified(call, name, password)
     account = hub.account_of(proof)
     asked = dict(me.landing)
     if account is None and me.secrets and me.token is None:
@@ -102,6 +102,8 @@ async def resume(call: Call, name: str | None = None, code: str | None = None) -
     elif name is None or code is None:
         raise NotAllowed("Usage: /resume NAME CODE, with the code you asked for before.")
     else:
+        if names.fold(name) in call.hub.registry.accounts:
+            raise NotAllowed(f"{names.shown(name)} is registered: enter the name by itself, and then its password.")
         earlier = call.me.code, call.me.secrets
         call.me.resumed_by(code.upper())
         try:
