@@ -16,14 +16,17 @@ from bench.servers import SERVERS, found
 
 REFERENCE = "chat"
 LEGEND = f"""\
-Medians of the rounds, with the least and the most in brackets. **L**: the load used more than {LOAD_LIMIT:.0%} of its core,
-so the rate says nothing about the server. **D**: other programs used more than {DISTURBANCE:.0%} of a core meanwhile. CPU is
-the server's, user and system, all threads; *vs chat* is this server's by ours. Latency is from before the send until after
-the receive, in the load; receipts are those of programs. *Served* is what the talkers got who got least and most, in
-percent of an equal share. `chat` speaks lines for people, `chat-json` is the same daemon with programs, `chat-irc` the same
-with IRC clients, whose words are those of the peers; `chat-none` keeps nothing; `plain` and `limit` are `bench/plain.py` and
-`bench/limit.c`. The peers keep nothing, and leave TCP_NODELAY off;
-with `-nodelay` it is forced on. Bytes differ with the dialect, so rates compare with some care."""
+Figures are medians of the rounds, with the least and the most in brackets. **L**: the load generator used more than
+{LOAD_LIMIT:.0%} of its core, so the rate says nothing about the server. **D**: other programs used more than
+{DISTURBANCE:.0%} of a core in the meantime. *CPU* is the server's, user and system, all threads. *vs chat* is the CPU
+of this server divided by ours. Latency runs from before the send until after the receive, in the load generator.
+Receipts are those of programs. *Served* is what the talkers with the least and with the most got, in percent of an
+equal share.
+
+`chat` speaks lines with people. `chat-json` is the same daemon with programs, `chat-web` with browsers, and `chat-irc`
+with IRC clients, whose commands are those of the peers. `chat-none` stores nothing. `plain` and `limit` are
+`bench/plain.py` and `bench/limit.c`. The peers store nothing, and leave TCP_NODELAY off; with `-nodelay` it is forced
+on. Bytes differ with the protocol, so compare rates with some care."""
 
 
 @dataclass(slots=True)
@@ -154,7 +157,7 @@ def document(results: Mapping[str, Result], rounds: int, seconds: float, *, pict
     """All tables, with what one has to know to read them."""
     parts = [
         "# Benchmarks",
-        f"Made by `python -m bench --write`: {rounds} interleaved rounds of {seconds:g} s. {machine()}",
+        f"`python -m bench --write` made this page: {rounds} interleaved rounds of {seconds:g} s. {machine()}",
         *(["![CPU time a delivery](benchmarks.svg)"] if picture else []),
         LEGEND,
     ]

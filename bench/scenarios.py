@@ -65,7 +65,7 @@ SCENARIOS = {
         (Case("", people=100, talkers=20, rate=20),),
     ),
     "d": Scenario(
-        "coming in, and being there",
+        "joining, and idle connections",
         ("chat", "chat-web", "chat-irc", *PEERS, *BOUNDS),
         (Case("5,000, as fast as they get in", people=5000), Case("1,000 at once", people=1000, together=True)),
         once=True,
@@ -86,7 +86,7 @@ SCENARIOS = {
         ),
     ),
     "g": Scenario(
-        "what keeping costs: --state none against synchronous=FULL",
+        "the cost of storage: --state none against synchronous=FULL",
         ("chat", "chat-none"),
         (Case("200 people, saturated", people=200, talkers=10, window=32), Case("500/s", people=200, talkers=10, rate=500)),
     ),
@@ -102,7 +102,7 @@ SCENARIOS = {
         (Case("", people=200, talkers=10, rate=500),),
     ),
     "j": Scenario(
-        "fairness: 10 talkers whose next lines always wait already",
+        "fairness: 10 talkers who always have a next line waiting",
         ("chat", *PEERS),
         (Case("", people=20, talkers=10, window=1024),),
     ),
