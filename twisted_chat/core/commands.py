@@ -65,7 +65,8 @@ class Call:
         """Raises `NotAllowed` if the person may not do as much as this role."""
         if self.everywhere and role > Role.REGISTERED:
             role = Role.OPERATOR
-        if self.role < role:
+        unregistered = role is Role.REGISTERED and not self.me.registered  # a guest may have a higher rank in a room
+        if self.role < role or unregistered:
             raise NotAllowed(REFUSALS[role])
 
     def sentence(self, text: str) -> str:
