@@ -201,7 +201,8 @@ class SshClient:
         if self.command is None:
             self.connection.sendRequest(self.session, b"shell", b"", wantReply=True)
         else:
-            self.connection.sendRequest(self.session, b"exec", NS(self.command), wantReply=True)
+            asked = self.connection.sendRequest(self.session, b"exec", NS(self.command), wantReply=True)
+            asked.addErrback(nothing)  # it has ended before that was answered
 
     def flush(self) -> None:
         """Let both have what the other has written, until neither has more to say."""

@@ -61,6 +61,7 @@ class PersonNow:
     encrypted: bool
     operator: bool
     token: str
+    visits: bool = False  # comes into rooms and goes again within one step, as one command by SSH does
 
 
 @dataclass(frozen=True)
@@ -130,7 +131,8 @@ class Oracle:
             return False
         if person.id in room.readers or person.operator or person.token == key:
             return True
-        if room.policy.private or person.key in room.banned or (not person.key and moment.lockdown):
+        hides = room.policy.private and not person.visits  # who knows the name of a private room may come in
+        if hides or person.key in room.banned or (not person.key and moment.lockdown):
             return False
         account = person.key if person.registered else None
         ranks = (room.owner, *room.policy.operators, *room.policy.invited)

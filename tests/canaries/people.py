@@ -150,7 +150,6 @@ class Outsider:
     def people(self, chat: Chat) -> tuple[PersonNow, ...]:
         """Whoever that is now: nobody with a name, for a request of HTTP."""
         found = tuple(person_now(session, chat) for session in self.sessions)
-        token = "#bots" if self.token else ""
-        return found or (
-            PersonNow(-1, self.name.lower() if self.kind == "ssh" else "", False, frozenset(), True, False, token),
-        )
+        if self.kind == "ssh":
+            return *found, PersonNow(-1, self.name.lower(), False, frozenset(), True, False, "", visits=True)
+        return found or (PersonNow(-1, "", False, frozenset(), True, False, "#bots" if self.token else ""),)
