@@ -108,8 +108,8 @@ class Turns(Generic[T]):
             best = min(lane.waiting, key=_order)
             best.served = True
             self._end(lane, best)
-        for one in [one for one in lane.waiting if one.until <= now]:
-            self._end(lane, one)
+        while (late := next((one for one in lane.waiting if one.until <= now), None)) is not None:
+            self._end(lane, late)  # what that leads to may change who waits
         self._arrange(lane)
 
     @staticmethod
