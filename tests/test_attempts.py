@@ -1,18 +1,23 @@
 """Guesses: what attackers get evaluated, over any number of addresses; and that nobody else is the worse for it."""
 
 import json
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
+from dataclasses import replace
 from itertools import combinations
+from pathlib import Path
 from typing import Any
 
 import pytest
 from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
+from sshclients import SshClient, new_key, public_line
+from test_accounts_and_rooms import KeptChat
 from twisted.internet.address import UNIXAddress
 from twisted.internet.defer import Deferred
 
 from twisted_chat.config import Config, Limits
+from twisted_chat.core import failures
 from twisted_chat.core.errors import ChatError
 from twisted_chat.core.session import Way
 from twisted_chat.testing import Chat, MemoryTransport, PlainAccounts
@@ -313,3 +318,158 @@ def test_the_owner_at_the_attackers_address_is_told_of_wrong_ones_alone() -> Non
         assert world.guess("203.0.113.7", "Ann").answers == ["wrong-password"]
         assert world.login("203.0.113.7", "Bob").answers == ["ok"]
     assert world.guess("203.0.113.7", "Ann").answers == ["too-often"]
+
+
+# Other secrets
+
+
+class Keyed(World):
+    """A chat with a room that has a key, and a password for IRC clients."""
+
+    def __init__(self) -> None:
+        super().__init__(irc_password="let-me-in")
+        self.bob = self.chat.connect("json", HOME)
+        self.bob.send({"type": "hello", "name": "Bob", "password": RIGHT}, {"type": "line", "text": "/join #keyed"})
+        self.bob.send({"type": "line", "text": "/room key leaf"})
+        self.guests = 0
+
+    def room_key(self, address: str, key: str) -> Callable[[], str]:
+        """Somebody at an address tries a key; what they are told."""
+        self.guests += 1
+        place = Place(self.chat, address)
+        place.send({"type": "hello", "name": f"Guest{self.guests}"})
+        place.do("join", "#keyed", key)
+        return lambda: {"ok": "in", "not-invited": "wrong", "too-often": "wait"}.get("".join(place.answers), "")
+
+    def server_password(self, address: str, password: str) -> Callable[[], str]:
+        """An IRC client comes in."""
+        self.guests += 1
+        client = self.chat.connect("irc", address or "192.0.2.1")
+        client.send(f"PASS {password}\r", f"NICK Guest{self.guests}\r", "USER u * * :R\r")
+
+        def told() -> str:
+            shown = client.transport.received
+            return "in" if b" 001 " in shown else "wait" if b"Too many" in shown else "wrong" if b" 464 " in shown else ""
+
+        return told
+
+
+@pytest.mark.parametrize(("kind", "right"), [("room_key", "leaf"), ("server_password", "let-me-in")])
+def test_secrets_that_many_share_are_bounded_too(kind: str, right: str) -> None:
+    """From one address 30 wrong ones; from many, ten at once, and then slowly; and who has the right one comes in."""
+    world = Keyed()
+    attempt = getattr(world, kind)
+    assert attempt("198.51.100.9", right)() == "in"
+    told = [attempt(f"203.0.113.{number}", f"guess{number}") for number in range(60)]
+    assert [one() for one in told].count("wrong") == 10
+    assert attempt("198.51.100.9", right)() == "in", "from where it was right before, at once"
+    newcomer = attempt("198.51.100.10", right)
+    world.chat.clock.pump([1] * 6)
+    assert newcomer() == "in", "from elsewhere, soon"
+    world.chat.clock.pump([1] * 60)
+    assert {one() for one in told} == {"wrong", "wait"}
+    world = Keyed()
+    told = [getattr(world, kind)("203.0.113.7", f"guess{number}") for number in range(60)]
+    world.chat.clock.pump([1] * 120)
+    assert [one() for one in told].count("wrong") <= 30
+
+
+def test_who_leaves_while_waiting_is_in_no_room() -> None:
+    """Their turn comes, and nobody is there."""
+    world = Keyed()
+    for number in range(20):
+        world.room_key(f"203.0.113.{number}", "wrong")
+    late = Place(world.chat, "203.0.113.99")
+    late.send({"type": "hello", "name": "Late"})
+    late.do("join", "#keyed", "leaf")
+    assert "late" in world.chat.hub.people
+    late.protocol.connectionLost()
+    world.chat.clock.pump([1] * 120)
+    assert world.chat.hub.rooms["#keyed"].names() == ("Bob",)
+
+
+def test_a_resume_code_is_found_among_wrong_ones() -> None:
+    """A guest's code gives the name back, whatever others have tried from the same address; a short secret can't be guessed."""
+    world = World()
+    for secret, command in (("", True), ("tea", False)):
+        guest = world.chat.connect("json", "203.0.113.7")
+        guest.send({"type": "hello", "name": "Gil", "client": secret})
+        guest.send({"type": "line", "text": "/resume"})
+        code = guest.objects("remark")[-1]["text"].split()[-1]
+        for number in range(20):
+            place = Place(world.chat, "203.0.113.7")
+            if command:
+                place.do("resume", "Gil", f"GUESS-{number}")
+            else:
+                place.send({"type": "hello", "name": "Gil", "client": f"te{number}", "id": "1"})
+            assert place.answers == ["name-taken" if number < 3 else "too-often"]
+        place = Place(world.chat, "203.0.113.7")
+        if command:
+            place.do("resume", "Gil", code)
+            assert place.answers == ["ok"]
+            place.protocol.connectionLost()
+            world.chat.clock.advance(700)
+        else:
+            place.send({"type": "hello", "name": "Gil", "client": secret, "id": "1"})
+            assert place.answers == ["too-often"], "else four letters would be found one by one"
+
+
+def test_the_owners_sources_outlive_the_daemon(tmp_path: Path) -> None:
+    """An attack that goes on over a restart does not delay who comes from where they were before."""
+    chat = KeptChat(tmp_path)
+    owner = chat.connect("json", HOME)
+    owner.send({"type": "hello", "name": "Ann"}, {"type": "line", "text": f"/register {RIGHT}"})
+    chat.end()
+    chat = KeptChat(tmp_path)
+    for number in range(30):
+        Place(chat, f"203.0.113.{number}").do("login", "Ann", "wrong")
+    for address, answers in ((HOME, ["ok"]), ("198.51.100.2", [])):
+        place = Place(chat, address)
+        place.do("login", "Ann", RIGHT)
+        assert place.answers == answers
+    assert HOME not in "".join(chat.hub.registry.accounts["ann"].sources)
+    chat.clock.pump([1] * 60)
+    chat.end()
+
+
+def test_an_account_knows_few_sources_and_forgets_them_with_its_password() -> None:
+    """The latest eight; with a new password only the one it was given from."""
+    world = World()
+    for number in range(20):
+        world.login(f"198.51.100.{number}", "Ann")
+    assert len(world.chat.hub.registry.accounts["ann"].sources) == 8
+    ann = world.chat.connect("json", "198.51.100.99")
+    ann.send({"type": "hello", "name": "Ann", "password": RIGHT})
+    ann.send({"type": "do", "command": "password", "arguments": [RIGHT, "new-password"]})
+    account = world.chat.hub.registry.accounts["ann"]
+    assert account.password == "new-password"
+    assert len(account.sources) == 1
+
+
+def test_nobody_flushes_what_makes_them_wait(monkeypatch: pytest.MonkeyPatch) -> None:
+    """In a full table those with the fewest failures are forgotten first."""
+    monkeypatch.setattr(failures, "MOST_REMEMBERED", 60)
+    monkeypatch.setattr(failures, "LEFT", 45)
+    world = World()
+    for _ in range(3):
+        world.guess("203.0.113.7", "Ann")
+    for number in range(400):
+        world.guess(f"2001:db8:{number:x}::1", f"Name{number}")
+    assert world.guess("203.0.113.7", "Ann").answers == ["too-often"]
+    assert len(world.chat.hub.attempts._pairs) <= 60
+    world.chat.clock.advance(3000)
+    world.guess("203.0.113.8", "Ann")
+    for number in range(60):
+        world.guess(f"2001:db8:{number:x}::1", f"Name{number}")
+    assert len(world.chat.hub.attempts._pairs) <= 60
+
+
+def test_a_key_of_ssh_is_never_refused_for_wrong_ones() -> None:
+    """Nor for wrong passwords, from the same address."""
+    world, key = World(), new_key()
+    account = world.chat.hub.registry.accounts["ann"]
+    world.chat.hub.put_account(replace(account, keys=(public_line(key),)))
+    for _ in range(10):
+        SshClient(world.chat, "Ann", keys=(new_key(),), address="203.0.113.7").raw.vanish()
+        world.guess("203.0.113.7", "Ann")
+    assert SshClient(world.chat, "Ann", keys=(new_key(), key), address="203.0.113.7").let_in
