@@ -127,6 +127,50 @@ def test_it_resumes_where_it_was_and_sends_again_what_was_not_receipted() -> Non
     assert resent[0]["id"] == two["id"]
 
 
+def test_an_answer_to_a_prompt_can_not_become_a_message() -> None:
+    """It has a request of its own, is sent once, and goes nowhere when the connection that asked is gone."""
+    front = Front()
+    conversation = Conversation(front, "Al", "#a", plain=True)
+    first = Wire(conversation)
+    first.send(type="welcome", name="Al", log="L", commands=[])
+    conversation.say("/register", "line")
+    asked = first.sent()[-1]
+    first.send(type="error", code="password-needed", text="Choose a password:", prompt="Choose a password:", id=asked["id"])
+    assert conversation.answer("hunter2")
+    (answer,) = first.sent()
+    assert (answer["type"], answer["text"]) == ("answer", "hunter2")
+    first.send(type="error", code="bad-password", text="Too short. Choose:", prompt="Choose:", id=answer["id"])
+    assert conversation.prompt == "Choose:"
+    assert conversation.answer("correct horse")
+    (answer,) = first.sent()
+    first.send(type="ok", id=answer["id"])
+    assert conversation.prompt is None
+    assert not conversation.answer("correct horse")
+    conversation.say("/password", "line")
+    asked = first.sent()[-1]
+    first.send(type="error", code="password-needed", text="Current:", prompt="Current:", id=asked["id"])
+    first.connection.connectionLost()
+    second = Wire(conversation)
+    second.send(type="welcome", name="Al", log="L", commands=[])
+    second.sent()
+    assert not conversation.answer("correct horse")
+    assert second.sent() == []
+
+
+@pytest.mark.parametrize(
+    "typed", ["/password old new", "\u200b/register hunter22", "／register hunter22", "register hunter22", "/nick Bob hunter22"]
+)
+def test_a_typed_secret_is_not_sent_in_clear(typed: str) -> None:
+    """However its command is written: what the server would refuse to say would still be read on the way."""
+    conversation = Conversation(Front(), "Al", "#a")
+    wire = Wire(conversation)
+    wire.send(type="welcome", name="Al", log="L", commands=[])
+    wire.sent()
+    conversation.say(typed, "line")
+    assert wire.sent() == []
+    assert conversation.pending == {}
+
+
 def test_another_log_makes_positions_meaningless() -> None:
     """Where the server's log is another than before, rooms are entered as for the first time."""
     conversation = Conversation(Front(), "Al", "#a")

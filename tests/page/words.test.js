@@ -104,7 +104,14 @@ test("a typed line becomes the request it stands for", () => {
   assert.deepEqual(requestOf("hi", talk), { type: "do", command: "msg", arguments: ["Bo", "hi"] });
   assert.deepEqual(requestOf("/who #ci", talk), { type: "line", text: "/who #ci" });
   assert.equal(requestOf("  ", room), null);
-  for (const line of ["exit", "/quit so long", " EXIT "]) assert.ok(leaves(line), line);
+  for (const sign of ["／", "\u200b/", "\ufeff /", "⁄", "∕ ", "\u00a0⧸", "ノ", "/\u200b"]) {
+    const { type, text } = requestOf(`${sign}register hunter22`, talk);
+    assert.equal(type, "line", sign);
+    assert.ok(text.startsWith("/"), sign);
+  }
+  for (const line of ["ノート", "(/o\\)", "＼(^o^)／", "a / b"]) assert.equal(requestOf(line, room).type, "say", line);
+  assert.equal(requestOf("register hunter22", room).type, "line");
+  for (const line of ["exit", "/quit so long", " EXIT ", "ｅｘｉｔ", "\u200bexit"]) assert.ok(leaves(line), line);
   for (const line of ["exit now", "/quite", "quit"]) assert.ok(!leaves(line), line);
 });
 

@@ -8,6 +8,7 @@
 """
 
 import json
+import re
 import secrets
 import uuid
 from typing import Any, Protocol
@@ -18,7 +19,10 @@ from twisted.protocols.basic import LineReceiver
 from twisted.python.failure import Failure
 
 from twisted_chat.core.events import Done, Event, Joined, Left, People, Receipt, Refused, Renamed, RoomEvent, Welcome
+from twisted_chat.core.lookalikes import is_like_command, is_like_secret
 from twisted_chat.core.names import fold
+from twisted_chat.core.prompts import edited
+from twisted_chat.core.text import clean
 from twisted_chat.protocols.json_codec import as_event, line
 
 # The longest object a server may send, in bytes: a history of 500 messages of 4 KiB, and what stands round them.
@@ -27,6 +31,10 @@ LONGEST = 4 * 1024 * 1024
 
 # What a person is told instead of being asked for a password.
 NOT_SENT = Refused("not-encrypted", "Passwords are not sent without encryption. Use another name, or --insecure-plain.")
+
+
+# What a usage calls a secret.
+SECRET = re.compile("PASSWORD|CURRENT|NEW")
 
 
 class Front(Protocol):
@@ -69,11 +77,13 @@ class Conversation:
         self.rooms: dict[str, int | None] = {room: None} if room else {}
         self.pending: dict[str, dict[str, Any]] = {}
         self.welcome: Welcome | None = None  # of this connection
+        self.prompt: str | None = None  # asks for a secret, on this connection
         self._code = code
         self._plain = plain
         self._client = secrets.token_hex(16)
         self._log: str | None = None
         self._connection: Connection | None = None
+        self._answer = ""  # the id of the last answer
 
     def opened(self, connection: "Connection") -> None:
         """A connection is there."""
@@ -83,7 +93,7 @@ class Conversation:
     def closed(self, connection: "Connection") -> None:
         """A connection is gone."""
         if self._connection is connection:
-            self._connection = self.welcome = None
+            self._connection = self.welcome = self.prompt = None
             self.front.lost()
 
     def come_in(self) -> None:
@@ -107,14 +117,13 @@ class Conversation:
         if self._connection is not None and self.welcome is not None:
             self._send(request)
 
-    def answer(self, text: str) -> None:
-        """Answer what the server has asked for, once: sent again later it would be something said."""
-        if self._connection is None:
-            return
-        if self._private:
-            self._connection.send({"type": "line", "text": text})
-        else:
-            self._give_up()
+    def answer(self, text: str) -> bool:
+        """Answer what the server has asked for, once. Return whether it still asks: else the answer goes nowhere."""
+        if self._connection is None or self.prompt is None:
+            return False
+        self._answer = str(uuid.uuid4())
+        self._connection.send({"type": "answer", "id": self._answer, "text": text if self._private else ""})
+        return True
 
     def leave(self) -> None:
         """Go, in good order: the server closes the connection."""
@@ -135,6 +144,10 @@ class Conversation:
             case Refused(id="hello"):
                 self.front.turned_away(event)
                 return
+            case Refused(prompt=str(prompt)):
+                self.prompt = prompt
+            case Refused(id=self._answer) | Done(id=self._answer):
+                self.prompt = None
             case People(arriving=True):
                 self.rooms.setdefault(event.room, None)
                 self.room = self.room or event.room
@@ -178,17 +191,20 @@ class Conversation:
         """
         from twisted_chat.core.builtin import table  # with the hub it brings, for none but who needs it
 
+        typed = clean(edited(typed)).lstrip()
+        if is_like_secret(typed, table.secrets) or is_like_command(typed, table.commands):
+            return True
         word, *arguments = typed.split() or [""]
         name = word.lstrip("/").lower()
         own = table.commands.get(name)
         usages = [own.usage if own else "", dict(self.welcome.commands).get(name, "") if self.welcome else ""]
-        places = [index for usage in usages for index, place in enumerate(usage.split()[1:]) if "PASSWORD" in place.upper()]
+        places = [index for usage in usages for index, place in enumerate(usage.split()[1:]) if SECRET.search(place.upper())]
         return word.startswith("/") and any(len(arguments) > index for index in places)
 
     def _give_up(self) -> None:
         """Answer the server's question for a password with an empty line."""
         assert self._connection is not None
-        self._connection.send({"type": "line", "text": ""})
+        self._connection.send({"type": "answer", "text": ""})
 
     def _moved(self, event: Joined | Left) -> None:
         if isinstance(event, Joined):

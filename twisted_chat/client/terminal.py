@@ -30,6 +30,7 @@ from twisted_chat.core.events import (
     Renamed,
     Welcome,
 )
+from twisted_chat.core.prompts import leaves
 from twisted_chat.core.text import altered_words
 from twisted_chat.protocols.folding import GUTTER, LEAST, rows
 from twisted_chat.protocols.text import GREETING, lines, painted, terminal_text
@@ -90,6 +91,7 @@ class Terminal:
         )
         self._asking = False
         self._secret = False  # what is asked for is a password
+        self._deserted = False  # the connection on which it was asked for is gone: the answer goes nowhere
         self._leaving = False
         self._reading: asyncio.Future[str] | None = None
         endpoint = Endpoint(reactor, server, lambda line: self._show_folded(lines(Remark(line))), self._fail)
@@ -101,6 +103,7 @@ class Terminal:
             if not self._conversation.name:
                 self.show(GREETING)
                 self._conversation.name = (await self._read() or "").strip()
+                self._leaving = self._leaving or leaves(self._conversation.name)
             if not self._leaving:
                 self._service.whenConnected(failAfterFailures=1).addErrback(self._unreachable)
                 self._service.startService()
@@ -118,10 +121,14 @@ class Terminal:
         self.show("Connection closed.")
 
     def _answered(self, text: str) -> None:
-        """A password or a name was given; an empty password asks for another name."""
+        """A password or a name was given; an empty password asks for another name. It is hidden as long as it is asked for."""
+        if leaves(text):
+            self._leaving = True
+            return
         if not self._asking:
-            self._secret = False
-            self._conversation.answer(text)
+            if self._deserted or not self._conversation.answer(text):
+                self._deserted = self._secret = False
+                self.show(*lines(Remark("The connection was lost meanwhile: nothing was changed. Enter the command again.")))
         elif self._secret and text:
             self._conversation.password = text
         elif text:
@@ -148,7 +155,7 @@ class Terminal:
             return ""
 
     def _typed(self, text: str) -> None:
-        if text.strip() == "exit" or text.split()[0] in ("/quit", "/exit"):
+        if leaves(text) or text.split()[0] in ("/quit", "/exit"):
             self._leaving = True
         for one in text.splitlines():
             if one.strip():
@@ -175,10 +182,10 @@ class Terminal:
     def happened(self, event: Event) -> None:
         """Show what came."""
         self._words.learn(event)
+        if not self._asking and not self._deserted:
+            self._ask_secretly(self._conversation.prompt is not None)
         if isinstance(event, Receipt | Done):
             return
-        if isinstance(event, Refused) and event.code == "password-needed":
-            self._ask_secretly(True)
         marked = getattr(event, "room", None) != self._conversation.room
         paint = painted if self._colour else str
         self._show_folded(lines(event, marked=marked, paint=paint))
@@ -200,7 +207,8 @@ class Terminal:
         self._show_folded(lines(why))
 
     def lost(self) -> None:
-        """Say so. The service connects again."""
+        """Say so. The service connects again. Who was typing a password goes on, and it is not sent."""
+        self._deserted = self._secret and not self._asking
         if not self._leaving:
             self.show(*lines(Remark("The connection is lost. Trying to get it back; what you type is sent then.")))
 

@@ -51,7 +51,7 @@ export class Composer {
     this._close();
     this._back = 0;
     for (const line of lines) {
-      if (!/^\/\w*(?:register|password|login|oper)\b/iu.test(line)) this._sent.push(line); // passwords are not to come back
+      if (!/^\P{L}*\w*(?:register|password|login|oper|nick|name)\b/iu.test(line)) this._sent.push(line); // passwords are not to come back
       this._send(line);
     }
     this._sent.splice(0, this._sent.length - REMEMBERED);

@@ -84,10 +84,11 @@ export class Conversation {
     this._stop("out");
   }
 
-  // Answer what the server has asked for, once: sent again later it would be something said.
+  // Answer what the server has asked for, once. It can't become a message: where nothing is asked, it is refused.
   answer(text) {
-    if (text) this.password = text; // all that it asks for
-    if (this.status === "in") this._send({ type: "line", text });
+    if (this.status !== "in") return;
+    this._answer = { id: this._world.id(), text };
+    this._send({ type: "answer", ...this._answer });
   }
 
   // Say something, now or as soon as there is a connection. Returns the request, which has its id.
@@ -129,6 +130,7 @@ export class Conversation {
       return; // no object: a server's word to people
     }
     if (event === null || typeof event !== "object") return;
+    if (event.type === "ok" && event.id === this._answer?.id && this._answer.text) this.password = this._answer.text;
     if (event.type === "welcome") this._welcomed(event);
     else if (event.type === "error" && event.id === "hello") return this.front.turnedAway(event);
     else if (event.type === "error" && event.code === "taken-over") this.stop();

@@ -40,12 +40,12 @@ const conversation = new Conversation(
       show(model.happened(event, purpose, now()));
       if (event.type === "welcome") welcomed();
       else if (event.type === "people" && event.arriving) arrived(event.room);
-      else if (event.type === "error" && event.code === "password-needed") askSecret(event.text);
+      else if (event.type === "error" && event.prompt) askSecret(event.text);
       else if (purpose?.older) goOn();
     },
     settled(request, event) {
       show(model.settled(request, event, now()));
-      if (event.type === "error" && event.code === "password-needed") askSecret(event.text);
+      if (event.type === "error" && event.prompt) askSecret(event.text);
       keep();
     },
     turnedAway(error) {
