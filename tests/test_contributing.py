@@ -42,7 +42,7 @@ def test_the_example_works(tmp_path: Path) -> None:
             env=os.environ | {"PYTHONPATH": str(tmp_path)},
             capture_output=True,
             text=True,
-            timeout=PATIENCE,
+            timeout=6 * PATIENCE,
         )
         assert done.returncode == 0, done.stdout + done.stderr
 
