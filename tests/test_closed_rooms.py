@@ -6,15 +6,19 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from people import KINDS, Guest
 from restarts import Disk, start, stop
 from test_accounts_and_rooms import KeptChat, registered
+from twisted.internet.defer import Deferred
 from twisted.internet.error import ConnectionLost
 from twisted.python.failure import Failure
 
 from twisted_chat.config import Config, Limits
 from twisted_chat.core import endings, hub, shut_out
 from twisted_chat.core.access import Readable
+from twisted_chat.core.ports import Query
 from twisted_chat.core.records import SERVER, RoomRecord
 from twisted_chat.testing import Chat
 
@@ -330,3 +334,93 @@ def test_the_same_on_a_disk(tmp_path: Path) -> None:
         assert f"word {hidden}" not in shown
     assert "word lost" in eve.answer("/join #lost leaf", "/search word")
     chat.end()
+
+
+@pytest.mark.parametrize("how", ["/nick Other", "/unregister secret12"])
+def test_another_name_shows_nothing_that_was_hidden(how: str) -> None:
+    """Who was shut out under an account, and is let in again, reads no more of it as a guest in the same room."""
+    chat = start(Disk())
+    ann, ben = registered(chat, "json", "Ann"), registered(chat, "json", "Ben")
+    for one in (ann, ben):
+        one.type("/join #tea")
+    ann.type("/room invite-only", "/invite Ben", "word one", "/kick Ben", "word two", "/invite Ben")
+    ben.type("/join #tea", how)
+    ann.type("word three")
+    shown = ben.answer("/history", "/search word")
+    assert ("word one" in shown, "word two" in shown, "word three" in shown) == (True, False, True)
+
+
+def test_an_invitation_ends_with_its_room() -> None:
+    """Whoever holds one comes into no later room of the same name: neither by a code, nor having used it without a name yet."""
+    chat = start(Disk())
+    ann, eve = Guest(chat, "json", "Ann"), chat.connect("line")
+    ann.type("/join #tea", "/room invite-only")
+    codes = [code for code in ("CODE-1", "CODE-2") if ann.answer("/invite")]
+    eve.send(f"/code {codes[0]}")
+    ann.type("/leave #tea")
+    ben = Guest(chat, "json", "Ben").type("/join #tea", "/room invite-only", "the canary sings")
+    eve.send("Eve", "/join #tea", "/search canary")
+    assert "invited to #tea" in (shown := "\n".join(eve.lines()))
+    assert "canary" not in shown
+    assert "is used up" in Guest(chat, "json", "Cy").answer(f"/code {codes[1]}")
+    assert "In #tea: Ben" in "\n".join(ben.answer("/who").splitlines())
+
+
+def test_a_deletion_is_told_only_to_the_room_it_was_made_in() -> None:
+    """If another room of its name has come meanwhile, that one learns nothing of it."""
+    disk = Disk()
+    chat = start(disk)
+    ann = Guest(chat, "json", "Ann").type("/join #tea", "/room private", "the canary sings")
+    chat.enter("Zoe").send("something else")
+    seq = next(event.seq for event in disk.rows.values() if event.room == "#tea")
+    disk.holds = True
+    ann.type(f"/delete {seq}")
+    chat.hub.part(chat.hub.people["ann"][0], chat.hub.rooms["#tea"])
+    chat.turn()
+    ben = Guest(chat, "json", "Ben").type("/join #tea")
+    disk.release()
+    chat.turn()
+    assert "deleted" not in ben.shown()
+    assert disk.rows[seq].text == "(deleted)"
+
+
+@given(data=st.data())
+@settings(max_examples=60, deadline=None)
+def test_reads_are_those_of_a_log_without_what_is_hidden(data: st.DataObject) -> None:
+    """Pages, counts, times and searches: each is what a reader would find who has a copy of the log without those messages."""
+    disk = Disk()
+    chat = start(disk, tail_bytes=data.draw(st.sampled_from((1, 2000, 1 << 20))))
+    ann = Guest(chat, "json", "Ann").type("/join #tea")
+    for word in data.draw(st.lists(st.sampled_from(("tea", "milk", "elsewhere")), min_size=1, max_size=40)):
+        chat.clock.advance(1)
+        ann.type(*(("/join #other", word, "/join #tea") if word == "elsewhere" else (word,)))
+    room, me, newest = chat.hub.rooms["#tea"], chat.hub.people["ann"][0], chat.log.newest
+    numbers = st.integers(0, newest + 2)
+    spans = shut_out.merged(tuple(sorted(data.draw(st.tuples(numbers, numbers)))) for _ in range(data.draw(st.integers(0, 4))))  # type: ignore[misc]
+    readable = Readable(data.draw(numbers), spans)
+    monkeypatch = pytest.MonkeyPatch()
+    monkeypatch.setattr(chat.hub.access, "readable", lambda session, stream: readable if stream is room else None)
+    seen = [event for seq, event in sorted(disk.rows.items()) if event.room == "#tea" and readable.allows(seq)]
+    place, limit = data.draw(numbers), data.draw(st.integers(1, 10))
+    queries = chat.hub.queries
+
+    def read(coroutine: Any) -> Any:
+        found: list[Any] = []
+        Deferred.fromCoroutine(coroutine).addCallback(found.append)
+        return found[0]
+
+    assert read(queries.before(me, room, None, limit)) == seen[-limit:]
+    assert read(queries.before(me, room, place, limit)) == [one for one in seen if one.seq < place][-limit:]
+    assert read(queries.first(me, room, place, limit)) == [one for one in seen if one.seq > place][:limit]
+    end = data.draw(numbers)
+    assert read(queries.first(me, room, place, limit, end)) == [one for one in seen if place < one.seq < end][:limit]
+    time = disk.rows[data.draw(st.sampled_from(sorted(disk.rows)))].time
+    assert read(queries.since(me, room, time, limit)) == [one for one in seen if one.time >= time][:limit]
+    counted = read(queries.count(me, room, place, 1000))
+    assert counted <= sum(one.seq > place for one in seen)
+    assert counted == sum(one.seq > readable.start(place) for one in seen) or (spans[-1:] and spans[-1][1] >= newest)
+    found = read(queries.search(me, chat.hub.rooms.values(), Query(words=("t",), rooms=("#other",), limit=limit)))
+    assert found == [one for one in seen if "t" in one.text][-limit:]
+    erased = read(queries.redact(me, place, [room]))
+    assert (erased is not None) == (place in [one.seq for one in seen])
+    monkeypatch.undo()

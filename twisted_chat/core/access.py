@@ -23,7 +23,7 @@ from twisted_chat.core.records import Account
 from twisted_chat.core.rights import ClosedRoom
 from twisted_chat.core.room import Room, Stream
 from twisted_chat.core.session import Session
-from twisted_chat.core.shut_out import OPEN, Span, Spans, hidden
+from twisted_chat.core.shut_out import OPEN, Span, Spans, hidden, merged
 from twisted_chat.core.tokens import Tokens
 
 
@@ -93,11 +93,13 @@ class Access:
         if not self.may_look(session, stream):
             return None
         record = stream.record
-        spans = hidden(record.shut_out, session.key) if record.closed and session.registered else ()
+        if not record.closed:
+            return Readable(record.begins)
+        spans = hidden(record.shut_out, session.key) if session.registered else ()
         if spans and spans[-1][1] == OPEN and session.rooms.get(stream.key) is stream:
             first, last = spans[-1][0], stream.entered.get(session.key, OPEN) - 1
             spans = (*spans[:-1], (first, last)) if first <= last else spans[:-1]
-        return Readable(record.begins, spans)
+        return Readable(record.begins, merged((*spans, *stream.carried.get(session.id, ()))))
 
     def may_look(self, session: Session, room: Room) -> bool:
         """Return True if somebody may know who is in a room, what it is about, and what happens there."""

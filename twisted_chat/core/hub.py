@@ -11,6 +11,7 @@ from __future__ import annotations
 import secrets
 from collections.abc import Callable, Coroutine, Iterable, Sequence
 from dataclasses import replace
+from itertools import chain
 
 from twisted_chat.core import cloaks, names, rights, shut_out
 from twisted_chat.core.access import Access
@@ -143,6 +144,7 @@ class Hub:
         self._deeds = 0
         self.receipts = Receipts(log)
         self.watchers: list[Callable[[Session, str, str], None]] = []  # told of a session's old and new name: "" is none
+        self.invited_visitors: set[Session] = set()  # who has used an invitation, and has no name yet
         self._left: set[Room] = set()  # rooms that may be empty; they end with the turn, as their last events do
         log.attach(self)
 
@@ -245,6 +247,7 @@ class Hub:
             self.registry.hold(session.name, session.secrets)
         self.leave(session, lost=lost or self.stopping)
         session.gone = True
+        self.invited_visitors.discard(session)
 
     def leave(self, session: Session, reason: str = "", *, lost: bool = False) -> None:
         """Someone goes, from all rooms; with ``lost``, not by anybody's will. May be called twice."""
@@ -288,6 +291,7 @@ class Hub:
         self.admission.check_ban(session, None, key, account)
         old, old_key, was_registered = session.name, session.key, session.registered
         position = session.position(session.inbox) if session.inbox else 0
+        carried = self._hidden_from(session)
         self.remember(session)
         self._vacate(session)
         if key != session.key and session.inbox is not None:
@@ -304,6 +308,7 @@ class Hub:
             self.registry.occupy(session.name)
         for room in session.rooms.values():
             if key != old_key:
+                room.carried.update(carried.get(room.key, {}))
                 self._came_in(session, room)
             room.renamed(session, old_key)
             if key != old_key and not room.has(old_key):
@@ -315,6 +320,11 @@ class Hub:
             self.describe(session, "account", session.name if session.registered else None)
         self._watched(session, old, session.name)
         self.read_on(session)
+
+    def _hidden_from(self, session: Session) -> dict[str, dict[int, shut_out.Spans]]:
+        """What is hidden from somebody in each room they are in: it stays so, whatever they are called from now on."""
+        found = {room.key: self.access.readable(session, room) for room in session.rooms.values()}
+        return {key: {session.id: readable.hidden} for key, readable in found.items() if readable and readable.hidden}
 
     def _watched(self, session: Session, old: str, new: str) -> None:
         for watcher in self.watchers:
@@ -338,6 +348,7 @@ class Hub:
 
     def _identify(self, session: Session, name: str, account: Account | None, proof: Proof | None) -> None:
         session.proof = proof
+        self.invited_visitors.discard(session)
         session.rename(name)
         self.people.setdefault(session.key, []).append(session)
         self.registry.occupy(session.name)
@@ -367,6 +378,8 @@ class Hub:
         for room in old.rooms.values():
             if not rights.exposed(session, room):
                 self._come_in(session, room, old.position(room))
+                if old.id in room.carried:
+                    room.carried[session.id] = room.carried[old.id]
         session.current = old.current if old.current in session.rooms.values() else next(iter(session.rooms.values()), None)
         session.correspondent, session.away, session.known = old.correspondent, old.away, old.known
         if not session.registered:
@@ -569,10 +582,9 @@ class Hub:
         codes = [one for one in self.invitations.values() if one.room == room.key]
         for code in codes:
             del self.invitations[code.code]
-        for sessions in self.people.values():
-            for session in sessions:
-                if room.key in session.invited:
-                    session.invited -= {room.key}
+        for session in (*self.invited_visitors, *chain.from_iterable(self.people.values())):
+            if room.key in session.invited:
+                session.invited -= {room.key}
         self.start(self.records.remove(*self.admission.sanctions.forget(room.key), *void, *codes))
         begins = self.log.newest if room.record.closed else room.record.begins
         if begins:
@@ -804,6 +816,8 @@ class Hub:
             if session is not by:
                 self.end(session, f"{account.name} was unregistered on another connection.")
         for session in self.people.get(account.key, ()):
+            for key, hides in self._hidden_from(session).items():
+                session.rooms[key].carried.update(hides)
             session.pause()
             session.positions.pop(f"@{account.key}", None)
             session.proof = None

@@ -7,6 +7,7 @@ from typing import Any
 from twisted_chat.core.batch import Batch, Dialect
 from twisted_chat.core.records import SERVER, Policy, RoomRecord
 from twisted_chat.core.session import LOBBY, Session
+from twisted_chat.core.shut_out import Spans
 
 
 class Stream:
@@ -39,13 +40,14 @@ class Stream:
 class Room(Stream):
     """A room: its readers are its members."""
 
-    __slots__ = ("_here", "entered", "granted", "record", "saved", "spoken", "topic_at", "topic_by", "voiced")
+    __slots__ = ("_here", "carried", "entered", "granted", "record", "saved", "spoken", "topic_at", "topic_by", "voiced")
 
     def __init__(self, record: RoomRecord, delivered: int) -> None:
         super().__init__(record.key, delivered)
         self.record = replace(record, closed=record.closed or record.policy.closed)
         self.saved = record.policy  # as it was when the room was saved last
         self._here: Counter[str] = Counter()  # by key: on how many connections
+        self.carried: dict[int, Spans] = {}  # by session: what is hidden from it still from when it was another account's
         self.entered: dict[str, int] = {}  # by key: the number of the event with which each person came in
         self.spoken: dict[str, float] = {}  # when each person spoke last, while the room is slow
         self.granted: set[str] = set()  # the keys of guests who are its operators as long as they are here
@@ -87,6 +89,7 @@ class Room(Stream):
     def remove(self, session: Session) -> None:
         """One of somebody's connections goes out."""
         del self.readers[session.id]
+        self.carried.pop(session.id, None)
         self._one_less(session.key)
 
     def renamed(self, session: Session, old_key: str) -> None:

@@ -55,16 +55,16 @@ def is_shut(shut_out: ShutOut, account: str) -> bool:
 
 
 def _with(shut_out: ShutOut, account: str, spans: Spans) -> ShutOut:
-    entries = dict(shut_out) | {account: _merged(spans)}
+    entries = dict(shut_out) | {account: merged(spans)}
     if len(entries) > MOST_ACCOUNTS + (OTHERS in entries):
         dropped = next((key for key, value in entries.items() if key not in (OTHERS, account) and not value), None)
         if dropped is None:
             dropped = next(key for key in entries if key not in (OTHERS, account))
-        entries[OTHERS] = _merged((*entries.get(OTHERS, ()), *entries.pop(dropped)))
+        entries[OTHERS] = merged((*entries.get(OTHERS, ()), *entries.pop(dropped)))
     return entries
 
 
-def _merged(spans: Iterable[Span]) -> Spans:
+def merged(spans: Iterable[Span]) -> Spans:
     """Return spans in order, without overlap, and no more than `MOST_SPANS` of them."""
     found: list[Span] = []
     for first, last in sorted(spans):

@@ -88,6 +88,8 @@ async def use_code(call: Call, code: str) -> None:
     hub.attempts.count_right(me.way, Kind.INVITATION)
     del hub.invitations[invitation.code]
     me.invited |= {invitation.room}
+    if not me.name:
+        hub.invited_visitors.add(me)
     me.landing = dict(me.landing) | {invitation.room: None}
     await hub.records.remove(invitation)
     call.reply(Remark(f"You are invited to {invitation.room}." + ("" if me.name else " What's your name?")))

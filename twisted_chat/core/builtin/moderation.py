@@ -104,11 +104,13 @@ async def delete(call: Call, seq: int) -> None:
     """Take the text of a message out of the history. /set numbers on shows the numbers."""
     hub, me = call.hub, call.me
     rooms = [mine(call)] if call.role < Role.OPERATOR else list(hub.rooms.values())
+    there = {room.key: room for room in rooms}
     event = await hub.queries.redact(me, seq, rooms)
     if event is None:
         raise NoSuchMessage(f"There is no message {seq} in {', '.join(room.key for room in rooms[:3])}.")
-    hub.show(lambda new, time: Deleted(new, time, event.room, me.name, event.seq, me.id))
-    note(call, hub.rooms.get(event.room), f"deleted message {event.seq} of {event.author}")
+    if hub.rooms.get(event.room) is there[event.room]:  # it may have ended, and been made anew, while that was written
+        hub.show(lambda new, time: Deleted(new, time, event.room, me.name, event.seq, me.id))
+    note(call, there[event.room], f"deleted message {event.seq} of {event.author}")
 
 
 class NoSuchMessage(ChatError):
