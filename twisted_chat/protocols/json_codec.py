@@ -2,7 +2,8 @@
 
 1. An object's ``type`` names the event's class (`TYPES`); its other members are the event's fields, by their names.
 2. Fields of no use to a program are left out (`HIDDEN`), and so are those that are None.
-3. What is unknown is passed over when reading: a later server may send more than an earlier client knows.
+3. What comes from others has no half of a surrogate pair in it: nothing could be done with such a text (`check_unicode`).
+4. What is unknown is passed over when reading: a later server may send more than an earlier client knows.
 """
 
 import json
@@ -14,6 +15,7 @@ from typing import Any, get_args, get_origin, get_type_hints
 
 from twisted_chat.core import events
 from twisted_chat.core.batch import Unstyled
+from twisted_chat.core.errors import BadText
 from twisted_chat.core.events import Event, RoomEvent
 
 TYPES: dict[str, type[Event]] = {
@@ -151,6 +153,15 @@ ENCODER = json.JSONEncoder(ensure_ascii=False, separators=(",", ":"))
 def written(members: Mapping[str, Any]) -> bytes:
     """A JSON object in UTF-8, without a line end in it."""
     return ENCODER.encode(members).encode("utf-8", "replace")
+
+
+def check_unicode(value: object) -> None:
+    """Raise `BadText` if a JSON value has half of a surrogate pair in it, which ``\\ud800`` makes: that is no character."""
+    try:
+        ENCODER.encode(value).encode()
+    except UnicodeEncodeError as error:
+        half = ord(error.object[error.start])
+        raise BadText(f"That is not Unicode: \\u{half:x} is one half of a character.") from None
 
 
 def line(members: Mapping[str, Any]) -> bytes:

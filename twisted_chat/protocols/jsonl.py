@@ -15,7 +15,7 @@ from twisted_chat.core.prompts import refused
 from twisted_chat.core.session import TAKEN_OVER
 from twisted_chat.core.text import decode, one_line
 from twisted_chat.protocols.connection import ChatFactory, LineConnection
-from twisted_chat.protocols.json_codec import JSON
+from twisted_chat.protocols.json_codec import JSON, check_unicode
 
 # The longest id a program may give a request, in characters: a UUID has 36.
 LONGEST_ID = 64
@@ -180,9 +180,12 @@ REQUESTS: dict[str, Request] = {
 
 
 def parse(line: bytes) -> dict[str, Any]:
-    """A line as a JSON object. Raises `BadText` or `BadRequest`."""
+    """Return a line as a JSON object, all of whose texts are Unicode. Raises `BadText` or `BadRequest`."""
+    text = decode(line)
     try:
-        members = json.loads(decode(line))
+        members = json.loads(text)
+        if "\\u" in text:  # what else comes in is UTF-8
+            check_unicode(members)
     except (ValueError, RecursionError) as error:
         raise BadRequest(f"That is not JSON: {error}.") from None
     if not isinstance(members, dict):
