@@ -194,10 +194,20 @@ class Health(Resource):
         return b"what is said is shown, but not kept\n"
 
 
+class UncachedRequest(Request):
+    """A request whose answer is not kept on its way, whatever it is."""
+
+    def process(self) -> None:
+        """Called by twisted.web when the whole request has come."""
+        self.setHeader(b"cache-control", b"no-store")
+        super().process()
+
+
 class QuietSite(Site):
     """A site whose every request is not worth a line in the log."""
 
     noisy = False
+    requestFactory = UncachedRequest
 
     def log(self, request: Request) -> None:
         """Called by twisted.web."""

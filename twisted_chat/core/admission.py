@@ -57,6 +57,22 @@ class Admission:
         hit = any(rank < Role.MODERATOR or not one.room or rank < one.rank for one in bans)
         return hit and rank < Role.OWNER and not any(matches(one, mask) for one in room.policy.excepted)
 
+    def check_join(self, session: Session, room: Room, key: str, account: Account | None, *, is_back: bool) -> None:
+        """Raise `Banned` or `ClosedRoom` if somebody may not come into a room. ``key`` is the room key they gave, or empty.
+
+        Whoever ``is_back`` is invited. About a private room all who are kept out are told the same, whatever the cause.
+        """
+        try:
+            self.check_ban(session, room, session.key, account)
+            if is_back:
+                session.invited |= {room.key}
+            rights.admit(session, room, key, self._operators)
+        except (Banned, rights.ClosedRoom):
+            if rights.knows(session, room, self._operators):
+                raise
+            sentence = f"{room.key} cannot be joined. Choose another name, or ask for an invitation."
+            raise rights.ClosedRoom(sentence, "private") from None
+
     def check_mute(self, session: Session, room: Room | None) -> None:
         """Whether somebody may speak in a room, or, without one, privately. Who is banned from a room is quiet there."""
         if not self.sanctions.all or rights.is_operator(session, self._operators):

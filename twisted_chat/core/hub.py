@@ -401,11 +401,8 @@ class Hub:
             if len(session.rooms) >= self.bounds.rooms_a_person:
                 raise TooManyRooms(f"You are in {len(session.rooms)} rooms. Leave one first.")
             if room is not None:
-                self.admission.check_ban(session, room, session.key, self.registry.accounts.get(session.key))
                 is_back = self._is_back(session, room)
-                if is_back:
-                    session.invited |= {room_key}
-                rights.admit(session, room, key, self.operators)
+                self.admission.check_join(session, room, key, self.registry.accounts.get(session.key), is_back=is_back)
                 if is_back:
                     room.granted.add(session.key)
             else:

@@ -13,7 +13,7 @@ from twisted_chat.core.text import as_key
 
 
 class ClosedRoom(ChatError):
-    """The room is not open to this person. ``why`` is invite-only, registered, key or limit."""
+    """The room is not open to this person. ``why`` is invite-only, registered, encrypted, key, limit, or, untold, private."""
 
     code = "not-invited"
 
@@ -78,8 +78,7 @@ def admit(session: Session, room: Room, key: str, operators: Operators) -> None:
     policy = room.policy
     if exposed(session, room):
         raise ClosedRoom(f"{room.key} is open only to encrypted connections.", "encrypted")
-    invited = session.vouched_in(room) or room.key in session.invited or (session.registered and session.key in policy.invited)
-    if invited or role(session, room, operators) >= Role.MODERATOR:
+    if is_invited(session, room) or role(session, room, operators) >= Role.MODERATOR:
         return
     if policy.invite_only and not fits_any(session, policy.welcome):
         raise ClosedRoom(f"{room.key} is open only to those who were invited.", "invite-only")
@@ -89,6 +88,20 @@ def admit(session: Session, room: Room, key: str, operators: Operators) -> None:
         raise ClosedRoom(f"{room.key} needs its key: /join {room.key} KEY", "key")
     if policy.limit and not room.has(session.key) and room.size >= policy.limit:
         raise ClosedRoom(f"{room.key} is full: it takes {policy.limit}.", "limit")
+
+
+def knows(session: Session, room: Room, operators: Container[str]) -> bool:
+    """Return True if a person may be told why they cannot come into a room: it is public, or they are of it, or asked in."""
+    if not room.policy.private or room.has(session.key) or role(session, room, operators) >= Role.MODERATOR:
+        return True
+    return is_invited(session, room)
+
+
+def is_invited(session: Session, room: Room) -> bool:
+    """Return True if somebody needs no key, and nothing else but an encrypted connection where that is asked for."""
+    return (
+        session.vouched_in(room) or room.key in session.invited or (session.registered and session.key in room.policy.invited)
+    )
 
 
 def fits_any(session: Session, masks: Iterable[str], key: str = "") -> bool:

@@ -22,6 +22,7 @@ CLOSED = {
     "encrypted": Numeric.ERR_BADCHANNELKEY,
     "key": Numeric.ERR_BADCHANNELKEY,
     "limit": Numeric.ERR_CHANNELISFULL,
+    "private": Numeric.ERR_NOSUCHCHANNEL,
 }
 
 

@@ -81,12 +81,12 @@ def welcome(irc: IrcConnection) -> None:
 
 
 def lusers(irc: IrcConnection) -> None:
-    """How many are here."""
+    """How many are here, and how many of the rooms that one may know of."""
     hub, total, invisible = irc.factory.hub, irc.people.total, irc.people.invisible
     operators = sum(rights.is_operator(session, hub.operators) for here in hub.people.values() for session in here)
     irc.reply(Numeric.RPL_LUSERCLIENT, total - invisible, invisible, 1)
     irc.reply(Numeric.RPL_LUSEROP, operators)
-    irc.reply(Numeric.RPL_LUSERCHANNELS, sum(bool(room.readers) for room in hub.rooms.values()))
+    irc.reply(Numeric.RPL_LUSERCHANNELS, sum(bool(room.readers) for room in hub.rooms_seen_by(irc.session)))
     irc.reply(Numeric.RPL_LUSERME, total, 0)
     irc.reply(Numeric.RPL_LOCALUSERS, total, irc.people.most)
     irc.reply(Numeric.RPL_GLOBALUSERS, total, irc.people.most)

@@ -45,6 +45,7 @@ def in_http(why: str) -> bytes:
         "HTTP/1.1 501 Not Implemented\r\n"
         "Content-Type: text/plain; charset=utf-8\r\n"
         f"Content-Length: {len(body)}\r\n"
+        "Cache-Control: no-store\r\n"
         "Connection: close\r\n\r\n"
     )
     return head.encode() + body

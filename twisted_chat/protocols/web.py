@@ -3,7 +3,8 @@
 1. A request's body is never chat, but for that of ``POST /rooms/NAME``, with a token. A cookie is neither set nor read.
 2. What goes wrong is one JSON object, as programs are told; its code stays, and gives the status.
 3. Nobody is asked to trust what a browser can be made to send: see `web_hosts`, and ``Origin`` in `web_socket`.
-4. No request is logged: tokens and what people say would stand there.
+4. No answer is kept on its way, errors included; of the files of the page it is asked each time whether they are new.
+5. No request is logged: tokens and what people say would stand there.
 """
 
 import secrets
@@ -86,6 +87,7 @@ class WebRequest(Request):
         self.setHeader(b"date", datetimeToString())
         self.setHeader(b"x-content-type-options", b"nosniff")
         self.setHeader(b"referrer-policy", b"no-referrer")
+        self.setHeader(b"cache-control", b"no-store")  # the files of the page say otherwise
         try:
             self._answer()
         except ChatError as error:

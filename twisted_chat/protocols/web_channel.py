@@ -22,6 +22,9 @@ from zope.interface import implementer
 
 from twisted_chat.sockets import give, slot_of
 
+# What twisted.web answers to what is no request, and that no cache keeps it.
+BAD_REQUEST = b"HTTP/1.1 400 Bad Request\r\nCache-Control: no-store\r\nContent-Length: 0\r\nConnection: close\r\n\r\n"
+
 
 @implementer(IHalfCloseableProtocol)
 class WebChannel(HTTPChannel):
@@ -121,6 +124,11 @@ class WebChannel(HTTPChannel):
         super().loseConnection()
         if self._abortingCall is None:
             self._abortingCall = self.callLater(self.factory.chat.config.closing_seconds, self.forceAbortClient)
+
+    def _respondToBadRequestAndDisconnect(self) -> None:
+        """Called by twisted.web about what is no request. Its own answer says nothing of caches."""
+        self.transport.write(BAD_REQUEST)
+        self.loseConnection()
 
     def timeoutConnection(self) -> None:
         """Called by twisted.web. It is no news: every connection that was kept alive ends so."""

@@ -67,6 +67,7 @@ def accept(request: Request) -> bytes:
         b"HTTP/1.1 101 Switching Protocols\r\n"
         b"Upgrade: websocket\r\n"
         b"Connection: Upgrade\r\n"
+        b"Cache-Control: no-store\r\n"
         b"Sec-WebSocket-Accept: " + generate_accept_token(key) + b"\r\n\r\n"
     )
 
