@@ -90,7 +90,7 @@ def admit(session: Session, room: Room, key: str, operators: Operators) -> None:
         raise ClosedRoom(f"{room.key} is full: it takes {policy.limit}.", "limit")
 
 
-def knows(session: Session, room: Room, operators: Container[str]) -> bool:
+def knows(session: Session, room: Room, operators: Operators) -> bool:
     """Return True if a person may be told why they cannot come into a room: it is public, or they are of it, or asked in."""
     if not room.policy.private or room.has(session.key) or role(session, room, operators) >= Role.MODERATOR:
         return True
