@@ -8,7 +8,7 @@ from sshclients import SshClient
 
 from twisted_chat.protocols.json_codec import as_event
 from twisted_chat.protocols.text import lines
-from twisted_chat.testing import Chat, Client
+from twisted_chat.testing import OPERATOR_PASSWORD, Chat, Client
 
 KINDS = ("line", "json", "web", "ssh")
 PROGRAMS = ("json", "web")
@@ -25,6 +25,9 @@ class Guest:
         self.kind = kind
         self.chat = chat
         self.client: Client | SshClient | WebClient
+        if password is None and (claim := chat.claim_code(name)) and "claim" not in hello:
+            self._claim(name, claim, address)
+            return
         if kind == "ssh":
             asked = password is None and (chat.hub.registry.account(name) is not None or name.startswith("/"))
             self.client = SshClient(
@@ -39,6 +42,18 @@ class Guest:
             self.client.send(*[line for line in (name, password) if line is not None])
         else:
             self.client.send({"type": "hello", "name": name} | ({"password": password} if password else {}) | hello)
+
+    def _claim(self, name: str, code: str, address: str) -> None:
+        """Come in under an operator's name, which nobody has claimed yet."""
+        if self.kind == "ssh":
+            self.client = SshClient(self.chat, name, address=address, door="ssh")
+            self.client.send(code, OPERATOR_PASSWORD)
+        elif self.kind == "line":
+            self.client = self.chat.connect(self.kind, address)
+            self.client.send(name, code, OPERATOR_PASSWORD)
+        else:
+            self.client = WebClient(self.chat, address) if self.kind == "web" else self.chat.connect(self.kind, address)
+            self.client.send({"type": "hello", "name": name, "claim": code, "password": OPERATOR_PASSWORD})
 
     def type(self, *typed: str) -> "Guest":
         """Type lines."""

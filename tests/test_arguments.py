@@ -42,6 +42,7 @@ for name, same in {
     "ADDRESS": "NAME",
     "CIDR": "NAME",
     "#ROOM": "ROOM",
+    "CLAIM-CODE": "PASSWORD",
     "CURRENT": "PASSWORD",
     "NEW": "PASSWORD",
 }.items():
@@ -132,8 +133,8 @@ def spied_on(command: Command) -> Iterator[list[tuple[Any, ...]]]:
 def call() -> Call:
     """A call of an operator's, who may do everything."""
     chat = Chat(Config(limits=Limits.OFF, operator=("Boss",)))
-    boss = chat.connect("line")
-    boss.send("Boss", "/register longsecret", "/join #tea")
+    boss = chat.enter("Boss")
+    boss.send("/join #tea")
     return Call(chat.hub, boss.transport.protocol.session, table)
 
 

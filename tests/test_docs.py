@@ -71,7 +71,8 @@ def test_every_error_code_is_listed() -> None:
     assert jsonl.BadRequest in ChatError.__subclasses__()
     assert connection.InternalError in ChatError.__subclasses__()
     assert web.NotFound in ChatError.__subclasses__()
-    codes = {kind.code for kind in ChatError.__subclasses__()} | {"closing", "taken-over"}
+    kinds = [*ChatError.__subclasses__(), *(kind for direct in ChatError.__subclasses__() for kind in direct.__subclasses__())]
+    codes = {kind.code for kind in kinds} | {"closing", "taken-over"}
     assert set(re.findall(r"`([a-z-]+)`", PROTOCOL.split("## Error codes")[1])) == codes
 
 

@@ -23,8 +23,12 @@ def blob(account: str, password: str) -> bytes:
 
 def registered(chat: Chat, name: str, password: str = "opensesame") -> None:
     """Register a name, and go."""
-    client = IrcClient(chat, name)
-    client.send(f"NS REGISTER {password}", "QUIT")
+    if code := chat.claim_code(name):
+        client = IrcClient(chat)
+        client.send("USER x 0 * :X", f"CLAIM {name} {code} {password}", "QUIT")
+    else:
+        client = IrcClient(chat, name)
+        client.send(f"NS REGISTER {password}", "QUIT")
     client.client.vanish()
     chat.clock.advance(61)
 

@@ -151,9 +151,3 @@ def test_about_oneself(chat: Chat, kind: str) -> None:
     assert "about themselves: keeps bees" in ben.answer("/whois Ann")
     ann.type("/about")
     assert "about themselves" not in ben.answer("/whois Ann")
-
-
-def test_nobody_is_an_operator_by_a_name_that_nobody_owns(chat: Chat, kind: str) -> None:
-    """A guest who takes the operator's name before it is registered is a guest."""
-    boss = Guest(chat, kind, "Boss")
-    assert "Only an operator of the server" in boss.answer("/audit")

@@ -15,7 +15,7 @@ from people import Guest
 from twisted_chat.config import Config, Limits
 from twisted_chat.core.cloaks import digest
 from twisted_chat.core.events import Notice
-from twisted_chat.core.records import Account, Sanction
+from twisted_chat.core.records import CLAIMED, Account, Sanction
 from twisted_chat.testing import Chat
 
 PASSWORD = "secret99"
@@ -94,7 +94,7 @@ class World:
         self.chat = Chat(Config(limits=Limits.OFF, operator=("Olga",), server_name=SERVER))
         self.chat.hub.facts["cloak"] = KEY
         for name in ("Sam", "Reg", "Olga"):
-            self.chat.hub.put_account(Account(key=name.lower(), name=name, password=PASSWORD, created=0.0))
+            self.chat.hub.put_account(Account(key=name.lower(), name=name, password=PASSWORD, created=0.0, claimed=CLAIMED))
         for name in () if owned else ("sam",):
             self.chat.hub.disown(self.chat.hub.registry.accounts[name])
         mute = Sanction(id=1, kind="mute", room="", target=outsider.mute, by="olga", at=0.0, until=None, reason="")

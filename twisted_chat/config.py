@@ -52,7 +52,9 @@ class Config:
     )
     exit_stops_server: bool = option(False, "Stop the daemon when anyone types exit.")
     log_messages: bool = option(False, "Write what is said in rooms to the daemon's log, too.")
-    operator: tuple[str, ...] = option((), "A registered name that is an operator of the server. Repeatable.")
+    operator: tuple[str, ...] = option(
+        (), "A name of an operator of the server, who takes it with the claim code in the state folder. Repeatable."
+    )
     server_name: str = option("", "What IRC clients are told the server is called. Default: the machine's name.")
     irc_password: str = option("", "Password that IRC clients have to give, with PASS, to come in.")
     web_name: tuple[str, ...] = option(

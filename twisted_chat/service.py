@@ -14,7 +14,7 @@ from collections.abc import Callable, Coroutine
 from dataclasses import replace
 from pathlib import Path
 from random import SystemRandom
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TextIO
 
 from twisted.application.service import Service
 from twisted.internet.address import IPv4Address, IPv6Address
@@ -28,6 +28,7 @@ from twisted.python.failure import Failure
 
 from twisted_chat import certificates, resources, systemd
 from twisted_chat.certificates import BadCertificate
+from twisted_chat.claim_desk import DaemonClaimDesk
 from twisted_chat.config import Config, Limits
 from twisted_chat.core import confusables
 from twisted_chat.core.builtin import table
@@ -128,6 +129,12 @@ def use_monotonic_time(reactor: Any) -> None:
         reactor.seconds = time.monotonic
 
 
+def terminal() -> TextIO | None:
+    """Return the terminal from which the daemon was started and on which it can still write: with ``twistd -n`` alone."""
+    streams = [stream for stream in (sys.__stderr__, sys.__stdout__) if stream is not None and not stream.closed]
+    return next((stream for stream in streams if stream.isatty()), None)
+
+
 class ChatService(Service):
     """The chat daemon, as Twisted's application framework wants it."""
 
@@ -176,6 +183,7 @@ class ChatService(Service):
             self._password_of, lambda *changed: self.hub.rehashed(*changed), self._reactor.callFromThread
         )
         records = self._open_records()
+        desk = DaemonClaimDesk(Path(self._config.state) if self._database else None, terminal(), self._run_blocking)
         self.hub = Hub(
             self.messages,
             records,
@@ -191,11 +199,13 @@ class ChatService(Service):
             transcript=self._log_message if self._config.log_messages else None,
             motd=self._motd,
             operators=self._config.operator,
+            claim_desk=desk,
             reserved=table.words,
             spoken=self._spoken,
             fingerprint=self._fingerprints,
         )
         self.hub.restore(records.load())
+        desk.begin()
         self._gate = self._make_gate()
         self.hub.watchers.append(self._gate.watch)
         self._frame = Frame(
@@ -308,6 +318,11 @@ class ChatService(Service):
     def _what_can_wait(self) -> tuple[Callable[[], object], ...]:
         """What is loaded while it listens already. Only then is it known what stays to the end."""
         return confusables.prototypes, folding.looks, *self._frame.later, accounts.load, resources.keep_what_is_there
+
+    def _run_blocking(self, work: Callable[[], None]) -> None:
+        """Do what reads or writes a file where it keeps nobody waiting."""
+        if isinstance(self.messages, SqliteLog):
+            self.messages.submit(work).addErrback(lambda failure: self.log.failure("while writing a file", failure))
 
     def _drive(self, coroutine: Coroutine[Any, Any, None]) -> None:
         Deferred.fromCoroutine(coroutine).addErrback(lambda failure: self.log.failure("while reading on", failure))

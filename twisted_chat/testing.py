@@ -24,7 +24,9 @@ from twisted_chat.core.attempts import FailedLogin
 from twisted_chat.core.builtin import table
 from twisted_chat.core.gate import Gate
 from twisted_chat.core.hub import Hub
+from twisted_chat.core.names import fold
 from twisted_chat.core.ports import MessageLog, Records
+from twisted_chat.core.records import Account
 from twisted_chat.host_key import host_key
 from twisted_chat.protocols.connection import LineConnection
 from twisted_chat.protocols.irc import IrcFactory
@@ -40,6 +42,8 @@ from twisted_chat.waits import ReactorWaits
 
 # What hides and shows typing: WILL and WONT ECHO (RFC 857).
 TELNET_ECHO = re.compile(rb"\xff[\xfb\xfc]\x01\r?")
+# Of an operator whose name was claimed by `Chat.enter`.
+OPERATOR_PASSWORD = "secret12"  # noqa: S105
 # As Twisted's own transports: beyond this many bytes a producer is asked to pause.
 BUFFER_SIZE = 65536
 
@@ -164,6 +168,21 @@ class PlainAccounts:
         return code[::-1]
 
 
+class Claims:
+    """The codes that operators' names are claimed with, by folded name."""
+
+    def __init__(self) -> None:
+        self.codes: dict[str, str] = {}
+
+    def hand_out(self, name: str, code: str, account: Account | None) -> None:
+        """Keep a code."""
+        self.codes[fold(name)] = code
+
+    def take_back(self, name: str) -> None:
+        """Forget it."""
+        del self.codes[fold(name)]
+
+
 class Chat:
     """A server in memory. It is 12:01 there, and its clock moves only with ``clock.advance``.
 
@@ -180,6 +199,7 @@ class Chat:
     ) -> None:
         self.stops: list[float] = []  # after how many seconds somebody has stopped the server
         self.failed_logins: list[FailedLogin] = []
+        self.claims = Claims()
         self.config = (config or Config(limits=Limits.OFF)).effective()
         self.clock = Clock()
         sizes = {"tail_bytes": self.config.tail_bytes, "batch_bytes": self.config.batch_bytes}
@@ -197,10 +217,12 @@ class Chat:
             stop=self.stops.append,
             exit_stops=self.config.exit_stops_server,
             operators=self.config.operator,
+            claim_desk=self.claims,
             reserved=table.words,
             spoken=ways_in(frozenset(protocols), self.config, credentials),
             fingerprint=credentials.told if credentials else tuple,
         )
+        self.hub.claims.refresh()
         self.host_key = host_key("none")
         self.gate = Gate(self.config.numbers, self.config.exempt, lambda: self.hub.named, lambda: 0.0)
         self.hub.watchers.append(self.gate.watch)
@@ -248,10 +270,19 @@ class Chat:
         return Client(self, protocol, address)
 
     def enter(self, name: str, kind: str = "line", **hello: Any) -> Client:
-        """A client who has given a name."""
+        """A client who has given a name. That of an operator is claimed if need be, with `OPERATOR_PASSWORD`."""
         client = self.connect(kind)
-        client.send(name if kind == "line" else {"type": "hello", "name": name} | hello)
+        code = self.claim_code(name)
+        if kind != "line":
+            claim = {"claim": code, "password": OPERATOR_PASSWORD} if code else {}
+            client.send({"type": "hello", "name": name} | claim | hello)
+        else:
+            client.send(name, *([code, OPERATOR_PASSWORD] if code else []))
         return client
+
+    def claim_code(self, name: str) -> str | None:
+        """Return the code that claims a name, None if it is nobody's, or somebody's already."""
+        return self.claims.codes.get(fold(name)) if self.hub.registry.account(name) is None else None
 
     def turn(self) -> None:
         """Let the reactor turn until nothing is due, nor under way on another thread."""

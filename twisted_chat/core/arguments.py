@@ -126,6 +126,7 @@ KINDS: Mapping[str, Kind] = {
     "CURRENT": SECRET,
     "NEW": SECRET,
     "CODE": Kind("a code", _text),
+    "CLAIM-CODE": Kind("a claim code", _text, secret=True),
     "KEY": TEXT,
     "COMMAND": TEXT,
     "SETTING": TEXT,

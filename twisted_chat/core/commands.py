@@ -231,6 +231,7 @@ class Table:
 
     def _ask(self, me: Session, command: Command, arguments: Sequence[str], needed: PasswordNeeded) -> None:
         """Ask for the next argument. Raises `TypeError` if that is no secret: a bug of the command's."""
+        command = self.commands[needed.command] if needed.command else command
         arguments = arguments if needed.given is None else needed.given
         places = command.arguments.places
         if len(arguments) >= len(places) or not places[len(arguments)].secret:

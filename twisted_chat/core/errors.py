@@ -62,10 +62,13 @@ class PasswordNeeded(ChatError):
     """A command lacks a secret, its next argument. It is asked for, where somebody can be asked: see `core.prompts`.
 
     ``str(error)`` asks for it; ``again`` does after an answer that was refused. ``new`` is true if a secret is to be chosen.
-    ``given`` are the arguments before it, if they are not just those that were typed.
+    ``given`` are the arguments before it, if they are not just those that were typed, and ``command`` is what it is an
+    argument of, if that is not what was typed either.
     """
 
     code = "password-needed"
+
+    command = ""
 
     def __init__(self, text: str, again: str = "", *, new: bool = False, given: tuple[str, ...] | None = None) -> None:
         super().__init__(text)
@@ -74,10 +77,28 @@ class PasswordNeeded(ChatError):
         self.given = given
 
 
+class ClaimNeeded(PasswordNeeded):
+    """The name is an operator's, and nobody has claimed it yet: the next line is the code with which it is claimed."""
+
+    code = "claim-needed"
+    command = "claim"
+
+    def __init__(self, name: str) -> None:
+        """``name`` is the operator's, as it is shown."""
+        again = "Try again, or press Enter to give another name:"
+        super().__init__(f"{name} is an operator's name. Claim code:", again, given=(name,))
+
+
 class WrongPassword(ChatError):
     """The password is not the one of that name."""
 
     code = "wrong-password"
+
+
+class WrongClaim(WrongPassword):
+    """The code is not the one with which that name is claimed."""
+
+    code = "wrong-claim"
 
 
 class TooOften(ChatError):

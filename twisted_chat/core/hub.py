@@ -18,6 +18,7 @@ from twisted_chat.core.access import Access
 from twisted_chat.core.admission import Admission
 from twisted_chat.core.attempts import Attempts, FailedLogin, Kind
 from twisted_chat.core.batch import Batch, Dialect
+from twisted_chat.core.claims import Claims
 from twisted_chat.core.digests import GUEST_OPERATOR, digest, one_in_common
 from twisted_chat.core.endings import Endings
 from twisted_chat.core.errors import NameTaken, NoSuchPerson, NotAllowed, NotInRoom, NotKept, TooOften, WrongPassword
@@ -45,7 +46,7 @@ from twisted_chat.core.events import (
 from twisted_chat.core.known_sources import KnownSources
 from twisted_chat.core.limits import Bounds, Window
 from twisted_chat.core.operators import Operators
-from twisted_chat.core.ports import Accounts, MessageLog, Outlet, Records, Waits
+from twisted_chat.core.ports import Accounts, ClaimDesk, MessageLog, Outlet, Records, Waits
 from twisted_chat.core.proof import Proof
 from twisted_chat.core.queries import Queries
 from twisted_chat.core.readers import Readers
@@ -94,6 +95,7 @@ class Hub:
         transcript: Callable[[Spoken], None] | None = None,
         motd: Sequence[str] = (),
         operators: Iterable[str] = (),
+        claim_desk: ClaimDesk | None = None,
         reserved: frozenset[str] = frozenset(),
         spoken: frozenset[str] = frozenset(),
         fingerprint: Callable[[], Sequence[str]] = tuple,
@@ -102,7 +104,8 @@ class Hub:
 
         ``start`` drives a coroutine to its end and logs what it raises; ``stop``, if given, ends the server after so
         many seconds, and with ``exit_stops`` anybody's exit does so. ``transcript``, if given, is told of every message
-        in a room as it is shown. ``operators`` are registered names; ``reserved`` holds folded names nobody may have.
+        in a room as it is shown. ``operators`` are names, claimed with the codes that ``claim_desk`` hands out;
+        ``reserved`` holds folded names nobody may have.
         ``spoken`` are the protocols by which one can come in, for ``/invite``; ``fingerprint`` tells what the server's
         certificate is known by, nothing if there is none. ``waits`` has timers; ``failed_login`` is called for each
         wrong secret.
@@ -120,6 +123,7 @@ class Hub:
         self.rooms: dict[str, Room] = {LOBBY: Room(RoomRecord(key=LOBBY), log.newest)}
         self.registry = Registry(clock, reserved)
         self.operators = Operators(operators, self.registry)
+        self.claims = Claims(self.operators.names, self.registry.accounts, accounts, claim_desk)
         self.tokens = Tokens(self.registry)
         self.facts: dict[str, str] = {}
         self.admission = Admission(now, self.operators, self.people, self.registry, self.facts)
@@ -170,6 +174,13 @@ class Hub:
                 case Deed():
                     self._deeds = max(self._deeds, record.id)
         self.admission.sanctions = Sanctions(sanctions, self._drop)
+        looks = frozenset(look for name in self.operators.names.values() for look in names.skeletons(name))
+        for token in self.tokens.all():
+            if names.skeletons(token.name) & looks:  # a name that has become an operator's since
+                self.revoke(token)
+                self._drop((token,))
+                self.save(self.note("", token.room, f"revoked the token of {names.fold(token.name)}: an operator is called so"))
+        self.claims.refresh()
 
     def save(self, *changed: Record) -> None:
         """Keep records, later: what goes wrong is logged. Commands whose person should be told await `records.save`."""
@@ -807,11 +818,13 @@ class Hub:
                     session.operator = None
                     session.tell(Remark("You are not a server operator any more: that account has changed."))
 
-    def disown(self, account: Account, by: Session) -> None:
+    def disown(self, account: Account, by: Session | None = None) -> None:
         """A name is nobody's any more. Who gave it up (``by``) goes on as a guest, their other connections end."""
         for session in tuple(self.people.get(account.key, ())):
             if session is not by:
                 self.end(session, f"{account.name} was unregistered on another connection.")
+        if by is not None and account.key in self.operators.names:  # nobody is called so as a guest
+            self.end(by, f"{account.name} is not registered any more. It is an operator's name, which has to be claimed again.")
         for session in self.people.get(account.key, ()):
             for key, hides in self._hidden_from(session).items():
                 session.rooms[key].carried.update(hides)
@@ -825,6 +838,7 @@ class Hub:
             self.read_on(session)
         del self._streams[f"@{account.key}"]
         self.registry.drop(account.key)
+        self.claims.refresh()
         self._end_operators()
         over: list[Room] = []
         for room in self.rooms.values():

@@ -6,6 +6,7 @@ from collections.abc import Container, Iterable
 
 from twisted_chat.core import names
 from twisted_chat.core.proof import Proof
+from twisted_chat.core.records import UNCLAIMED
 from twisted_chat.core.registry import Registry
 
 
@@ -15,11 +16,13 @@ class Operators(Container[str]):
     def __init__(self, operators: Iterable[str], registry: Registry) -> None:
         """``operators`` are names, registered or not."""
         self.names = {names.fold(name): name for name in operators}
+        registry.reserve(self.names)
         self._registry = registry
 
     def __contains__(self, key: object) -> bool:
-        """Return whether the account of this key is an operator."""
-        return key in self.names and key in self._registry.accounts
+        """Return whether the account of this key is an operator: who has registered the name without its code is none."""
+        account = self._registry.accounts.get(key) if isinstance(key, str) and key in self.names else None
+        return account is not None and account.claimed != UNCLAIMED
 
     def proven_by(self, proof: Proof | None) -> bool:
         """Return whether somebody has proven an account that is an operator, and the proof still holds."""

@@ -6,7 +6,7 @@ from typing import Any, Protocol
 
 from twisted_chat.core.batch import Batch
 from twisted_chat.core.events import Answer, KeptEvent, RoomEvent
-from twisted_chat.core.records import Deed, Record
+from twisted_chat.core.records import Account, Deed, Record
 
 
 class Outlet(Protocol):
@@ -194,6 +194,16 @@ class Waits(Protocol):
 
     def promise(self) -> Promise:
         """Return a new one."""
+
+
+class ClaimDesk(Protocol):
+    """Where whoever runs the server gets the codes that operators take their names with: see `core.claims`."""
+
+    def hand_out(self, name: str, code: str, account: Account | None) -> None:
+        """A name has a new code. ``account`` is registered under that name, and was not claimed."""
+
+    def take_back(self, name: str) -> None:
+        """The code of a name is used up."""
 
 
 class Accounts(Protocol):

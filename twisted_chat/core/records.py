@@ -9,6 +9,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import TypeAlias
 
+# Of an account: whether it was claimed with a code, or is older than such codes are.
+UNCLAIMED, CLAIMED, OLDER = range(3)
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Account:
@@ -27,6 +30,7 @@ class Account:
     sources: tuple[str, ...] = ()  # digests of where it has come from, the latest last: see core/known_sources.py
     id: str = ""  # random: no later account of this name has it; empty for those made before schema 8
     generation: int = 0  # how often the password was changed
+    claimed: int = UNCLAIMED  # whether its owner has shown the claim code of an operator: see core/claims.py
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

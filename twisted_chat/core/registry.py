@@ -8,12 +8,12 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 from twisted_chat.core import names
 from twisted_chat.core.digests import one_in_common
-from twisted_chat.core.errors import NameTaken, PasswordNeeded
+from twisted_chat.core.errors import ClaimNeeded, NameTaken, PasswordNeeded
 from twisted_chat.core.proof import Proof
 from twisted_chat.core.records import Account
 
@@ -39,8 +39,15 @@ class Registry:
         self.bots: set[str] = set()  # the keys of names that belong to whoever shows a token
         self._clock = clock
         self._reserved = names.RESERVED | reserved
+        self._operators: Mapping[str, str] = {}
         self._held: dict[str, Held] = {}
         self._users: dict[str, Counter[str]] = {}  # by what they look like: the keys in use, and for how many reasons each is
+
+    def reserve(self, operators: Mapping[str, str]) -> None:
+        """Keep names for the operators of the server, by key; and so what looks like them."""
+        self._operators = operators
+        for name in operators.values():
+            self.occupy(name)
 
     def account(self, name: str) -> Account | None:
         """The account of a name."""
@@ -99,6 +106,8 @@ class Registry:
         self._release_old()
         if key in self.accounts:
             raise PasswordNeeded(f"{self.accounts[key].name} is a registered name. Password:")
+        if key in self._operators:
+            raise ClaimNeeded(self._operators[key])
         if key in self.bots and not bot:
             raise NameTaken(f"The name {name} is a bot's. Please choose another.")
         held = self._held.get(key)

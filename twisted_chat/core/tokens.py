@@ -40,6 +40,10 @@ class Tokens:
         self._registry.vacate(token.name)
         self._registry.bots.discard(names.fold(token.name))
 
+    def all(self) -> list[Token]:
+        """Return every token."""
+        return list(self._by_digest.values())
+
     def get(self, digest: str) -> Token | None:
         """The token of this digest."""
         return self._by_digest.get(digest)

@@ -75,6 +75,7 @@ class IrcConnection(LineConnection):
         self.nick = ""  # wanted, until one is registered
         self.user_given = False
         self.given_password = ""
+        self.given_claim: tuple[str, ...] = ()  # the claim code of an operator's name, and a new password for it
         self.payload: Payload | None = None  # of SASL, while it comes
         self.watchlist = Watchlist(self.people, self._moved)
         self.shown_rooms: set[str] = set()  # the rooms that the client knows it is in

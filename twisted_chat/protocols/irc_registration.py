@@ -14,7 +14,17 @@ from dataclasses import replace
 
 from twisted_chat.core import rights
 from twisted_chat.core.attempts import Kind
-from twisted_chat.core.errors import BadName, Banned, Busy, ChatError, NameTaken, PasswordNeeded, TooOften, WrongPassword
+from twisted_chat.core.errors import (
+    BadName,
+    Banned,
+    Busy,
+    ChatError,
+    ClaimNeeded,
+    NameTaken,
+    PasswordNeeded,
+    TooOften,
+    WrongPassword,
+)
 from twisted_chat.core.names import fold
 from twisted_chat.core.text import as_reason
 from twisted_chat.protocols.irc_caps import Payload, SaslFailed, plain
@@ -84,8 +94,11 @@ def _tell_account(irc: IrcConnection, was_registered: bool) -> None:
 
 def _refuse_nick(irc: IrcConnection, wanted: str, error: ChatError) -> None:
     shown = wanted.split()[0][:64] if wanted.split() else "*"
+    why = str(error)
+    if isinstance(error, ClaimNeeded):
+        why = f"{shown} is an operator's name. To claim it: /quote CLAIM {shown} CODE PASSWORD"
     numeric = Numeric.ERR_ERRONEUSNICKNAME if isinstance(error, BadName | Banned) else Numeric.ERR_NICKNAMEINUSE
-    irc.reply(numeric, shown, text=str(error))
+    irc.reply(numeric, shown, text=why)
 
 
 @verb("USER", 4, early=True)
@@ -117,13 +130,14 @@ async def _register(irc: IrcConnection) -> None:
         if account is not None:
             await irc.do("name", account.name)
         else:
-            await irc.do("name", *_asked_for(irc, secret))
+            await irc.do(*_asked_for(irc, secret))
     except (NameTaken, PasswordNeeded, BadName) as error:
         _refuse_nick(irc, irc.nick, error)
         irc.nick = ""
     except WrongPassword as error:
         irc.reply(Numeric.ERR_PASSWDMISMATCH, text=str(error))
         irc.nick = irc.given_password = ""
+        irc.given_claim = ()
     except Banned as error:
         irc.reply(Numeric.ERR_YOUREBANNEDCREEP, text=str(error))
         irc.close(str(error))
@@ -151,13 +165,16 @@ async def _has_server_password(irc: IrcConnection, secret: str) -> bool:
 
 
 def _asked_for(irc: IrcConnection, secret: str) -> tuple[str, ...]:
-    """The name, and its password if one was given."""
+    """The command to come in by, and its arguments: the name, and its password or the code that claims it if one was given."""
     given = "" if secret else irc.given_password
+    if irc.factory.hub.claims.reserves(fold(irc.nick)):
+        claim = irc.given_claim or tuple(given.split(":", 1))
+        return ("claim", irc.nick, *claim) if len(claim) == 2 else ("name", irc.nick)
     accounts = irc.factory.hub.registry.accounts
     account, colon, rest = given.partition(":")
     if colon and rest and fold(account) in accounts:
-        return account, rest
-    return (irc.nick, given) if given and fold(irc.nick) in accounts else (irc.nick,)
+        return "name", account, rest
+    return ("name", irc.nick, given) if given and fold(irc.nick) in accounts else ("name", irc.nick)
 
 
 @verb("AUTHENTICATE", 1, early=True)
@@ -203,6 +220,25 @@ async def _prove(irc: IrcConnection, piece: str) -> None:
         irc.reply(Numeric.ERR_SASLFAIL, text=str(error))
     else:
         irc.reply(Numeric.RPL_SASLSUCCESS)
+
+
+@verb("CLAIM", 2, early=True)
+async def claim(irc: IrcConnection, params: Sequence[str]) -> None:
+    """Take the name of an operator of the server, with its claim code and a new password: NAME CODE PASSWORD."""
+    name, *claimed = params
+    me = irc.session
+    if not me.name:
+        irc.nick, irc.given_claim = name, tuple(claimed)
+        await _register(irc)
+        return
+    old, was_registered, source = me.name, me.registered, irc.people.source(me.name)
+    try:
+        await irc.do("claim", name, *claimed, quiet=False)
+    except PasswordNeeded:
+        irc.reply(Numeric.ERR_NEEDMOREPARAMS, "CLAIM")
+    if me.name != old:
+        irc.send("NICK", me.name, source=source)
+    _tell_account(irc, was_registered)
 
 
 @verb("REGISTER", 3, early=True)

@@ -96,7 +96,11 @@ class ProgramProtocol(LineConnection):
                 for room, since in read(members, "rooms", dict, {}).items()
             }
             table, self._asks = self.factory.table, True
-            return table.begin(self.call(request), table.find("name"), [name] if password is None else [name, password])
+            secrets = [] if password is None else [password]
+            claim = read(members, "claim", str)
+            if claim is not None:
+                return table.begin(self.call(request), table.find("claim"), [name, claim, *secrets])
+            return table.begin(self.call(request), table.find("name"), [name, *secrets])
         raise NotAllowed("You have said hello already.")
 
     def say(self, members: Mapping[str, Any], request: str | None) -> Answering | None:

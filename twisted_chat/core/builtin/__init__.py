@@ -5,6 +5,7 @@ Each module declares its own in the one ``table``.
 
 from twisted_chat.core.builtin import (
     accounts,
+    claims,
     invitations,
     keys,
     looking,
@@ -21,6 +22,7 @@ from twisted_chat.core.builtin.table import table
 
 __all__ = [
     "accounts",
+    "claims",
     "invitations",
     "keys",
     "looking",

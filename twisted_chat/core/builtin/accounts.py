@@ -9,7 +9,7 @@ from twisted_chat.core import durations, names
 from twisted_chat.core.attempts import Kind
 from twisted_chat.core.builtin.table import table
 from twisted_chat.core.commands import Call
-from twisted_chat.core.errors import NameTaken, NotAllowed, PasswordNeeded, WrongPassword
+from twisted_chat.core.errors import ClaimNeeded, NameTaken, NotAllowed, PasswordNeeded, WrongPassword
 from twisted_chat.core.events import Listing, Remark
 from twisted_chat.core.hub import Hub
 from twisted_chat.core.proof import Proof
@@ -35,6 +35,8 @@ async def identified(call: Call, name: str, password: str | None) -> Proof | Non
         if account is not None:
             again = "choose another name" if not call.me.name else "cancel"
             raise PasswordNeeded(f"{account.name} is a registered name. Password:", f"Try again, or press Enter to {again}:")
+        if operator := hub.claims.reserves(key):
+            raise ClaimNeeded(operator)
         return None
     return await prove(call, name, password)
 

@@ -22,10 +22,11 @@ WAITING_MOST = 1000
 @table.command("name", "NAME [PASSWORD]", role=Role.VISITOR)
 async def give_name(call: Call, name: str, password: str | None = None) -> None:
     """Give your name, once: what you type first when you come in. A registered one needs its password."""
-    await _come_in(call, name, password)
+    await come_in(call, name, password)
 
 
-async def _come_in(call: Call, name: str, password: str | None, *, resumes: bool = False) -> None:
+async def come_in(call: Call, name: str, password: str | None, *, resumes: bool = False) -> None:
+    """Give a visitor a name, and put them into their rooms. Raises as `identified` and `Hub.enter` do."""
     hub, me = call.hub, call.me
     if me.name:
         raise NotAllowed("You have a name already. Use /nick to change it.")
@@ -107,7 +108,7 @@ async def resume(call: Call, name: str | None = None, code: str | None = None) -
         earlier = call.me.code, call.me.secrets
         call.me.resumed_by(code.upper())
         try:
-            await _come_in(call, name, None, resumes=True)
+            await come_in(call, name, None, resumes=True)
         except ChatError:
             call.me.code, call.me.secrets = earlier
             raise

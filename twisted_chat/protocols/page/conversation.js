@@ -29,7 +29,7 @@ export class Conversation {
     this.room = kept.room ?? null; // the current one
     this.pending = new Map((kept.pending ?? []).map((request) => [request.id, request]));
     this.status = "out"; // "connecting", "in", "waiting" for another try, or "out": nobody wants one
-    this.password = this.code = null;
+    this.password = this.code = this.claim = null;
     this._world = world;
     this._client = kept.client ?? world.id();
     this._log = kept.log ?? null;
@@ -48,9 +48,10 @@ export class Conversation {
     return fold(name) === fold(this.name);
   }
 
-  // Come in under a name, now and after each loss of the connection. `code` is an invitation.
-  enter(name, password = null, code = null) {
-    Object.assign(this, { name, password, code });
+  // Come in under a name, now and after each loss of the connection. `code` is an invitation, `claim` the code of an
+  // operator's name.
+  enter(name, password = null, code = null, claim = null) {
+    Object.assign(this, { name, password, code, claim });
     this.connect();
   }
 
@@ -114,6 +115,7 @@ export class Conversation {
     if (Object.keys(this.rooms).length) hello.rooms = this.rooms;
     if (this._log !== null) hello.log = this._log;
     if (this.password) hello.password = this.password;
+    if (this.claim) hello.claim = this.claim;
     this._send(hello);
   }
 
@@ -145,7 +147,7 @@ export class Conversation {
     if (this._log !== null && this._log !== welcome.log) for (const room in this.rooms) this.rooms[room] = null;
     this._log = welcome.log;
     this.name = welcome.name;
-    this.code = null;
+    this.code = this.claim = null;
     this._wait = FIRST_WAIT;
     for (const request of this.pending.values()) this._send({ ...request, again: true });
     this._move("in");

@@ -3,18 +3,22 @@
 import { find, setText } from "./dom.js";
 
 export class Entrance {
-  // `enter(name, password, code)` is called when it is sent.
+  // `enter(name, password, code, claim)` is called when it is sent: what stands in the field for codes is an invitation, or,
+  // once the server has asked for it, the code that claims an operator's name.
   constructor(page, enter) {
     this.page = page;
     this._name = find("#name", page);
     this._password = find("#password", page);
     this._code = find("#code", page);
     this._button = find("button", page);
+    this._claims = null; // the name that is claimed
     find("form", page).addEventListener("submit", (event) => {
       event.preventDefault();
       this.say("");
       this._button.disabled = true;
-      enter(this._name.value.trim(), this._password.value || null, this._code.value.trim() || null);
+      const [name, code] = [this._name.value.trim(), this._code.value.trim() || null];
+      const claims = name === this._claims;
+      enter(name, this._password.value || null, claims ? null : code, claims ? code : null);
     });
   }
 
@@ -27,6 +31,7 @@ export class Entrance {
   hide() {
     this.page.hidden = true;
     this._password.value = this._code.value = "";
+    this._claims = null;
     this.say("");
   }
 
@@ -34,7 +39,8 @@ export class Entrance {
   say(problem, code = "") {
     this._button.disabled = false;
     setText(find(".problem", this.page), problem);
-    const about = /password/u.test(code) ? this._password : code === "not-invited" ? this._code : this._name;
+    if (/claim/u.test(code)) this._claims = this._name.value.trim();
+    const about = /password/u.test(code) ? this._password : /claim|not-invited/u.test(code) ? this._code : this._name;
     if (about !== this._name) find("details", this.page).open = true;
     if (problem) about.select();
   }

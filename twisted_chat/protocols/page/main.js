@@ -62,10 +62,10 @@ const conversation = new Conversation(
   read("conversation"),
 );
 
-const entrance = new Entrance(find("#entrance"), (name, password, code) => {
+const entrance = new Entrance(find("#entrance"), (name, password, code, claim) => {
   const room = roomOf(location.hash);
   if (room && !model.current) conversation.rooms = { [room]: null };
-  conversation.enter(name, password, code);
+  conversation.enter(name, password, code, claim);
 });
 
 const acts = {

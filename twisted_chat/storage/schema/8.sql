@@ -15,3 +15,6 @@ ALTER TABLE rooms ADD COLUMN guests TEXT NOT NULL DEFAULT '{}';       -- JSON ob
 -- A proof of who somebody is ends with the account and with its password.
 ALTER TABLE accounts ADD COLUMN id TEXT NOT NULL DEFAULT '';          -- random: no later account of the name has it; '' if made before
 ALTER TABLE accounts ADD COLUMN generation INTEGER NOT NULL DEFAULT 0;  -- how often the password was changed
+
+-- Operators claim their names with a code. Accounts from before that keep their rights.
+ALTER TABLE accounts ADD COLUMN claimed INTEGER NOT NULL DEFAULT 2;     -- 0: not with a code; 1: with a code; 2: older than codes are
