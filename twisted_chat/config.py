@@ -109,7 +109,16 @@ class Config:
     """Seconds that a login waits for its turn, while others guess at its name: half of what one may wait for a name."""
 
     registrations: Often | None = Often(30, 600.0)
+    """Attempts to register from one address: a class of 30 behind one address registers at once."""
+
+    registered: Often | None = Often(300, 600.0)
     """New accounts on the whole server: a class of 30 registers at once (ergo's default)."""
+
+    most_rooms: int = 20_000
+    """Rooms on the whole server, with those that are kept: some 40 MB of memory."""
+
+    most_accounts: int = 100_000
+    """Accounts on the whole server: some 200 MB of memory, all of which are read at the start."""
 
     rooms_a_person: int = 100
     """Rooms one connection is in: each is a place where it is written to."""
@@ -168,6 +177,7 @@ class Config:
                 "lookups",
                 "searches",
                 "registrations",
+                "registered",
             )
         )
         return replace(self, **unlimited)
@@ -199,6 +209,9 @@ class Config:
             lookups=self.lookups,
             searches=self.searches,
             registrations=self.registrations,
+            registered=self.registered,
+            rooms=self.most_rooms,
+            accounts=self.most_accounts,
         )
 
 

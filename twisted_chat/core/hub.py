@@ -44,7 +44,7 @@ from twisted_chat.core.events import (
     Whispered,
 )
 from twisted_chat.core.known_sources import KnownSources
-from twisted_chat.core.limits import Bounds, Window
+from twisted_chat.core.limits import Bounds, Window, with_one_more
 from twisted_chat.core.operators import Operators
 from twisted_chat.core.ports import Accounts, ClaimDesk, MessageLog, Outlet, Records, Waits
 from twisted_chat.core.proof import Proof
@@ -55,7 +55,7 @@ from twisted_chat.core.records import SERVER, Account, Deed, Fact, Invitation, R
 from twisted_chat.core.registry import Registry
 from twisted_chat.core.room import Room, Stream
 from twisted_chat.core.sanctions import Sanctions
-from twisted_chat.core.session import LOBBY, TAKEN_OVER, Role, Session, Way
+from twisted_chat.core.session import LOBBY, MOST_KNOWN, TAKEN_OVER, Role, Session, Way
 from twisted_chat.core.settings import Settings, from_kept
 from twisted_chat.core.text import altered, altered_words, spoken
 from twisted_chat.core.tokens import Tokens, WrongToken
@@ -137,6 +137,7 @@ class Hub:
         self.attempts = Attempts(clock, waits, bounds.guesses, failed_login)
         self.known_sources = KnownSources(lambda: self._secret("sources"))
         self.registrations = Window(bounds.registrations)
+        self.registered = Window(bounds.registered)
         self.spoken = spoken
         self.fingerprint = fingerprint
         self._motd = tuple(motd)
@@ -173,6 +174,7 @@ class Hub:
                     self.facts[record.key] = record.value
                 case Deed():
                     self._deeds = max(self._deeds, record.id)
+        self.invitations = dict(sorted(self.invitations.items(), key=lambda one: one[1].until))
         self.admission.sanctions = Sanctions(sanctions, self._drop)
         looks = frozenset(look for name in self.operators.names.values() for look in names.skeletons(name))
         for token in self.tokens.all():
@@ -367,7 +369,7 @@ class Hub:
             session.inbox = self._streams[f"@{session.id}"] = Stream(f"@{session.id}", self.log.newest)
         else:
             session.inbox = self._streams[f"@{account.key}"]
-            session.known = frozenset(account.known)
+            session.known = frozenset(account.known[-MOST_KNOWN:])
             session.ignore(frozenset(account.ignores))
             session.set(from_kept(account.settings))
         session.inbox.readers[session.id] = session
@@ -457,8 +459,9 @@ class Hub:
             self._left_by(room)
 
     def _make_room(self, session: Session, key: str) -> Room:
-        owned = sum(room.record.owner == session.key for room in self.rooms.values())
-        owner = session.key if session.registered and owned < self.bounds.owned_rooms else ""
+        if len(self.rooms) >= self.bounds.rooms:
+            raise NotAllowed(f"The server has {self.bounds.rooms} rooms. Join one of these: /rooms")
+        owner = session.key if session.registered and self._owned_by(session.key) < self.bounds.owned_rooms else ""
         before = self._streams.get(key)  # has ended in this turn: what was added to it is not delivered yet
         record = RoomRecord(key=key, owner=owner, created=self.now(), begins=self.endings.begins(key))
         room = self.rooms[key] = Room(record, before.delivered if before else self.log.newest)
@@ -468,6 +471,9 @@ class Hub:
         else:
             room.granted.add(session.key)
         return room
+
+    def _owned_by(self, key: str) -> int:
+        return sum(room.record.owner == key for room in self.rooms.values())
 
     def _come_in(self, session: Session, room: Room, since: int | None) -> None:
         already = room.has(session.key)
@@ -702,7 +708,7 @@ class Hub:
         self.admission.check_mute(session, None)
         if key != session.key:
             self.admission.check_consent(session, key, shown)
-        session.known |= {key}
+        session.known = with_one_more(session.known, key, MOST_KNOWN)
         session.spoke = now = self.now()
         told: Whispered
         if account is not None and session.registered:
@@ -923,10 +929,10 @@ class Hub:
             self.registry.put(account)
             self.save(account)
 
-    def note(self, who: str, room: str, what: str) -> Deed:
-        """What an operator has done, as a record to be saved."""
+    def note(self, who: str, room: str, what: str, *, of_server: bool = True) -> Deed:
+        """Return what an operator has done as a record to be saved: one of the server, or of a room."""
         self._deeds += 1
-        return Deed(id=self._deeds, at=self.now(), who=who, room=room, what=what)
+        return Deed(id=self._deeds, at=self.now(), who=who, room=room, what=what, of_server=of_server)
 
     # Looking
 

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections import deque
 from dataclasses import dataclass
+from itertools import islice
 
 from twisted_chat.core.errors import TooOften
 
@@ -76,15 +77,38 @@ class Bounds:
     guesses: GuessLimits
     lookups: Often | None  # of one person: who, history and the like
     searches: Often | None  # from one address
-    registrations: Often | None  # on the whole server
+    registrations: Often | None  # attempts from one source
+    registered: Often | None  # new accounts on the whole server
+    rooms: int  # on the whole server
+    accounts: int  # on the whole server
+
+
+def with_one_more(some: frozenset[str], one: str, most: int) -> frozenset[str]:
+    """Return a set with one more member. If it is full, another member gives way."""
+    if one in some:
+        return some
+    kept = islice(some, most - 1) if len(some) >= most else some
+    return frozenset((*kept, one))
 
 
 class Window:
-    """Holds everybody to an `Often`, each for themselves. Without one, nobody is held to anything."""
+    """Holds everybody to an `Often`, each for themselves. Without one, nobody is held to anything.
+
+    Whoever has many addresses can have a count forgotten, of one of whom nothing was heard while `MOST_REMEMBERED` others
+    were counted: that is why what is guessed is counted elsewhere, by what it is a guess at.
+    """
 
     def __init__(self, often: Often | None) -> None:
         self._often = often
         self._times: dict[str, deque[float]] = {}
+
+    def check(self, who: str, now: float, what: str) -> None:
+        """Raises `TooOften` if there were too many. Nothing is counted."""
+        times = self._times.get(who)
+        if self._often is not None and times is not None:
+            last = [time for time in times if time > now - self._often.span]
+            if len(last) >= self._often.most:
+                raise TooOften(f"{what} too often. Try again in {last[0] + self._often.span - now:.0f} seconds.")
 
     def take(self, who: str, now: float, what: str) -> None:
         """Count one more. Raises `TooOften` if there were too many; ``what`` begins its sentence."""

@@ -160,6 +160,10 @@ class MessageLog(Protocol):
         """Keep what waits, then stop. Returns an awaitable; nothing may be appended afterwards."""
 
 
+# How many deeds are kept: of the server, and of operators of rooms in one room and by one person.
+MOST_DEEDS, MOST_DEEDS_IN_ROOM, MOST_DEEDS_BY_ONE = 100_000, 200, 400
+
+
 class Records(Protocol):
     """Where what is kept besides messages is written. The hub has it all in memory, but for deeds."""
 
@@ -172,8 +176,12 @@ class Records(Protocol):
     async def remove(self, *records: Record) -> None:
         """Take records away. Raises `NotKept`."""
 
-    async def deeds(self, limit: int) -> list[Deed]:
-        """The last deeds, oldest first. Raises `NotKept`."""
+    async def deeds(self, limit: int, place: str | None = None) -> list[Deed]:
+        """Return the last deeds, oldest first: all, those of the server (an empty place), or those in a room. Raises `NotKept`.
+
+        Of the server `MOST_DEEDS` are kept. Of those of a room's operators, `MOST_DEEDS_IN_ROOM` are kept in one room,
+        and `MOST_DEEDS_BY_ONE` by one person: they never take the place of the server's.
+        """
 
 
 class Promise(Protocol):

@@ -105,6 +105,7 @@ class Invitation:
     room: str
     by: str
     until: float
+    source: str = ""  # whose it counts as: an account, or what stands for a guest's address; empty if made before
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -128,13 +129,14 @@ class Fact:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Deed:
-    """What an operator did, for ``/audit``. Never changed, never taken away."""
+    """What an operator did, for ``/audit``. Never changed; the earliest make room."""
 
     id: int
     at: float
     who: str
-    room: str
+    room: str  # empty: the whole server
     what: str
+    of_server: bool = True  # done by an operator of the server, or to the whole server; else by an operator of a room
 
 
 Record: TypeAlias = Account | RoomRecord | Sanction | Invitation | Token | Fact | Deed

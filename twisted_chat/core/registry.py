@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from itertools import takewhile
 
 from twisted_chat.core import names
 from twisted_chat.core.digests import one_in_common
@@ -19,6 +20,8 @@ from twisted_chat.core.records import Account
 
 # How long a guest's name waits for a dropped line to come back, in seconds.
 HOLD_SECONDS = 60.0
+# How many names are held at once: the one that was held first is released for another.
+MOST_HELD = 10_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,6 +95,8 @@ class Registry:
         key = names.fold(name)
         if key in self._held:
             self._release(key)
+        elif len(self._held) >= MOST_HELD:
+            self._release(next(iter(self._held)))
         self._held[key] = Held(name, self._clock() + HOLD_SECONDS, secrets)
 
     def guest(self, name: str, secrets: tuple[bytes, ...] = (), *, bot: bool = False) -> str:
@@ -126,7 +131,7 @@ class Registry:
 
     def _release_old(self) -> None:
         now = self._clock()
-        for key in [key for key, held in self._held.items() if held.until <= now]:
+        for key in [held_key for held_key, _ in takewhile(lambda one: one[1].until <= now, self._held.items())]:
             self._release(key)
 
     def _release(self, key: str) -> None:

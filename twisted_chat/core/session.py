@@ -22,6 +22,8 @@ if TYPE_CHECKING:
     from twisted_chat.core.room import Room, Stream
 
 LOBBY = "#lobby"
+# How many people are remembered as written to, and how many rooms as those that one is invited to: others give way.
+MOST_KNOWN, MOST_KEPT_INVITATIONS = 1000, 100
 # The last words to a connection whose place another of the same person has taken.
 TAKEN_OVER = "You have come back on another connection."
 NONE: frozenset[str] = frozenset()
@@ -225,6 +227,11 @@ class Session:
     def tell(self, *answers: Answer | RoomEvent) -> None:
         """Say something to this person alone, at once."""
         self.outlet.tell(answers)
+
+    def inform(self, *answers: Answer | RoomEvent) -> None:
+        """Say something that this person has not asked for. A connection that is full is not sent it."""
+        if not self.outlet.full:
+            self.outlet.tell(answers)
 
     def mask(self, key: str = "") -> str:
         """This person as a folded ``name!user@host``, under a key that may not be theirs yet."""

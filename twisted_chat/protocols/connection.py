@@ -284,6 +284,11 @@ class LineConnection(LineReceiver):
         waiting.addErrback(self._broken, request)
         waiting.addCallback(self._ready)
 
+    def charge(self, lines: float) -> None:
+        """Count what a line asks for as so many lines more."""
+        if self._rate is not None:
+            self._due = self._rate.spent(self._due, self.factory.clock.seconds(), lines)
+
     def call(self, request: str | None = None, *, again: bool = False, in_room: Room | None = None) -> Call:
         """A call of this session's. That of a line by itself is always the same."""
         if request is None and in_room is None and not again:

@@ -36,6 +36,7 @@ from twisted_chat.core.events import (
     Whispered,
 )
 from twisted_chat.core.hub import Hub
+from twisted_chat.core.names import fold
 from twisted_chat.core.prompts import refused
 from twisted_chat.core.room import Room
 from twisted_chat.core.text import altered, altered_words
@@ -55,6 +56,9 @@ from twisted_chat.protocols.irc_people import Watchlist
 from twisted_chat.protocols.irc_queries import format_time, milliseconds
 from twisted_chat.protocols.irc_replies import Replies
 from twisted_chat.protocols.irc_verbs import VERBS, Verb
+
+# How many marks of how far one has read a client, or a registered name, has.
+MOST_MARKS = 500
 
 
 class IrcConnection(LineConnection):
@@ -84,7 +88,9 @@ class IrcConnection(LineConnection):
         self._quiet = False  # remarks are not shown: the client is told in its own words
         self._command = "*"
         self.client_tags: Mapping[str, str] = {}  # of the command that is worked off, for others
-        self._out = Replies(self.people.server, super().write)
+        self._out = Replies(self.people.server, super().write, self._label_holds_back)
+        self._socket_full = False
+        self._moved_late: set[str] = set()  # who has come or gone while the connection was full: of those it watches
         self._reads: dict[str, int] = {}
         self.dialect = self.factory.dialect(frozenset())
         super().connectionMade()
@@ -324,11 +330,43 @@ class IrcConnection(LineConnection):
     def mark(self, target: str, time: int) -> None:
         """One has read up to there: other connections of the same name are told."""
         self.reads[target] = time
+        if len(self.reads) > MOST_MARKS:
+            del self.reads[next(iter(self.reads))]
         for other in self.factory.connections:
-            if other is not self and isinstance(other, IrcConnection) and other.reads is self.reads:
+            if other is not self and isinstance(other, IrcConnection) and other.reads is self.reads and not other.full:
                 other.send("MARKREAD", target, f"timestamp={format_time(time)}")
 
+    def filled(self) -> None:
+        """More waits to be written than should, in the socket's buffer or behind a label."""
+        self._socket_full = True
+        super().filled()
+
+    def drained(self) -> None:
+        """Nothing waits to be written any more."""
+        self._socket_full = False
+        if not self._out.overfull:
+            super().drained()
+            self._tell_late()
+
+    def _label_holds_back(self, overfull: bool) -> None:
+        """Called while much waits behind a labeled command's replies, and when that is over."""
+        if overfull:
+            super().filled()
+        elif not self._socket_full:
+            super().drained()
+            self._tell_late()
+
+    def _tell_late(self) -> None:
+        """Say of those who came and went while the connection was full whether they are here now."""
+        late, self._moved_late = self._moved_late, set()
+        for name in late:
+            session = self.people.here(name)
+            self._moved(session.name if session is not None else name, "on" if session is not None else "off")
+
     def _moved(self, name: str, how: str) -> None:
+        if self.full:
+            self._moved_late.add(self.watchlist.names.get(fold(name), name))
+            return
         if how == "on":
             self.reply(Numeric.RPL_MONONLINE, self.people.source(name))
         else:

@@ -2,7 +2,8 @@
 
 1. What is in the log is what was said in rooms. Only who is in a room may read there.
 2. A place given as a time is first made a number: the log's order is that of its numbers.
-3. The marker is one's own: it lasts as long as the connection, or, of a registered name, as long as anybody is on it.
+3. The marker is one's own: it lasts as long as the connection, or, of a registered name, as long as anybody is on it. One has
+   `MOST_MARKS` of them at the most; the one that was set first is forgotten for another.
 """
 
 from __future__ import annotations
@@ -124,6 +125,11 @@ def mark_read(irc: IrcConnection, params: Sequence[str]) -> None:
         irc.fail("MARKREAD", "NEED_MORE_PARAMS", text="Missing parameters")
         return
     target = fold(params[0]) if not params[0].startswith("#") else "#" + fold(params[0][1:])
+    if target not in irc.session.rooms and target not in irc.factory.hub.registry.accounts:
+        irc.fail(
+            "MARKREAD", "INVALID_PARAMS", params[0][:64], text="You are not in that room, and nobody has registered that name."
+        )
+        return
     if len(params) > 1:
         try:
             time = parse_marker(params[1])

@@ -113,6 +113,8 @@ class People:
         if fold(old) == fold(new):
             return
         if old and not self.here(old):
+            self.reads.pop(fold(old), None)
+        if old and not self.here(old):
             self._tell(old, "off")
         if new and len(self._hub.people[fold(new)]) == 1:
             self._tell(new, "on")

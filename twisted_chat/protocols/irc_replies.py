@@ -3,7 +3,8 @@
 1. Without a label every line goes out at once.
 2. With one, replies are collected until the command is done, and all else that is written meanwhile waits behind them.
 3. No reply is ACK, one carries the label, several are a batch with it.
-4. What a command is answered at once, and what the core tells at once, is one write, however many lines it has.
+4. Of what waits, no more than `MOST_BEHIND_LABEL` and a write is held: then the connection counts as full.
+5. What a command is answered at once, and what the core tells at once, is one write, however many lines it has.
 """
 
 from __future__ import annotations
@@ -15,14 +16,19 @@ from twisted_chat.protocols.irc_codec import format_body, format_tags
 from twisted_chat.protocols.irc_dialect import Line
 
 LONGEST_LABEL = 64  # bytes, as the specification has it
+MOST_BEHIND_LABEL = 64 * 1024  # bytes, as a transport holds them before it is full
 
 
 class Replies:
     """Lines on their way out."""
 
-    def __init__(self, server: str, write: Callable[[bytes], None]) -> None:
+    def __init__(self, server: str, write: Callable[[bytes], None], hold_back: Callable[[bool], None]) -> None:
+        """``hold_back`` is called with True when too much waits behind a label, and with False when that is over."""
         self._server = server
         self._write = write
+        self._hold_back = hold_back
+        self._behind = 0  # how many bytes wait
+        self.overfull = False
         self._label = ""
         self._collected: list[Line] = []
         self._waiting: list[bytes] = []
@@ -49,6 +55,10 @@ class Replies:
         """Hand over what is no reply."""
         if self._label:
             self._waiting.append(data)
+            self._behind += len(data)
+            if self._behind > MOST_BEHIND_LABEL and not self.overfull:
+                self.overfull = True
+                self._hold_back(True)
         else:
             self._send(data)
 
@@ -93,8 +103,11 @@ class Replies:
                 self.emit([({"label": label} | dict(tags), body)])
             case _:
                 self.emit(self.batch("labeled-response", lines, (), {"label": label}))
-        waiting, self._waiting = self._waiting, []
+        waiting, self._waiting, self._behind = self._waiting, [], 0
         self._send(b"".join(waiting))
+        if self.overfull:
+            self.overfull = False
+            self._hold_back(False)
 
     def batch(self, kind: str, lines: Sequence[Line], params: Sequence[str], tags: Mapping[str, str]) -> list[Line]:
         """Lines as a batch, whose beginning has these tags. Lines that are in another batch stay there."""

@@ -2,7 +2,8 @@
 
 1. It is for IRC clients that have asked for ``message-tags``, and is not kept: it does not go through the log. So it waits
    until all that was said before is delivered.
-2. Who may not speak in a room, or is ignored, is not heard by tags either.
+2. Who may not speak in a room, or write to somebody, or is ignored, is not heard by tags either.
+3. A connection that is full is not sent any: what it missed is of no use later.
 """
 
 from __future__ import annotations
@@ -34,8 +35,10 @@ def tags_only(irc: IrcConnection, params: Sequence[str]) -> None:
             _to_room(irc, target)
         elif irc.people.here(target) is None:
             irc.reply(Numeric.ERR_NOSUCHNICK, target)
-        elif _may_speak(irc, None):
+        elif _may_write_to(irc, target):
             _pass_on(irc, target, irc.factory.hub.people[fold(target)])
+        else:
+            irc.reply(Numeric.ERR_CANNOTSENDTOCHAN, target)
     if len(targets) > MOST_TARGETS:
         irc.reply(Numeric.ERR_TOOMANYTARGETS, targets[MOST_TARGETS])
 
@@ -48,6 +51,17 @@ def _to_room(irc: IrcConnection, target: str) -> None:
         _pass_on(irc, room.key, [session for session in room.readers.values() if session is not irc.session])
     else:
         irc.reply(Numeric.ERR_CANNOTSENDTOCHAN, target)
+
+
+def _may_write_to(irc: IrcConnection, target: str) -> bool:
+    """Whether somebody takes private messages of this client's."""
+    hub, me, other = irc.factory.hub, irc.session, irc.factory.hub.person(target)
+    try:
+        if other.key != me.key:
+            hub.admission.check_consent(me, other.key, other.name)
+    except Banned:
+        return False
+    return _may_speak(irc, None)
 
 
 def _may_speak(irc: IrcConnection, room: Room | None) -> bool:
@@ -72,5 +86,7 @@ def _pass_on(irc: IrcConnection, to: str, sessions: Iterable[Session]) -> None:
         irc.emit([(irc.irc.tags(me.name, now) | tags, body)])
     for session in sessions:
         other = session.outlet
-        if isinstance(other, IrcConnection) and "message-tags" in other.caps.enabled and me.key not in session.ignores:
+        if not isinstance(other, IrcConnection) or other.full or me.key in session.ignores:
+            continue
+        if "message-tags" in other.caps.enabled:
             other.write(format_tags(other.irc.tags(me.name, now) | tags) + body)

@@ -21,6 +21,8 @@ from twisted_chat.protocols.json_codec import JSON, check_unicode
 LONGEST_ID = 64
 # The longest secret a program may come back with, in characters.
 LONGEST_CLIENT = 128
+# How many rooms of a ``hello`` cost as much as a line by itself.
+ROOMS_A_LINE = 4
 
 
 class BadRequest(ChatError):
@@ -88,13 +90,14 @@ class ProgramProtocol(LineConnection):
             client = read(members, "client", str, "")
             if len(client) > LONGEST_CLIENT:
                 raise BadRequest(f"The member 'client' has at most {LONGEST_CLIENT} characters.")
+            rooms, most = read(members, "rooms", dict, {}), self.factory.hub.bounds.rooms_a_person
+            if len(rooms) > most:
+                raise BadRequest(f"The member 'rooms' has at most {most} rooms.")
+            self.charge(len(rooms) / ROOMS_A_LINE)
             me.known_by(client)
             same_log = read(members, "log", str, self.factory.hub.log.id) == self.factory.hub.log.id
-            invited = dict(me.landing)
-            me.landing = invited | {
-                room_key(room): position(since) if same_log else None
-                for room, since in read(members, "rooms", dict, {}).items()
-            }
+            invited: dict[str, int | None] = {room: None for room in me.landing if room in me.invited}
+            me.landing = invited | {room_key(room): position(since) if same_log else None for room, since in rooms.items()}
             table, self._asks = self.factory.table, True
             secrets = [] if password is None else [password]
             claim = read(members, "claim", str)

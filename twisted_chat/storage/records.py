@@ -6,13 +6,14 @@ A record's class names its table; its fields are the table's columns. What is no
 import json
 import sqlite3
 from collections import deque
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import asdict, fields
 from typing import Any
 
 from twisted.internet.defer import Deferred
 
 from twisted_chat.core.errors import NotKept
+from twisted_chat.core.ports import MOST_DEEDS, MOST_DEEDS_BY_ONE, MOST_DEEDS_IN_ROOM
 from twisted_chat.core.records import Account, Deed, Fact, Invitation, Policy, Record, RoomRecord, Sanction, Token
 from twisted_chat.storage.database import Database
 
@@ -32,6 +33,7 @@ class MemoryRecords:
 
     def __init__(self) -> None:
         self._deeds: deque[Deed] = deque(maxlen=1000)
+        self._in_rooms: deque[Deed] = deque(maxlen=1000)
 
     def load(self) -> Iterable[Record]:
         """Nothing."""
@@ -39,14 +41,19 @@ class MemoryRecords:
 
     async def save(self, *records: Record) -> None:
         """Remember deeds."""
-        self._deeds.extend(record for record in records if isinstance(record, Deed))
+        for record in records:
+            if isinstance(record, Deed):
+                (self._deeds if record.of_server else self._in_rooms).append(record)
 
     async def remove(self, *records: Record) -> None:
         """There is nothing to take away."""
 
-    async def deeds(self, limit: int) -> list[Deed]:
-        """The last deeds, oldest first."""
-        return list(self._deeds)[-limit:]
+    async def deeds(self, limit: int, place: str | None = None) -> list[Deed]:
+        """Return the last deeds of all, of the server, or in a room, oldest first."""
+        if place == "":
+            return list(self._deeds)[-limit:]
+        both = sorted((*self._deeds, *self._in_rooms), key=lambda deed: deed.id)
+        return [deed for deed in both if place in (None, deed.room)][-limit:]
 
 
 class SqliteRecords:
@@ -65,17 +72,20 @@ class SqliteRecords:
 
     async def save(self, *records: Record) -> None:
         """Keep records, in one transaction. Raises `NotKept`."""
-        await self._write([(_upsert(type(record)), _row(record)) for record in records])
+        statements = [(_upsert(type(record)), _row(record)) for record in records]
+        deeds = [record for record in records if isinstance(record, Deed)]
+        await self._write([*statements, *(one for deed in deeds for one in _prune(deed))])
 
     async def remove(self, *records: Record) -> None:
         """Take records away. Raises `NotKept`."""
         await self._write([(_delete(type(record)), _row(record)[:1]) for record in records])
 
-    async def deeds(self, limit: int) -> list[Deed]:
-        """The last deeds, oldest first. Raises `NotKept`."""
-        query = f"SELECT {_columns(Deed)} FROM deeds ORDER BY id DESC LIMIT ?"  # noqa: S608
+    async def deeds(self, limit: int, place: str | None = None) -> list[Deed]:
+        """Return the last deeds of all, of the server, or in a room, oldest first. Raises `NotKept`."""
+        which = {None: "", "": " WHERE of_server = 1"}.get(place, " WHERE room = ?")
+        query = f"SELECT {_columns(Deed)} FROM deeds{which} ORDER BY id DESC LIMIT ?"  # noqa: S608
         try:
-            rows = await self._submit(self._database.query, query, (limit,))
+            rows = await self._submit(self._database.query, query, (place, limit) if place else (limit,))
         except sqlite3.Error as error:
             raise NotKept(f"What was done can't be read now: {error}.") from None
         return [_record(Deed, row) for row in reversed(rows)]
@@ -86,6 +96,20 @@ class SqliteRecords:
                 await self._submit(self._database.write, statements)
             except sqlite3.Error as error:
                 raise NotKept(f"That is done, but could not be kept: {error}.") from None
+
+
+def _prune(deed: Deed) -> Iterator[tuple[str, tuple[Any, ...]]]:
+    """Take out the deeds whose place a new one takes."""
+    if deed.of_server:
+        yield _older("of_server = 1"), (MOST_DEEDS,)
+    else:
+        yield _older("of_server = 0 AND room = ?"), (deed.room, deed.room, MOST_DEEDS_IN_ROOM)
+        yield _older("of_server = 0 AND who = ?"), (deed.who, deed.who, MOST_DEEDS_BY_ONE)
+
+
+def _older(which: str) -> str:
+    found = f"SELECT id FROM deeds WHERE {which} ORDER BY id DESC LIMIT 1 OFFSET ?"  # noqa: S608
+    return f"DELETE FROM deeds WHERE {which} AND id <= ({found})"  # noqa: S608
 
 
 def _columns(kind: type) -> str:

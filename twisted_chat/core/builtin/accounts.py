@@ -131,13 +131,17 @@ async def register(call: Call, password: str | None = None) -> None:
     if password is None:
         wanted = f"Choose a password for {me.name}"
         raise PasswordNeeded(f"{wanted}: (press Enter to cancel)", f"{wanted}, or press Enter to cancel:", new=True)
-    hub.registrations.take("", hub.clock(), "Names are registered")
-    key, name = me.key, me.name
-    hashed = await hub.accounts.hash(password, source_of(me.way.address))
+    key, name, source = me.key, me.name, source_of(me.way.address)
+    hub.registered.check("", hub.clock(), "Names are registered")
+    hub.registrations.take(source, hub.clock(), "You try to register")
+    hashed = await hub.accounts.hash(password, source)
     if me.key != key or not hub.is_here(me):
         raise NotAllowed("Your name has changed meanwhile. Nothing was registered.")
     if key in hub.registry.accounts:
         raise NameTaken(f"The name {name} is registered already.")
+    if len(hub.registry.accounts) >= hub.bounds.accounts:
+        raise NotAllowed("The server has as many registered names as it can have. Stay as a guest.")
+    hub.registered.take("", hub.clock(), "Names are registered")
     account = hub.known_sources.learn(new_account(hub, name, hashed, me.settings), me.way)
     hub.own(me, account)
     await hub.records.save(account)

@@ -2,22 +2,28 @@
 
 from __future__ import annotations
 
+from collections import Counter
+from collections.abc import Mapping
+from itertools import islice, takewhile
+
 from twisted_chat.core import names
 from twisted_chat.core.attempts import Kind
 from twisted_chat.core.builtin.rooms import mine
 from twisted_chat.core.builtin.table import table
 from twisted_chat.core.commands import Call
-from twisted_chat.core.errors import NotAllowed, NotUnderstood
+from twisted_chat.core.errors import NotUnderstood
 from twisted_chat.core.events import Described, Invited, Listing, Remark
+from twisted_chat.core.limits import with_one_more
 from twisted_chat.core.records import Invitation
-from twisted_chat.core.session import Role
+from twisted_chat.core.session import MOST_KEPT_INVITATIONS, Role
 
 # How long an invitation can be used, in seconds: a day, so that it can be sent in the evening.
 INVITATION_SECONDS = 86400.0
 # How many registered names a room remembers as invited: the earliest are forgotten first.
 MOST_INVITED = 1000
-# How many unused invitations there may be on the whole server.
-MOST_INVITATIONS = 10_000
+# How many unused invitations there may be by one account (or by all guests of one address), into one room, and on the whole
+# server: the earliest gives way, and of the whole server the earliest of whoever has made most.
+MOST_BY_ONE, MOST_INTO_ROOM, MOST_INVITATIONS = 50, 200, 10_000
 # How one comes in by each protocol: with which tool, what to run, and what to type then. {host}, {port}, {place} and
 # {code} are filled in. A row is shown where its protocol is spoken.
 TOOLS = (
@@ -47,9 +53,9 @@ async def invite(call: Call, name: str | None = None) -> None:
             room.change(invited=(*room.policy.invited, other.key)[-MOST_INVITED:])
             call.hub.keep_room(room)
         for session in call.hub.people[other.key]:
-            session.invited |= {room.key}
+            session.invited = with_one_more(session.invited, room.key, MOST_KEPT_INVITATIONS)
             if call.me.key not in session.ignores:
-                session.tell(Invited(room.key, call.me.name, other.name))
+                session.inform(Invited(room.key, call.me.name, other.name))
         call.hub.show(lambda seq, time: Described(seq, time, room.key, call.me.name, "invited", other.name, call.me.id))
         call.reply(Remark(f"{other.name} is invited."))
         return
@@ -58,13 +64,13 @@ async def invite(call: Call, name: str | None = None) -> None:
 
 async def _print_invitation(call: Call, room: str) -> None:
     hub, now = call.hub, call.hub.now()
-    old = [one for one in hub.invitations.values() if one.until <= now]
+    source = call.me.key if call.me.registered else call.me.host
+    old = _give_way(hub.invitations, room, source, now)
     for one in old:
         del hub.invitations[one.code]
-    if len(hub.invitations) >= MOST_INVITATIONS:
-        raise NotAllowed("There are too many unused invitations.")
     code = hub.accounts.code()
-    invitation = Invitation(code=hub.accounts.digest(code), room=room, by=call.me.key, until=now + INVITATION_SECONDS)
+    until = now + INVITATION_SECONDS
+    invitation = Invitation(code=hub.accounts.digest(code), room=room, by=call.me.key, until=until, source=source)
     hub.invitations[invitation.code] = invitation
     await hub.records.remove(*old)
     await hub.records.save(invitation)
@@ -77,6 +83,22 @@ async def _print_invitation(call: Call, room: str) -> None:
     )
 
 
+def _give_way(invitations: Mapping[str, Invitation], room: str, source: str, now: float) -> list[Invitation]:
+    """Return what gives way to another invitation of this source, into this room: expired ones, and the earliest."""
+    old = list(takewhile(lambda one: one.until <= now, invitations.values()))
+    left = list(islice(invitations.values(), len(old), None))
+    by_one = [one for one in left if one.source == source]
+    into_room = [one for one in left if one.room == room]
+    if len(by_one) >= MOST_BY_ONE:
+        old.append(by_one[0])
+    elif len(into_room) >= MOST_INTO_ROOM:
+        old.append(into_room[0])
+    elif len(left) >= MOST_INVITATIONS:
+        (most, _), *_ = Counter(one.source for one in left).most_common(1)
+        old.append(next(one for one in left if one.source == most))
+    return old
+
+
 @table.command("code", "CODE", role=Role.VISITOR)
 async def use_code(call: Call, code: str) -> None:
     """Use an invitation: it lets you into a room. Then give your name."""
@@ -87,10 +109,11 @@ async def use_code(call: Call, code: str) -> None:
         raise hub.attempts.wrong(me.way, Kind.INVITATION, error)
     hub.attempts.count_right(me.way, Kind.INVITATION)
     del hub.invitations[invitation.code]
-    me.invited |= {invitation.room}
+    me.invited = with_one_more(me.invited, invitation.room, MOST_KEPT_INVITATIONS)
     if not me.name:
         hub.invited_visitors.add(me)
-    me.landing = dict(me.landing) | {invitation.room: None}
+    if len(me.landing) < hub.bounds.rooms_a_person:
+        me.landing = dict(me.landing) | {invitation.room: None}
     await hub.records.remove(invitation)
     call.reply(Remark(f"You are invited to {invitation.room}." + ("" if me.name else " What's your name?")))
     if me.name:

@@ -202,7 +202,7 @@ def _show(call: Call, room: Room, what: str, sign: str, whom: str) -> None:
 def _carry_out(call: Call, kind: str, room: Room | None, session: Session, reason: str) -> None:
     why = f": {reason}" if reason else "."
     if kind == "mute":
-        session.tell(Remark(f"You can't speak {'in ' + room.key if room else 'here'} now{why}"))
+        session.inform(Remark(f"You can't speak {'in ' + room.key if room else 'here'} now{why}"))
     elif room is None:
         session.outlet.close(f"You are banned{why}")
         call.hub.leave(session, "banned")

@@ -16,6 +16,8 @@ from twisted_chat.core.text import as_key, clean
 
 # The largest limit of a room, and how many masks each of its lists has.
 HIGHEST_LIMIT, MOST_MASKS = 9999, 100
+# How many registered names are operators of a room, or have a voice there.
+MOST_RAISED = 500
 # What is on or off: its member of `records.Policy`, and what its operator has done who sets it, or ends it.
 FLAGS = {
     "private": ("private", "made the room private", "made the room public"),
@@ -130,6 +132,8 @@ def _raise(call: Call, name: str, member: str, guests: set[str], done: str) -> N
     if key in there or (key in guests and key not in call.hub.registry.accounts):
         return
     if key in call.hub.registry.accounts:
+        if len(there) >= MOST_RAISED:
+            raise NotAllowed(f"{room.key} has {MOST_RAISED} such people already. Take it from one of them first.")
         room.change(**{member: (*there, key)})
     else:
         guests.add(key)
@@ -217,7 +221,8 @@ def change(call: Call, room: Room, what: str, *changes: tuple[str, str, str]) ->
 def note(call: Call, room: Room | None, what: str) -> None:
     """Note what somebody has done, unless they are operators only of a room that comes and goes, as any guest can be."""
     if room is None or room.lasts or call.role is Role.OPERATOR:
-        call.hub.save(call.hub.note(call.me.key, room.key if room else "", what))
+        of_server = room is None or call.role is Role.OPERATOR
+        call.hub.save(call.hub.note(call.me.key, room.key if room else "", what, of_server=of_server))
 
 
 def described(call: Call, room: Room) -> tuple[tuple[str, ...], ...]:

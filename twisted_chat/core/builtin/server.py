@@ -64,10 +64,10 @@ async def shutdown(call: Call, when_to: str | float = "now", reason: str = "") -
     await call.hub.records.save(call.hub.note(call.me.key, "", f"shutdown {when}" + (f": {why}" if why else "")))
 
 
-@table.command("audit", "[N]", role=Role.OPERATOR, looks_up=True, within=(1, AUDIT_MOST))
-async def audit(call: Call, count: int = AUDIT_AT_ONCE) -> None:
-    """Show what operators have done, the last N times."""
-    deeds = await call.hub.records.deeds(count)
+@table.command("audit", "[ROOM] [N]", role=Role.OPERATOR, looks_up=True, within=(1, AUDIT_MOST))
+async def audit(call: Call, room: str | None = None, count: int = AUDIT_AT_ONCE) -> None:
+    """Show what operators of the server have done, the last N times; with a room, what its operators have done, too."""
+    deeds = await call.hub.records.deeds(count, room or "")
     now = call.hub.now()
     rows = tuple((f"{durations.words(now - one.at)} ago", one.who, one.room or "server", one.what) for one in deeds)
     call.reply(Listing("audit", ("when", "who", "where", "what"), rows))

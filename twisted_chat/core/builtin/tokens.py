@@ -10,7 +10,8 @@ from twisted_chat.core.builtin.table import table
 from twisted_chat.core.commands import Call
 from twisted_chat.core.errors import NotAllowed, NotUnderstood
 from twisted_chat.core.events import Listing, Remark
-from twisted_chat.core.records import Token
+from twisted_chat.core.records import Deed, Token
+from twisted_chat.core.room import Room
 from twisted_chat.core.session import Role
 
 # How many bots a room has at the most.
@@ -40,7 +41,9 @@ async def make_token(call: Call, name: str) -> None:
         hub.revoke(old)
         await hub.records.remove(old)
     hub.tokens.add(token)
-    await hub.records.save(token, hub.note(call.me.key, room.key, f"made a token for {names.fold(name)}"))
+    await hub.records.save(
+        token, hub.note(call.me.key, room.key, f"made a token for {names.fold(name)}", of_server=call.role is Role.OPERATOR)
+    )
     host = call.me.way.reached or "HOST:5555"
     curl = f"curl -H 'Authorization: Bearer {secret}'"
     at = f"http://{host}/rooms/{room.key[1:]}"
@@ -67,5 +70,11 @@ async def revoke(call: Call, name: str) -> None:
         raise NotUnderstood(f"{room.key} has no bot called {names.shown(name)}.")
     hub.revoke(token)
     await hub.records.remove(token)
-    await hub.records.save(hub.note(call.me.key, room.key, f"revoked the token of {names.fold(token.name)}"))
+    await hub.records.save(
+        hub.note(call.me.key, room.key, f"revoked the token of {names.fold(token.name)}", of_server=call.role is Role.OPERATOR)
+    )
     call.reply(Remark(f"The token of {token.name} is void."))
+
+
+def _deed(call: Call, room: Room, what: str) -> Deed:
+    return call.hub.note(call.me.key, room.key, what, of_server=call.role is Role.OPERATOR)

@@ -18,3 +18,11 @@ ALTER TABLE accounts ADD COLUMN generation INTEGER NOT NULL DEFAULT 0;  -- how o
 
 -- Operators claim their names with a code. Accounts from before that keep their rights.
 ALTER TABLE accounts ADD COLUMN claimed INTEGER NOT NULL DEFAULT 2;     -- 0: not with a code; 1: with a code; 2: older than codes are
+
+-- How many invitations one guest makes is bounded, whatever the guest is called.
+ALTER TABLE invitations ADD COLUMN source TEXT NOT NULL DEFAULT '';   -- an account's folded name, or what stands for a guest's address; '' if made before
+-- What operators of rooms do is kept apart from what those of the server do, and bounded by room and person.
+ALTER TABLE deeds ADD COLUMN of_server INTEGER NOT NULL DEFAULT 1;    -- 1 if an operator of the server did it, or it was done to the whole server
+CREATE INDEX deeds_by_room ON deeds (room, id);
+CREATE INDEX deeds_by_who ON deeds (who, id) WHERE of_server = 0;
+CREATE INDEX deeds_of_server ON deeds (id) WHERE of_server = 1;
