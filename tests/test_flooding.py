@@ -11,7 +11,7 @@ from twisted_chat.config import Config, Limits
 from twisted_chat.core.builtin.invitations import MOST_BY_ONE, MOST_INVITATIONS
 from twisted_chat.core.limits import Often, Window, with_one_more
 from twisted_chat.core.ports import MOST_DEEDS_BY_ONE, MOST_DEEDS_IN_ROOM
-from twisted_chat.core.records import Account, Deed, RoomRecord
+from twisted_chat.core.records import CLAIMED, Account, Deed, RoomRecord
 from twisted_chat.core.registry import MOST_HELD, Registry
 from twisted_chat.core.session import MOST_KEPT_INVITATIONS, MOST_KNOWN
 from twisted_chat.protocols.irc_connection import MOST_MARKS
@@ -23,7 +23,9 @@ from twisted_chat.testing import BUFFER_SIZE, Chat, Client
 
 def registered(chat: Chat, *names: str) -> None:
     """Give these people accounts, all with one password."""
-    chat.hub.restore(Account(key=name.casefold(), name=name, password="password", created=1.0) for name in names)
+    chat.hub.restore(
+        Account(key=name.casefold(), name=name, password="password", created=1.0, claimed=CLAIMED) for name in names
+    )
 
 
 def irc(chat: Chat, nick: str, *lines: str, caps: str = "message-tags") -> Client:
