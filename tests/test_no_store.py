@@ -23,6 +23,7 @@ DYNAMIC = (
     "/ws",
     "/nothing",
     "/rooms/%ff",
+    "/rooms/%ED%A0%80",
     "*",
     "//",
 )

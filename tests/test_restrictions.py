@@ -4,6 +4,7 @@ import gc
 import sys
 from collections.abc import Callable, Iterable
 from ipaddress import ip_address, ip_network
+from pathlib import Path
 from types import FrameType
 from typing import Any
 
@@ -11,6 +12,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from people import Guest
+from test_accounts_and_rooms import KeptChat
 
 from twisted_chat.config import Config, Limits
 from twisted_chat.core.cloaks import digest, host_of
@@ -18,6 +20,7 @@ from twisted_chat.core.errors import Banned, NotAllowed
 from twisted_chat.core.masks import matches
 from twisted_chat.core.records import Fact, Sanction
 from twisted_chat.core.sanctions import MOST_BY_ONE, MOST_IN_ROOM, MOST_OPEN_MASKS, SERVER, Sanctions
+from twisted_chat.core.session import Role
 from twisted_chat.testing import Chat
 
 MANY = 18_000
@@ -307,3 +310,27 @@ def test_an_operator_is_bound_by_no_equal() -> None:
         earlier = Sanctions([restriction(1, "owner", "#tea")])
         chat.hub.admission.sanctions = earlier
         chat.hub.admission.check_mute(owner.client.transport.protocol.session, chat.hub.rooms["#tea"])
+
+
+def test_after_a_restart_hosts_and_restrictions_are_the_same(tmp_path: Path) -> None:
+    """A mask of a host that was made before still hits, and so does an address, and each with its rank."""
+    chat = KeptChat(tmp_path)
+    ann = Guest(chat, "line", "Ann").type("/register secret99", "/join #tea")
+    ben = Guest(chat, "line", "Ben", address="2001:db8::1")
+    host = ben.client.transport.protocol.session.host
+    ann.type(f"/ban @{host}", "/mute Cleo 1h", "/mute Dee 1h", "/unmute Dee")
+    before = chat.hub.admission.sanctions.all
+    chat.end()
+    chat = KeptChat(tmp_path)
+    assert chat.hub.admission.sanctions.all == before
+    assert [(one.target, one.rank) for one in before.values()] == [(f"*!*@{host}", Role.OWNER), ("cleo", Role.OWNER)]
+    ben = Guest(chat, "line", "Ben", address="2001:db8::ffff")
+    assert ben.client.transport.protocol.session.host == host
+    assert "You are banned from #tea" in ben.answer("/join #tea")
+    chat.clock.advance(3601)
+    ann = Guest(chat, "line", "Ann", "secret99").type("/join #tea")
+    assert "cleo" not in ann.answer("/bans")
+    chat.end()
+    chat = KeptChat(tmp_path)
+    assert [one.target for one in chat.hub.admission.sanctions.all.values()] == [f"*!*@{host}"]
+    chat.end()

@@ -122,6 +122,19 @@ def test_irc(line: str) -> None:
         assert ([one for one in found if one in ("442", "482")] or [None])[0] == expected, (here, there, inside, found)
 
 
+def test_a_room_among_the_arguments_counts_before_that_of_the_request() -> None:
+    """A program may name both: what is done, is done in the one that the command itself names, by the rank there."""
+    for here, there, inside in SITUATIONS:
+        for target in ("#there", "*"):
+            chat = server(here, there)
+            client = sam(chat, "json", inside).client
+            client.lines()  # type: ignore[union-attr]
+            client.send({"type": "do", "command": "ban", "arguments": [target, "vic"], "room": "#here"})
+            refused = [one["code"] for one in client.objects("error")] == ["not-allowed"]  # type: ignore[union-attr]
+            assert refused is (target == "*" or there < Role.MODERATOR)
+            assert {one.room for one in chat.hub.admission.sanctions.all.values()} == (set() if refused else {"#there"})
+
+
 def test_a_command_that_names_the_server() -> None:
     """Only server operators may, whatever anybody is in a room; and without a room nothing is guessed."""
     for here, there, inside in SITUATIONS:

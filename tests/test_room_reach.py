@@ -93,10 +93,8 @@ class World:
     def __init__(self, outsider: Outsider, kind: str, owned: bool) -> None:
         self.chat = Chat(Config(limits=Limits.OFF, operator=("Olga",), server_name=SERVER))
         self.chat.hub.facts["cloak"] = KEY
-        for name in ("Sam", "Reg", "Olga"):
+        for name in ("Reg", "Olga", *["Sam"] * owned):
             self.chat.hub.put_account(Account(key=name.lower(), name=name, password=PASSWORD, created=0.0, claimed=CLAIMED))
-        for name in () if owned else ("sam",):
-            self.chat.hub.disown(self.chat.hub.registry.accounts[name])
         mute = Sanction(id=1, kind="mute", room="", target=outsider.mute, by="olga", at=0.0, until=None, reason="")
         self.chat.hub.restore([mute])
         self.sam = Person(self.chat, kind, "Sam", OURS, owned)
@@ -240,7 +238,10 @@ def test_what_stands_for_an_address_is_shown_and_lifted_in_its_place() -> None:
         assert target not in shown
         host = next(word for word in shown.split() if word.startswith("*!*@"))
         irc = IrcClient(chat, "irc")
-        assert irc.told("MODE #mine +b")[0][2] == host
+        assert [one[0] for one in irc.told("MODE #mine +b")] == ["442"]
+        sam.type("/except irc")
+        irc.ask("JOIN #mine")
+        assert [one[2] for one in irc.told("MODE #mine +b") if one[0] == "367"] == [host]
         assert f"the ban of {host} is ended" in sam.answer(f"/unban {host}")
         assert not chat.hub.admission.sanctions.all
 

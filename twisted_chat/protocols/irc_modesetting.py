@@ -55,11 +55,11 @@ async def _change(irc: IrcConnection, room: Room, params: Sequence[str]) -> None
     refused = False
     for change in asked.changes:
         try:
-            if change.letter in LISTS and change.argument is None and looked_into(irc, room.key) is not None:
-                _show_list(irc, room, change.letter)
-            elif room.key not in irc.session.rooms:
+            if room.key not in irc.session.rooms:
                 irc.reply(Numeric.ERR_NOTONCHANNEL, room.key)
                 return
+            if change.letter in LISTS and change.argument is None:
+                _show_list(irc, room, change.letter)
             elif rules(irc, room):
                 events += await _set(irc, room, change)
             else:

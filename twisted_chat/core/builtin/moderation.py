@@ -18,6 +18,7 @@ from twisted_chat.core.events import Changed, Deleted, Listing, Remark
 from twisted_chat.core.hub import Hub
 from twisted_chat.core.masks import is_mask
 from twisted_chat.core.records import Sanction
+from twisted_chat.core.restriction_index import plain_address
 from twisted_chat.core.room import Room
 from twisted_chat.core.sanctions import SERVER, hits, is_address, named, target
 from twisted_chat.core.session import Role, Session
@@ -152,7 +153,7 @@ def _restrict(call: Call, kind: str, place: str | None, named_as: str, length: f
     if room is not None and kind == "ban":
         _show(call, room, what, "+", whom)
     note(call, room, what)
-    advice = _advice(call, kind, room, hit)
+    advice = _advice(call, kind, hit)
     for session in hit:
         _carry_out(call, kind, room, session, reason)
     if room is not None and kind == "ban":
@@ -210,13 +211,13 @@ def _carry_out(call: Call, kind: str, room: Room | None, session: Session, reaso
         call.hub.kick(call.me, room, session.key, reason or "banned")
 
 
-def _advice(call: Call, kind: str, room: Room | None, hit: list[Session]) -> str:
-    """A guest can take another name: say how to keep out where the one banned comes from."""
-    if kind != "ban" or not hit or hit[0].registered:
+def _advice(call: Call, kind: str, hit: list[Session]) -> str:
+    """A guest can take another name: say how to keep out where the one banned comes from, unless many come from there."""
+    where = plain_address(hit[0].way.address) if hit else None
+    if where is None or kind != "ban" or hit[0].registered or where.is_loopback:
         return ""
     if call.role is Role.OPERATOR:
-        address = hit[0].way.address
-        return f" A guest can take another name; this one came from {address}." if address else ""
+        return f" A guest can take another name; this one came from {where}."
     return f" A guest can take another name; this one's host is {hit[0].host}: /ban @{hit[0].host}"
 
 
