@@ -436,14 +436,14 @@ def test_it_is_all_there_after_a_restart(tmp_path: Path, kind: str) -> None:
 class KeptChat(Chat):
     """A server in memory over a database on disk."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, config: Config | None = None) -> None:
         database = Database(folder)
         database.claim()
         self.reactor = Reactor()
         sqlite = SqliteLog(database, self.reactor, tail_bytes=1 << 20, batch_bytes=1 << 16, waiting_bytes=1 << 20)
         records = SqliteRecords(database, sqlite.submit)
         self.submit = sqlite.submit
-        super().__init__(log=lambda _: sqlite, records=records)
+        super().__init__(config, log=lambda _: sqlite, records=records)
         self.hub.restore(records.load())
 
     def turn(self) -> None:

@@ -73,6 +73,7 @@ class Conversation:
         self.front = front
         self.name = name
         self.password = password
+        self.claim: str | None = None  # the code that claims an operator's name
         self.room = room  # the current one
         self.rooms: dict[str, int | None] = {room: None} if room else {}
         self.pending: dict[str, dict[str, Any]] = {}
@@ -99,14 +100,14 @@ class Conversation:
     def come_in(self) -> None:
         """Say hello under our name, and ask to read on where we were."""
         if self._connection is not None:
-            if self.password is not None and not self._private:
-                self.password = None
+            if (self.password or self.claim) is not None and not self._private:
+                self.password = self.claim = None
                 self.front.turned_away(NOT_SENT)
                 return
             if self._code is not None:
                 self._connection.send({"type": "do", "command": "code", "arguments": [self._code]})
             hello = {"type": "hello", "id": "hello", "name": self.name, "client": self._client}
-            known = {"rooms": self.rooms or None, "log": self._log, "password": self.password}
+            known = {"rooms": self.rooms or None, "log": self._log, "password": self.password, "claim": self.claim}
             self._connection.send(hello | {member: value for member, value in known.items() if value is not None})
 
     def say(self, text: str, kind: str = "say") -> None:
@@ -135,7 +136,7 @@ class Conversation:
         match event:
             case Welcome():
                 self._welcomed(event)
-            case Refused(code="password-needed") if not self._private:
+            case Refused(code="password-needed" | "claim-needed") if not self._private:
                 self._give_up()
                 if event.id == "hello":
                     self.front.turned_away(NOT_SENT)
@@ -164,7 +165,7 @@ class Conversation:
     def _welcomed(self, welcome: Welcome) -> None:
         if self._log not in (None, welcome.log):
             self.rooms = dict.fromkeys(self.rooms)
-        self._log, self.name, self.welcome, self._code = welcome.log, welcome.name, welcome, None
+        self._log, self.name, self.welcome, self._code, self.claim = welcome.log, welcome.name, welcome, None, None
         assert self._connection is not None
         for request in tuple(self.pending.values()):
             self._send(request | {"again": True})

@@ -70,6 +70,10 @@ class Words(Completer):
                 self.people.setdefault(event.room, set()).add(event.new)
 
 
+# What refuses an answer without having looked at it.
+AGAIN = ("too-often", "busy")
+
+
 class Terminal:
     """The front of the conversation, and the loop that reads the prompt."""
 
@@ -93,6 +97,7 @@ class Terminal:
         self._secret = False  # what is asked for is a password
         self._deserted = False  # the connection on which it was asked for is gone: the answer goes nowhere
         self._leaving = False
+        self._claims = False  # the secret that is asked for is the code that claims an operator's name
         self._reading: asyncio.Future[str] | None = None
         endpoint = Endpoint(reactor, server, lambda line: self._show_folded(lines(Remark(line))), self._fail)
         self._service = ClientService(endpoint, ConnectionFactory(self._conversation), backoffPolicy(), reactor)
@@ -129,10 +134,12 @@ class Terminal:
             if self._deserted or not self._conversation.answer(text):
                 self._deserted = self._secret = False
                 self.show(*lines(Remark("The connection was lost meanwhile: nothing was changed. Enter the command again.")))
+        elif self._secret and text and self._claims:
+            self._conversation.claim, self._conversation.password = text, None
         elif self._secret and text:
             self._conversation.password = text
         elif text:
-            self._conversation.name, self._conversation.password = text, None
+            self._conversation.name, self._conversation.password, self._conversation.claim = text, None, None
         elif self._secret:
             self._secret = False
             self.show(GREETING)
@@ -203,7 +210,8 @@ class Terminal:
     def turned_away(self, why: Refused) -> None:
         """Ask for another name."""
         self._asking = True
-        self._ask_secretly(why.code in ("password-needed", "wrong-password", "too-often", "busy"))
+        self._claims = why.code in ("claim-needed", "wrong-claim") or (self._claims and why.code in AGAIN)
+        self._ask_secretly(self._claims or why.code in ("password-needed", "wrong-password", "bad-password", *AGAIN))
         self._show_folded(lines(why))
 
     def lost(self) -> None:

@@ -372,7 +372,9 @@ class Table:
 
 
 def _missing(command: Command, needed: PasswordNeeded) -> PasswordNeeded:
-    """Return what to tell a program that has left a secret out."""
+    """Return what to tell a program that has left a secret out. An operator's name lacks more than an argument."""
+    if needed.command:
+        return needed
     return PasswordNeeded(f"{needed} The argument is missing: {command.usage}")
 
 
