@@ -6,10 +6,11 @@ from functools import partial
 from pathlib import Path
 
 import pytest
+from indexes import complete, indexed
 
 from twisted_chat.core.ports import Query
-from twisted_chat.storage import database as storage
 from twisted_chat.storage.database import Database
+from twisted_chat.storage.index import INDEX_AT
 from twisted_chat.storage.runs import Row
 
 ROOMS = ("#a", "#b")
@@ -28,26 +29,21 @@ def opened(folder: Path) -> Database:
     return found
 
 
-def indexed(database: Database) -> int:
-    """Up to which number messages are in the indexes."""
-    return int(database.query("SELECT indexed FROM log")[0][0])
-
-
 def numbers(database: Database, room: str, after: int, before: int, limit: int, *, newest_first: bool = False) -> list[int]:
     """Of what is read of a room."""
     return [row[0] for row in database.read(room, after, before, limit, newest_first)]
 
 
 @pytest.mark.parametrize("then", ["", "pruned", "restarted"])
-def test_a_room_is_read_across_the_end_of_its_index(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, then: str) -> None:
+def test_a_room_is_read_across_the_end_of_its_index(tmp_path: Path, then: str) -> None:
     """Numbers, order, counts and times come out right where some messages are indexed and later ones are not."""
     database = opened(tmp_path)
     database.commit(rows(1, 70), None)
-    monkeypatch.setattr(storage, "INDEX_AT", 1)
+    database._index.at = 1
     database.commit(rows(71, 90), None)
-    monkeypatch.undo()
+    database._index.at = INDEX_AT
     database.commit(rows(91, 130), None)
-    assert indexed(database) == 70  # what was kept before that commit
+    assert indexed(database) == 90
     first = 1
     if then == "pruned":
         first = 41
@@ -84,30 +80,33 @@ def test_a_search_finds_what_was_said_last(tmp_path: Path) -> None:
 def test_what_is_not_indexed_yet_counts_as_used(tmp_path: Path) -> None:
     """So that a limit of size holds whenever the indexes are brought up to date: by a tenth, whatever is said."""
     database = opened(tmp_path)
-    for seq in range(1, 271):
+    database.commit([(1, 1.0, "#a", "said", "Ann", "first", None)], None)
+    database.search(Query(words=("none",), rooms=ROOMS))  # makes the file, and a first segment
+    for seq in range(2, 272):
         long = " ".join(f"{n * seq * 7919 % 1000003:x}" for n in range(600))
         text = ("ok", "some words that somebody says on a usual day", long)[seq % 3]
         database.commit([(seq, 1.0, "#a", "said", "Ann", f"{text} {seq}", None)], None)
     before = database.used_bytes()
     database.search(Query(words=("none",), rooms=ROOMS))
     assert database.used_bytes() == pytest.approx(before, rel=0.1)
-    database.close(270)
+    database.close(271)
 
 
 def steps(database: Database, work: Callable[[], object]) -> int:
     """How much SQLite has to do for something, in hundreds of its instructions."""
-    counted = []
-    connection = database._connect()
-    connection.set_progress_handler(lambda: counted.append(1), 100)
+    counted: list[int] = []
+    for file in (database._connect(), database._index.file):
+        file.set_progress_handler(lambda: bool(counted.append(1)), 100)  # type: ignore[func-returns-value]
     work()
-    connection.set_progress_handler(None, 0)
+    for file in (database._connect(), database._index.file):
+        file.set_progress_handler(None, 0)
     return len(counted)
 
 
-def test_a_page_costs_the_same_in_a_long_room(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_page_costs_the_same_in_a_long_room(tmp_path: Path) -> None:
     """At its beginning, in the middle and at its end, in many runs, of few messages or of more than a row has."""
-    monkeypatch.setattr(storage, "INDEX_AT", 1)
     database = opened(tmp_path)
+    database._index.at = 1
     costs = []
     for upto in (1000, 20_000):
         while database.kept < upto:
@@ -124,43 +123,43 @@ def test_a_page_costs_the_same_in_a_long_room(tmp_path: Path, monkeypatch: pytes
     database.close(20_000)
 
 
-def test_rows_go_with_the_last_of_their_messages(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """What is gone is neither read nor counted, by the next daemon either; no row stays for good."""
+def test_segments_go_with_the_last_of_their_messages(tmp_path: Path) -> None:
+    """What is gone is neither read nor counted, by the next daemon either; nothing about it stays for good."""
     database = opened(tmp_path)
     database.commit(rows(1, 40), None)
-    monkeypatch.setattr(storage, "INDEX_AT", 1)
+    assert database.search(Query(words=("40",), rooms=ROOMS))  # brings the index up to date
     database.commit(rows(41, 80), None)
-    monkeypatch.undo()
-    for life, upto in enumerate((39, 41, 60)):  # inside a row, with one, and of what is in no row yet
+    for life, upto in enumerate((39, 41, 60)):  # inside a segment, with one, and of what is in none yet
         database.prune(upto)
         assert numbers(database, "#a", 0, 100, 5) == [seq for seq in range(2, 81, 2) if seq > upto][:5]
         assert database.count("#b", 0, 100, 100) == len([seq for seq in range(1, 81, 2) if seq > upto])
         assert database.last_before("#a", upto + 0.5) == 0
-        assert len(database.query("SELECT 1 FROM runs")) == (1, 0, 0)[life]
+        assert len(database._index.file.segments["rooms"]) == (1, 0, 0)[life]
         database.close(80)
         database = opened(tmp_path)
-    monkeypatch.setattr(storage, "INDEX_AT", 1)
+    database._index.at = 1
     database.commit(rows(81, 90), None)
-    assert database.query("SELECT room, first, last, since FROM runs") == [("#a", 62, 80, 61.0), ("#b", 61, 79, 61.0)]
     database.prune(90)
     database.commit(rows(91, 95), None)
-    assert database.query("SELECT 1 FROM runs") == []
+    assert [(one.first, one.last) for one in database._index.file.segments["rooms"]] == [(91, 95)]
     database.close(95)
 
 
-def test_what_failed_is_read_from_the_file_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A commit that is there after all, though it was said to have failed, leaves no message twice and none out."""
+def test_a_commit_that_is_there_after_all_is_taken_out(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It leaves no message that was said to be lost, and none out, in the log and in the index."""
     database = opened(tmp_path)
+    database._index.at = 1
     database.commit(rows(1, 20), None)
-    monkeypatch.setattr(storage, "INDEX_AT", 1)
     identity = database._folder.identity
     with monkeypatch.context() as broken, pytest.raises(sqlite3.OperationalError, match="replaced"):
-        broken.setattr(database._folder, "identity", lambda: (None, None, None) if indexed(database) else identity())
+        there = "SELECT count(*) FROM messages"
+        gone = (None, None, None)
+        broken.setattr(database._folder, "identity", lambda: gone if database.query(there)[0][0] > 20 else identity())
         database.commit(rows(21, 40), None)
     assert indexed(database) == 20
     assert numbers(database, "#a", 0, 100, 100) == list(range(2, 21, 2))
     database.commit(rows(41, 50), None)
-    database.commit([], None)
+    complete(database)
     assert numbers(database, "#a", 0, 100, 100) == [*range(2, 21, 2), *range(42, 51, 2)]
     assert [row[0] for row in database.query("SELECT count(*) FROM messages")] == [30]
     database.close(50)

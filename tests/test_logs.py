@@ -281,6 +281,15 @@ def test_reading_what_the_disk_can_not_give(tmp_path: Path, monkeypatch: pytest.
         bench.wait(bench.log.read_before("#a", 99, 9))
 
 
+def messages_at(path: Path) -> int:
+    """Where in a log file the table of messages begins, in bytes."""
+    connection = sqlite3.connect(path)
+    (page,) = connection.execute("SELECT rootpage FROM sqlite_schema WHERE name = 'messages'").fetchone()
+    (size,) = connection.execute("PRAGMA page_size").fetchone()
+    connection.close()
+    return int((page - 1) * size)
+
+
 def spoil(path: Path, how: str) -> None:
     """Damage a log file."""
     data = bytearray(path.read_bytes())
@@ -291,8 +300,8 @@ def spoil(path: Path, how: str) -> None:
             data[:100] = bytes(100)
         case "truncated":
             del data[len(data) // 2 :]
-        case "flipped bytes" | "flipped words":  # at the beginning of the second page, and in the text that makes the tables
-            at = 8192 if how == "flipped bytes" else 4096
+        case "flipped bytes" | "flipped words":  # at the beginning of the messages, and in the text that makes the tables
+            at = messages_at(path) if how == "flipped bytes" else 4096
             data[at : at + 10] = bytes(byte ^ 0xFF for byte in data[at : at + 10])
     path.write_bytes(data)
 

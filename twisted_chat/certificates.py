@@ -102,7 +102,7 @@ def make(folder: Path) -> bool:
     key = ec.generate_private_key(ec.SECP256R1())
     written = key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
     write_whole(folder / KEY, written, 0o600)
-    write_whole(folder / CERTIFICATE, self_signed(key, own_names()).public_bytes(Encoding.PEM), 0o644)
+    write_whole(folder / CERTIFICATE, self_signed(key, own_names()).public_bytes(Encoding.PEM), 0o600)
     return True
 
 

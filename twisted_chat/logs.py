@@ -5,7 +5,8 @@
 2. What waits is bounded. What comes on top is dropped and counted, and so is what can't be written; how much that was
    is written as soon as something can be.
 3. A record is one line, and any further lines of it are indented. What could control a terminal is escaped.
-4. The same complaint over and over is written a few times a minute, then counted.
+4. A file of ours belongs to its owner alone, whatever the umask: see `PrivateLogFile`.
+5. The same complaint over and over is written a few times a minute, then counted.
 """
 
 import os
@@ -13,6 +14,8 @@ import re
 import signal
 import sys
 from collections.abc import Callable, Mapping
+from contextlib import suppress
+from pathlib import Path
 from queue import SimpleQueue
 from threading import Event, Thread
 from time import monotonic, time
@@ -21,6 +24,8 @@ from typing import Any, Protocol
 from twisted.logger import ILogObserver, LogLevel, formatEventAsClassicLogText, formatTime
 from twisted.python.logfile import LogFile
 from zope.interface import implementer
+
+from twisted_chat.storage import private
 
 # How many records may wait, and how long one may be, in characters: a few MiB at most of what is usual.
 MOST_WAITING, LONGEST = 5000, 8192
@@ -53,6 +58,21 @@ class StandardOutput:
 
     def rotate(self) -> None:
         """It is no file."""
+
+
+class PrivateLogFile(LogFile):
+    """A file that nobody but its owner may read, and those that it was rotated to: they name people and their addresses."""
+
+    def _openFile(self) -> None:
+        """Called by LogFile at first, and after each rotation."""
+        path = Path(self.path).resolve()
+        with suppress(FileExistsError):
+            private.make(path)
+        for one in (path, *(Path(f"{self.path}.{number}") for number in self.listLogs())):
+            with suppress(OSError):  # it belongs to somebody else
+                private.restrict(one)
+        self.defaultMode = None  # else LogFile gives it the mode that it had
+        super()._openFile()
 
 
 @implementer(ILogObserver)
@@ -181,7 +201,7 @@ def writer_for(options: Any) -> LogWriter | None:
     if path == "-":
         return None  # twistd refuses it
     path = os.path.abspath(path or "twistd.log")  # noqa: PTH100 (does not follow links)
-    writer = LogWriter(lambda: LogFile.fromFullPath(path))
+    writer = LogWriter(lambda: PrivateLogFile.fromFullPath(path))
     if not signal.getsignal(signal.SIGUSR1):
         signal.signal(signal.SIGUSR1, lambda *_: writer.rotate())
     return writer

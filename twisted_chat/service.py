@@ -50,9 +50,9 @@ from twisted_chat.sockets import serve
 from twisted_chat.storage import accounts
 from twisted_chat.storage.accounts import PortalAccounts
 from twisted_chat.storage.database import Database
-from twisted_chat.storage.folder import StateError
 from twisted_chat.storage.memory import MemoryLog
 from twisted_chat.storage.records import MemoryRecords, SqliteRecords
+from twisted_chat.storage.renewal import StateError
 from twisted_chat.storage.retention import Retention
 from twisted_chat.storage.sqlite import SqliteLog
 from twisted_chat.ticker import Ticker

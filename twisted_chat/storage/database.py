@@ -9,16 +9,17 @@
 3. So no connection writes before it has moved all of the WAL into the file, flushed, and begun the WAL anew. The first
    one too: the daemon before may have ended in the middle of that. Until it succeeds nothing is kept. Then what a
    failed commit left behind is taken out: its senders were told that it was not kept.
-4. Checkpoints are made here and not by SQLite's commits, which pass over a checkpoint that fails.
+4. Checkpoints are made here and not by SQLite's commits, which pass over a checkpoint that fails. They are due by how much was
+   written: roughly, as SQLite does not tell; how large the ``-wal`` has become bounds it.
 5. After each commit the files still are those that were opened, or it counts as failed: a commit to a file that was
    deleted, renamed or replaced would not be there after the next start. What takes their place has to be this log,
    with its latest message.
 6. The first commit after each checkpoint reserves one number more, and the lock file notes it: a ``-wal`` that is gone at
    the next start is noticed by that.
-7. The indexes of words and of rooms are brought up to date when `INDEX_AT` bytes are missing in them, and before a search:
-   many messages at once cost a small part of what each by itself does. Which are in them stands in the file, and each
-   connection finds out which are not. Reads of a room find these as well: see `storage.runs`.
-8. A commit that finds the file damaged is the last one: until the daemon is started again, which checks it.
+7. Which messages a room has, and which have a word, stands in a file of its own, which may lack some and may be lost: see
+   `storage.index`. Nothing that is wrong with it stops the log.
+8. A commit that finds the file damaged makes the index of keys anew, and is tried once more. If that fails, too, it is the last
+   one: until the daemon is started again, which checks the file.
 """
 
 import json
@@ -29,21 +30,26 @@ from itertools import chain
 from operator import itemgetter
 from pathlib import Path
 from time import monotonic
-from typing import Any, TypeAlias
+from typing import Any, TypeVar
+
+from twisted.logger import Logger
 
 from twisted_chat.core.names import fold
 from twisted_chat.core.ports import Query
-from twisted_chat.storage.folder import Folder, Identity, StateError
-from twisted_chat.storage.runs import Row, Runs
+from twisted_chat.storage import private, renewal, search
+from twisted_chat.storage.folder import Folder, Identity
+from twisted_chat.storage.index import INDEX_AT, Index
+from twisted_chat.storage.renewal import PAGE_SIZE, StateError
+from twisted_chat.storage.runs import Row
+from twisted_chat.storage.search import SEARCH_SECONDS
+from twisted_chat.storage.search import Stored as Stored
 
-# How long a search may keep the thread from keeping messages, in seconds.
-SEARCH_SECONDS = 0.5
-# The WAL is cut back to this many bytes when it has been checkpointed.
-WAL_LIMIT = 16 * 1024 * 1024
-# A checkpoint is due after so many commits, or 64 times as many rows: that is some 4 MiB of WAL, as SQLite does it by default.
-CHECKPOINT_COMMITS, ROWS_A_COMMIT = 128, 64
+T = TypeVar("T")
 
-Stored: TypeAlias = tuple[int, float, str, str, str, str]  # seq, time, room, kind, author, text
+# A checkpoint is due after so many bytes: SQLite's default. Each of the two files has such a -wal.
+WAL_BYTES, SMALLEST_WAL = 4 * 1024 * 1024, 128 * 1024
+# What a commit writes, in pages, besides the texts: the end of the table, the index of keys, the numbers reserved.
+PAGES_A_COMMIT, ROWS_A_PAGE = 4, 16
 
 INSERT = (
     "INSERT INTO messages (seq, time, room, kind, author, text, key) VALUES {}"
@@ -55,36 +61,20 @@ INSERT_ONE = INSERT.format(ROW)
 ROWS_AT_ONCE = 25
 INSERT_MANY = INSERT.format(", ".join([ROW] * ROWS_AT_ONCE))
 
-# How much may be missing in the indexes, in bytes that it will take there: some 8,000 messages of a line, or 20 ms of work
-# (measured), for the commit or the search that does it.
-INDEX_AT = 800_000
-INDEX = (
-    "INSERT INTO words (rowid, text) SELECT seq, text FROM messages"
-    " WHERE seq > (SELECT indexed FROM log) AND seq <= :upto AND room LIKE '#%'",
-    "UPDATE log SET indexed = :upto",
-)
-# The word index notes what is gone, beside what there was; both go once its parts are merged. It is done bit by bit,
-# all parts in turn (that is what a negative number means): else these notes take all the room (measured).
-# https://sqlite.org/fts5.html#the_merge_command
-MERGE = "INSERT INTO words (words, rank) VALUES ('merge', ?)"
-MERGED_PAGES = 64
-
 READ_ONE = "SELECT seq, time, room, kind, author, text FROM messages WHERE seq = ?"
-READ = "SELECT seq, time, room, kind, author, text FROM messages WHERE seq IN (SELECT value FROM json_each(?)) ORDER BY seq"
+# Whatever the index says, a message of another room is none of this one.
+READ = (
+    "SELECT seq, time, room, kind, author, text FROM messages"
+    " WHERE seq IN (SELECT value FROM json_each(?)) AND room = ? ORDER BY seq"
+)
 READ_BACKWARDS = READ + " DESC"
-LAST_BEFORE = "SELECT max(seq) FROM messages WHERE seq IN (SELECT value FROM json_each(?)) AND time < ?"
-SEARCH = """
-    SELECT m.seq, m.time, m.room, m.kind, m.author, m.text FROM words JOIN messages AS m ON m.seq = words.rowid
-    WHERE words MATCH ? AND words.rowid < ? AND m.time >= ? AND (m.room IN (SELECT value FROM json_each(?)) OR EXISTS (
-        SELECT 1 FROM json_each(?) WHERE json_extract(value, '$[0]') = m.room
-        AND m.seq BETWEEN json_extract(value, '$[1]') AND json_extract(value, '$[2]')
-    ))
-    AND (? = '' OR fold(m.author) = ?) ORDER BY words.rowid DESC LIMIT ?
-"""
+LAST_BEFORE = "SELECT max(seq) FROM messages WHERE seq IN (SELECT value FROM json_each(?)) AND room = ? AND time < ?"
 
 
 class Database:
     """The file ``chat.db`` in a folder. `claim` first, then `open`, then the rest, from one thread at a time."""
+
+    _logger = Logger()
 
     def __init__(self, folder: Path) -> None:
         self._folder = Folder(folder)
@@ -93,12 +83,14 @@ class Database:
         self._files: Identity = ()
         self._trusted = False  # whether this connection may write: rule 3
         self._damage = ""
+        self._damaged = False  # whether the last transaction has met damage
         self._busy_ms = 0
-        self._unchecked = 0  # commits since the last checkpoint
+        self._unchecked = 0  # pages written since the last checkpoint, roughly
+        self._wal_bytes = WAL_BYTES
         self._id = ""
         self.kept = 0  # the highest number of a message that is on disk, or was
         self._pruned = 0  # all up to this number has been taken out
-        self._runs = Runs()
+        self._index = Index(folder / "chat-index.db", self._connect)
 
     def claim(self) -> None:
         """Lock the folder, making it if needed, and check the file in it. Raises `StateError`."""
@@ -114,15 +106,22 @@ class Database:
         Returns the log's id and the highest number that may have been used. Raises `StateError`.
         """
         try:
-            if not self.path.exists():
+            if self.path.exists():
+                self._folder.renew()
+            else:
                 self._folder.make()
+            self._folder.tell()
             connection = self._connect()
-            self._folder.upgrade(connection)
+            self._drop_strangers(connection)
             log_id, used = connection.execute("SELECT id, reserved FROM log").fetchone()
             self._id = str(log_id)
             self.kept = int(connection.execute("SELECT coalesce(max(seq), 0) FROM messages").fetchone()[0])
-            self._runs.load(connection, self.kept)
+            self._index.open(self._id, self.kept)
             self.commit([], used + block)
+        except StateError:
+            self._disconnect()
+            self.release()
+            raise
         except (OSError, sqlite3.Error, UnicodeDecodeError) as error:  # the last if SQLite quotes what is damaged
             self._disconnect()
             self.release()
@@ -135,6 +134,7 @@ class Database:
             self._folder.note(self._id, newest)
             self.write([("UPDATE log SET reserved = ?", (newest,))])
         finally:
+            self._index.close()
             self._disconnect()
             self.release()
 
@@ -151,21 +151,16 @@ class Database:
         is on disk. Raises `sqlite3.Error`: then none of it is in the history, or will be once that is written again.
         """
         duplicates: dict[int, int] = {}
-        index = self._runs.size >= INDEX_AT
 
         def work(connection: sqlite3.Connection) -> None:
-            if index:
-                self._index(connection)
             duplicates.update(self._insert(connection, rows))
             if reserve is not None:
                 connection.execute("UPDATE log SET reserved = max(reserved, ?)", (reserve,))
 
-        self._transact(work, 1 + len(rows) // ROWS_A_COMMIT)
-        if index:
-            self._runs.clear()
+        self._transact(work, PAGES_A_COMMIT + len(rows) // ROWS_A_PAGE)
         fresh = [row for row in rows if row[0] not in duplicates] if duplicates else rows
-        self._runs.add(fresh)
         self.kept = max(map(itemgetter(0), fresh), default=self.kept)
+        self._unchecked += self._index.add(fresh, self.kept) // PAGE_SIZE
         return duplicates
 
     def find(self, key: bytes) -> int | None:
@@ -175,48 +170,41 @@ class Database:
 
     def read(self, room: str, after: int, before: int, limit: int, newest_first: bool) -> list[Stored]:
         """Messages of a room with numbers between the two, both excluded."""
-        numbers = self._runs.numbers(self._connect(), room, after, before, limit, newest_first)
-        return self.query(READ_BACKWARDS if newest_first else READ, (json.dumps(numbers),))
+        numbers = self._looked_up(lambda: self._index.numbers(room, after, before, limit, newest_first))
+        return self.query(READ_BACKWARDS if newest_first else READ, (json.dumps(numbers), room))
 
     def last_before(self, room: str, time: float) -> int:
         """The number of the last message of a room that was said before a time; 0 if there is none."""
-        for numbers in self._runs.parts(self._connect(), room, 0, self.kept + 1, True, time):
-            if found := self.query(LAST_BEFORE, (json.dumps(numbers), time))[0][0]:
-                return int(found)
-        return 0
+
+        def look() -> int:
+            for numbers in self._index.parts(room, 0, self.kept + 1, True, time):
+                if found := self.query(LAST_BEFORE, (json.dumps(numbers), room, time))[0][0]:
+                    return int(found)
+            return 0
+
+        return self._looked_up(look)
 
     def count(self, room: str, after: int, upto: int, limit: int) -> int:
         """How many messages of a room have numbers above one and up to another; at most ``limit``."""
-        return len(self._runs.numbers(self._connect(), room, after, upto + 1, limit, False))
+        return len(self._looked_up(lambda: self._index.numbers(room, after, upto + 1, limit, False)))
 
     def search(self, query: Query) -> list[Stored]:
         """The newest messages that fit, newest first. Raises `sqlite3.OperationalError` when it takes too long."""
-        words = " ".join('"' + word.replace('"', '""') + '"' for word in query.words)
-        before = query.before if query.before is not None else 2**62
-        author = fold(query.author) if query.author else ""
-        if self._runs.size:
-            with suppress(sqlite3.Error):  # a disk that can't be written to can still be read
-                self._transact(self._index, 1)
-                self._runs.clear()
-        connection = self._connect()
-        end = monotonic() + SEARCH_SECONDS
-        connection.set_progress_handler(lambda: monotonic() > end, 10_000)
-        try:
-            rooms, parts = json.dumps(query.rooms), json.dumps(query.parts)
-            given = (words, before, query.since, rooms, parts, author, author, query.limit)
-            return connection.execute(SEARCH, given).fetchall()
-        except sqlite3.OperationalError as error:
-            raise type(error)("that takes too long; look for a rarer word") if "interrupted" in str(error) else error from None
-        finally:
-            connection.set_progress_handler(None, 0)
+        self._index.update()
+        return search.search(self._connect(), self._index, query)
 
     def erase(self, seq: int, rooms: Sequence[str], instead: str) -> Stored | None:
         """Put other text in the place of a message's. Returns the message as it was."""
         found = self.query(READ_ONE, (seq,))
         if not found or found[0][2] not in rooms:
             return None
-        self.write([("UPDATE messages SET text = ? WHERE seq = ?", (instead, seq))])
         row: Stored = found[0]
+        has_words = row[2].startswith("#")
+        if has_words:
+            self._index.unseal(seq)
+        self.write([("UPDATE messages SET text = ? WHERE seq = ?", (instead, seq))])
+        if has_words:
+            self._index.replace(seq, row[5], instead)
         return row
 
     def query(self, statement: str, values: Sequence[Any] = ()) -> list[Any]:
@@ -233,27 +221,98 @@ class Database:
         self._transact(work, 1)
 
     def prune(self, upto: int) -> None:
-        """Take out the messages up to a number, and their words. Raises `sqlite3.Error`."""
+        """Take out the messages up to a number, and what the index has about them alone. Raises `sqlite3.Error`."""
+
+        rows = 0
 
         def work(connection: sqlite3.Connection) -> None:
-            self._runs.prune(connection, upto)
-            connection.execute("DELETE FROM messages WHERE seq <= ?", (upto,))
-            connection.execute(MERGE, (-MERGED_PAGES,))
+            nonlocal rows
+            rows = connection.execute("DELETE FROM messages WHERE seq <= ?", (upto,)).rowcount
 
-        self._transact(work, 1)
-        self._runs.forget(upto)
+        self._transact(work, PAGES_A_COMMIT)
+        self._unchecked += rows // ROWS_A_PAGE
         self._pruned = max(self._pruned, upto)
+        self._index.prune(upto)
+
+    @property
+    def index_incomplete(self) -> bool:
+        """Whether `mend` has something to do. May be read by any thread."""
+        return self._index.incomplete
+
+    def mend(self) -> float | None:
+        """Add some messages that the index lacks. Returns in how many seconds to go on; None when it is complete."""
+        return self._index.mend()
+
+    def limit(self, size: int) -> None:
+        """Prepare for a log of at most so many bytes: a small one waits for little until it is checkpointed and indexed."""
+        self._wal_bytes = self._index.file.wal_bytes = max(SMALLEST_WAL, min(WAL_BYTES, size // 32))
+        self._index.at = max(INDEX_AT // 16, min(INDEX_AT, size // 32))
 
     def used_bytes(self) -> int:
-        """How much of the file is in use, and will be once all messages are in the indexes."""
+        """How much of the files is in use, and will be once all messages are in the index."""
         pages, free, size = (self.query(f"PRAGMA {name}")[0][0] for name in ("page_count", "freelist_count", "page_size"))
-        return int((pages - free) * size) + self._runs.size
+        return int((pages - free) * size) + self._index.used_bytes()
 
-    def _transact(self, work: Callable[[sqlite3.Connection], None], weight: int) -> None:
-        """Do something in one transaction, and see that it is where it should be."""
+    def free_bytes(self) -> int:
+        """How much of the files is not in use, and could be given back."""
+        free, size = (self.query(f"PRAGMA {name}")[0][0] for name in ("freelist_count", "page_size"))
+        return int(free * size) * self.shrinks() + self._index.file.bytes_in("freelist_count")
+
+    def waiting_bytes(self) -> int:
+        """What waits on disk, beside the files, to be moved into them."""
+        return sum(private.size(files[1]) for files in (self._folder.files, self._index.file.files()))
+
+    def disk_bytes(self) -> int:
+        """What the files take on disk, with what SQLite lays beside them."""
+        return self._folder.disk_bytes() + sum(private.size(path) for path in self._index.file.files())
+
+    def shrinks(self) -> bool:
+        """Whether the log's file can give space back. Only those can that were made for it."""
+        return bool(self.query("PRAGMA auto_vacuum")[0][0] == 2)
+
+    def give_back(self, size: int) -> None:
+        """Give so much of what is not in use back to the file system. Raises `sqlite3.Error`."""
+        pages = size // PAGE_SIZE
+        self._transact(lambda connection: connection.execute(f"PRAGMA incremental_vacuum({pages:d})").fetchall(), 2 * pages)
+        self._index.file.give_back(size)
+
+    def _transact(self, work: Callable[[sqlite3.Connection], object], weight: int) -> None:
+        """Do something that writes so many pages in one transaction, and see that it is where it should be."""
         try:
+            self._try(work)
+        except sqlite3.DatabaseError as error:
+            if not self._damaged:
+                raise
+            try:
+                self._make_keys()
+                self._try(work)
+            except sqlite3.DatabaseError as again:
+                if type(again) is sqlite3.DatabaseError:
+                    self._damage = str(error)
+                raise
+            self._logger.warn("The index of messages' keys in {path} was damaged, and is made anew.", path=str(self.path))
+        self._unchecked += weight
+
+    def _make_keys(self) -> None:
+        """Make anew all in the file that is made of the messages."""
+        connection = self._writable()
+        try:
+            connection.execute("BEGIN IMMEDIATE")
+            renewal.make_keys(connection)
+            connection.execute("COMMIT")
+        finally:
+            self._disconnect()
+
+    def _try(self, work: Callable[[sqlite3.Connection], object]) -> None:
+        try:
+            self._damaged = False
             connection = self._writable()
-            if self._unchecked >= CHECKPOINT_COMMITS:
+            if self._folder.wal_bytes > 2 * self._wal_bytes:
+                connection.execute("PRAGMA busy_timeout = 0")  # who reads may take long, and is not waited for
+                connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
+                connection.execute(f"PRAGMA busy_timeout = {self._busy_ms:d}")
+                self._unchecked = 0
+            elif self._unchecked * PAGE_SIZE >= self._wal_bytes:
                 connection.execute("PRAGMA wal_checkpoint(PASSIVE)").fetchone()
                 self._unchecked = 0
             connection.execute("BEGIN IMMEDIATE")
@@ -269,17 +328,31 @@ class Database:
                 self._folder.note(self._id, connection.execute("SELECT reserved FROM log").fetchone()[0])
         except BaseException as error:
             # Its children stand for other faults; and what is no longer our file is not damage of ours.
-            if type(error) is sqlite3.DatabaseError and self._trusted and self._folder.identity() == self._files:
-                self._damage = str(error)
+            self._damaged = type(error) is sqlite3.DatabaseError and self._trusted and self._folder.identity() == self._files
             self._disconnect()
             raise
-        self._unchecked += weight
 
-    def _index(self, connection: sqlite3.Connection) -> None:
-        """Add the messages that are kept to the indexes."""
-        self._runs.write(connection)
-        for statement in INDEX:
-            connection.execute(statement, {"upto": self.kept})
+    def _looked_up(self, look: Callable[[], T]) -> T:
+        """Look something up in the index. While it lacks messages, that may take long, and is ended."""
+        if not self._index.incomplete:
+            return look()
+        connection, end = self._connect(), monotonic() + SEARCH_SECONDS
+        connection.set_progress_handler(lambda: monotonic() > end, 10_000)
+        try:
+            return look()
+        except sqlite3.OperationalError as error:
+            if "interrupted" not in str(error):
+                raise
+            raise type(error)("the index of rooms is being made anew; try again later") from None
+        finally:
+            connection.set_progress_handler(None, 0)
+
+    def _drop_strangers(self, connection: sqlite3.Connection) -> None:
+        """Make what belongs to the table of messages as it has to be: no triggers, and an index of keys."""
+        names = connection.execute("SELECT name FROM sqlite_schema WHERE type = 'trigger'").fetchall()
+        for (name,) in names:
+            connection.execute('DROP TRIGGER "{}"'.format(name.replace('"', '""')))
+        renewal.add_keys(connection)
 
     def _insert(self, connection: sqlite3.Connection, rows: Sequence[Row]) -> dict[int, int]:
         before = connection.total_changes
@@ -327,7 +400,7 @@ class Database:
                 connection.execute("PRAGMA synchronous = FULL")
                 connection.execute("PRAGMA wal_autocheckpoint = 0")
                 connection.create_function("fold", 1, fold, deterministic=True)
-                connection.execute(f"PRAGMA journal_size_limit = {WAL_LIMIT}")
+                connection.execute(f"PRAGMA journal_size_limit = {2 * self._wal_bytes:d}")
                 modes = [connection.execute(f"PRAGMA {name}").fetchone()[0] for name in ("journal_mode = WAL", "synchronous")]
                 if modes != ["wal", 2]:
                     raise sqlite3.OperationalError(f"no WAL with synchronous=FULL here, but {modes}")
@@ -335,8 +408,6 @@ class Database:
                 self._files = self._folder.identity()
                 if self._files[0] != before[0] or None in self._files:
                     raise sqlite3.OperationalError("the log's files were replaced while they were opened")
-                if self._id:
-                    self._runs.load(connection, self.kept)
             except BaseException:
                 connection.close()
                 raise

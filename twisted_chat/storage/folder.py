@@ -1,54 +1,56 @@
 """The folder of a message log: whose it is, and whether what lies in it can be begun with. Plain, blocking calls.
 
 1. A folder belongs to one process: `claim` locks a file in it, for as long as the process lives, forks included.
-2. A file is ours (``application_id``), of a version we know (``user_version``), and sound, or `claim` refuses it.
-   One that is not there is made beside and renamed, so that an empty or half-made file is damage, never a beginning.
+2. A file is ours (``application_id``), of a version we know (``user_version``), and its messages and records are sound, or
+   `claim` refuses it. One that is not there is made beside and renamed, so that an empty or half-made file is damage, never a
+   beginning. Damage elsewhere in the file is healed by `open`, as an earlier version is brought up to ours: see `renewal`.
 3. The lock file says which log the folder holds, and which numbers that log has reserved at least. So a log that is gone
    is a fault, not a beginning; and so is one whose ``-wal`` is gone, or that is an older copy: it has reserved fewer. (That
    the ``-wal`` is not there says nothing: whoever looks at the log after the daemon was killed moves it into the log.)
+4. Only its owner may read and write a file in it, whatever the umask is and whoever may look into the folder.
 """
 
 import fcntl
 import os
 import secrets
 import sqlite3
-from contextlib import suppress
-from importlib.resources import files
+import stat
+from contextlib import closing, suppress
 from pathlib import Path
 from typing import TypeAlias
 
-# "Twch": tells our files from other programs' (https://sqlite.org/pragma.html#pragma_application_id).
-APPLICATION_ID = 0x54776368
-VERSION = 8
-# Of new files, in bytes. With twice SQLite's default, messages by the hundred cost 4 % less, and one by itself no more.
-PAGE_SIZE = 8192
+from twisted.logger import Logger
+
+from twisted_chat.storage import private, renewal
+from twisted_chat.storage.renewal import APPLICATION_ID, VERSION, StateError
+
 # Which files these are, whatever they are called: device and inode of each, None for one that is not there.
 Identity: TypeAlias = tuple[tuple[int, int] | None, ...]
 
-
-class StateError(Exception):
-    """The state folder can't be used. One sentence for the person who starts the daemon."""
-
-
-def script(version: int) -> str:
-    """The SQL that makes a file of the version before one of this version."""
-    return files(__package__).joinpath(f"schema/{version}.sql").read_text("utf-8")
+# Whatever a daemon, or an earlier version, lays into its folder. What else lies there is none of our business.
+OURS = ("chat.db*", "chat.new*", "chat.lock", "chat-*.db*", "ssh_host_*", "operator-claim*", "tls/*.pem", "tls/*.new")
+DAMAGED_NAME = "chat-damaged.db"
 
 
 class Folder:
     """Where ``chat.db`` lies, with its ``-wal`` and ``-shm``."""
 
+    _logger = Logger()
+
     def __init__(self, folder: Path) -> None:
         self.path = folder / "chat.db"
         self._folder = folder
-        self._files = tuple(folder / f"chat.db{suffix}" for suffix in ("", "-wal", "-shm"))
+        self.files = tuple(folder / f"chat.db{suffix}" for suffix in ("", "-wal", "-shm"))
         self._lock_path = folder / "chat.lock"
         self._lock: int | None = None
+        self._damage = ""  # what is wrong with the file, but not with its messages and records
+        self.wal_bytes = 0  # how large the -wal was when `identity` was asked for last
 
     def claim(self) -> None:
         """Lock the folder, making it if needed, and check the file in it. Raises `StateError`."""
         try:
             self._folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+            self._restrict()
             self._lock = os.open(self._lock_path, os.O_RDWR | os.O_CREAT, 0o600)
             fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
@@ -82,46 +84,65 @@ class Folder:
         They are never opened for that: closing them would cancel SQLite's locks (https://sqlite.org/howtocorrupt.html, 2.2).
         """
         found: list[tuple[int, int] | None] = []
-        for path in self._files:
+        for path in self.files:
             try:
                 status = path.stat()
             except OSError:
                 found.append(None)
             else:
                 found.append((status.st_dev, status.st_ino))
+                if path is self.files[1]:
+                    self.wal_bytes = status.st_size
         return tuple(found)
+
+    def disk_bytes(self) -> int:
+        """Return what the log takes on disk, with what SQLite lays beside it."""
+        return sum(private.size(path) for path in self.files)
 
     def make(self) -> None:
         """Make the file beside its place, flushed, then rename it: it is there whole or not at all."""
         beside = self.path.with_suffix(".new")
-        beside.unlink(missing_ok=True)
-        connection = sqlite3.connect(beside, isolation_level=None)
+        connection = renewal.begin(beside, VERSION)
         try:
-            connection.execute(f"PRAGMA page_size = {PAGE_SIZE}")
-            scripts = "".join(script(number) for number in range(1, VERSION + 1))
-            marks = f"PRAGMA application_id = {APPLICATION_ID}; PRAGMA user_version = {VERSION};"
-            # In one transaction: each of the tables would be flushed by itself, and the start wait for a hundred flushes.
-            connection.executescript(f"BEGIN; {scripts} {marks} COMMIT;")
             connection.execute("INSERT INTO log (id, reserved) VALUES (?, 0)", (secrets.token_hex(8),))
+            renewal.finish(connection, beside, VERSION)
         finally:
             connection.close()
         beside.rename(self.path)
-        folder = os.open(self._folder, os.O_RDONLY)
-        try:
-            os.fsync(folder)
-        finally:
-            os.close(folder)
+        renewal.flush(self._folder)
 
-    def upgrade(self, connection: sqlite3.Connection) -> None:
-        """Bring a file of an earlier version up to ours: a copy is laid beside it, then it is changed in one transaction."""
-        version = int(connection.execute("PRAGMA user_version").fetchone()[0])
-        if version == VERSION:
-            return
-        copy = self.path.with_name(f"chat-schema-{version}.db")
-        copy.unlink(missing_ok=True)
-        connection.execute("VACUUM INTO ?", (str(copy),))
-        scripts = "".join(script(number) for number in range(version + 1, VERSION + 1))
-        connection.executescript(f"BEGIN IMMEDIATE; {scripts} PRAGMA user_version = {VERSION}; COMMIT;")
+    def renew(self) -> None:
+        """Bring a file of an earlier version up to ours, and heal one that is damaged; the old one stays beside it.
+
+        Raises `StateError`, `OSError` and `sqlite3.Error`: then nothing has changed.
+        """
+        with closing(sqlite3.connect(f"{self.path.absolute().as_uri()}?mode=rw", uri=True, timeout=5)) as connection:
+            version = int(connection.execute("PRAGMA user_version").fetchone()[0])
+        if version < VERSION or self._damage:
+            old = f"chat-schema-{version}.db" if version < VERSION else DAMAGED_NAME
+            renewal.renew(self.path, version, old)
+            private.restrict(self._folder / old)
+            why = f"it was damaged: {self._damage}" if self._damage else f"an earlier version made it, with schema {version}"
+            self._logger.info(
+                "[STATE] {path} was made anew ({why}). The file of before is {old}.", path=str(self.path), why=why, old=old
+            )
+            self._damage = ""
+
+    def tell(self) -> None:
+        """Say in the daemon's log what the operator should know about the folder."""
+        mode = stat.S_IMODE(self._folder.stat().st_mode)
+        if mode & private.OTHERS:
+            self._logger.warn(
+                "[STATE] Other users can look into the folder {folder} (its mode is {mode}). Close it: chmod 700 {folder}",
+                folder=str(self._folder),
+                mode=f"{mode:04o}",
+            )
+
+    def _restrict(self) -> None:
+        """Take files away from others. What cannot be changed, as it belongs to somebody else, is left."""
+        for path in (path for pattern in OURS for path in self._folder.glob(pattern)):
+            with suppress(OSError):
+                private.restrict(path)
 
     def _check(self) -> None:
         """Raises `StateError` if there is a log, or has been one, and it is not a sound one of ours. Changes nothing said."""
@@ -130,7 +151,7 @@ class Folder:
         log_id, reserved = self._noted()
         anew = f"or remove {self._lock_path}"
         if not os.path.lexists(self.path):
-            left = [path.name for path in self._files if path.exists()]
+            left = [path.name for path in self.files if path.exists()]
             if log_id or left:
                 raise StateError(f"The log {self.path} is gone. Put it back, {anew} {' and '.join(left)} to begin anew.")
             return
@@ -160,9 +181,8 @@ class Folder:
                     raise StateError(
                         f"The log {self.path} was written by a newer version (schema {version}, this knows {VERSION})."
                     )
-                problem: str = connection.execute("PRAGMA quick_check(1)").fetchone()[0]
-                if problem != "ok":
-                    return problem.splitlines()[-1]
+                if problem := self._damaged(connection, version):
+                    return problem
                 found = connection.execute("SELECT reserved FROM log").fetchall()
                 if len(found) == 1 and found[0][0] < reserved:
                     raise StateError(
@@ -176,3 +196,15 @@ class Folder:
             return "its tables are not described any more"
         except sqlite3.Error as error:
             return str(error)
+
+    def _damaged(self, connection: sqlite3.Connection, version: int) -> str | None:
+        """What is wrong with messages or records; of what is wrong elsewhere in the file, a note is taken for `renew`."""
+        if version == VERSION:  # all of it: earlier versions have indexes in it, which are not looked at
+            try:
+                problem: str = connection.execute("PRAGMA quick_check(1)").fetchone()[0]
+            except sqlite3.DatabaseError as error:
+                problem = str(error)
+            if problem == "ok":
+                return None
+            self._damage = problem.splitlines()[-1]
+        return renewal.damage(connection)

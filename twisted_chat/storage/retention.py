@@ -6,19 +6,27 @@
 3. A clock that steps forward must not empty the log. A message's age is counted by the time that has passed since, as far
    as this daemon has seen it pass; a step of the clock counts once it has lasted a day. That includes the time the
    daemon was not running, as a machine may start with any clock: so a restart keeps messages up to a day longer.
-4. Size is what is used inside the file. Room that was freed is used again: a file below the limit stays below it; one
-   that was larger when the limit was set does not shrink (``VACUUM`` does that).
+4. Size is what the log takes on disk, with its index and what SQLite lays beside them. Room that was freed is used again, and
+   what is too much of it is given back, a little at a time: nothing is copied. Files that are older than that ability keep
+   their size; of them, what is used counts.
 """
 
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from twisted_chat.storage.database import Database
+from twisted.logger import Logger
 
-# How many messages a slice takes out at least: 3 to 20 ms (measured).
-SLICE = 100
-# From which part of its size on the log is full. What is gone takes room until the word index has been tidied.
-FULL = 0.9
+from twisted_chat.storage.database import Database
+from twisted_chat.storage.renewal import megabytes
+
+# How many messages a slice takes out at least, and how many bytes it gives back at most: 3 to 20 ms (measured).
+SLICE, GIVEN_BACK = 100, 1 << 20
+# From which part of its size on the log is full; and from which part of it on the disk what is free is given back.
+FULL, FULL_ON_DISK = 0.9, 0.95
+# Without a limit of size, or below it, so much may be free: this part, and so many bytes.
+FREE, SMALLEST_FREE = 0.25, 4 << 20
+# What waits in a -wal for a checkpoint counts up to this part of the size: more of it will go by itself.
+WAITING = 1 / 8
 # How long a step of the clock has to last until it counts, in seconds.
 STEP_SECONDS = 86400.0
 # What is no step, but a clock being drawn to the right time, in seconds.
@@ -62,6 +70,8 @@ class SlowClock:
 class Retention:
     """Takes the oldest messages out of a `Database`."""
 
+    _logger = Logger()
+
     def __init__(
         self,
         database: Database,
@@ -76,6 +86,9 @@ class Retention:
         self._now, self._clock = now, clock
         self._seconds, self._size = seconds, size
         self._time: SlowClock | None = None
+        self._told = False
+        if size is not None:
+            database.limit(size)
 
     def slice(self, committed: int) -> Slice:
         """Take a few messages out, if it is time, after a commit of so many. Raises `sqlite3.Error`."""
@@ -83,7 +96,7 @@ class Retention:
         upto = max(self._too_old(rows), self._too_many(rows))
         if upto:
             self._database.prune(upto)
-        return Slice(upto, upto > 0)
+        return Slice(upto, self._give_back() or upto > 0)
 
     def _too_old(self, rows: int) -> int:
         """Up to which number messages are too old: the last such one before the first that is not."""
@@ -100,7 +113,26 @@ class Retention:
         return last
 
     def _too_many(self, rows: int) -> int:
-        if self._size is None or self._database.used_bytes() <= self._size * FULL:
+        if self._size is None:
+            return 0
+        waiting = min(self._database.waiting_bytes(), self._size * WAITING)
+        if self._database.used_bytes() + waiting <= self._size * FULL:
             return 0
         found = self._database.query(NUMBERS, (rows,))[0][0]
         return int(found or 0)
+
+    def _give_back(self) -> bool:
+        """Give some of what is free back to the file system, if it is too much. Returns whether there was."""
+        free, disk = self._database.free_bytes(), self._database.disk_bytes()
+        full = self._size is not None and disk > self._size * FULL_ON_DISK
+        if not self._database.shrinks() and full and not self._told:
+            self._told = True
+            self._logger.info(
+                "[KEEP] {path} takes {size} and cannot shrink: another program made it. Free space in it is used again.",
+                path=str(self._database.path),
+                size=megabytes(disk),
+            )
+        if not free or not (full or free > max(SMALLEST_FREE, disk * FREE)):
+            return False
+        self._database.give_back(GIVEN_BACK)
+        return True

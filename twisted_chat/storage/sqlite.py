@@ -9,6 +9,7 @@
    which must not hold up the conversation.
 5. Numbers are reserved a block ahead, with the next commit after half a block is used.
 6. After each commit, and every `RETENTION_SECONDS`, old messages are taken out, a slice at a time: see `storage.retention`.
+   While there are none, messages that the index lacks are added to it, as few at a time: see `storage.index`.
 """
 
 import sqlite3
@@ -98,9 +99,10 @@ class SqliteLog(BatchingLog):
         self._probe: IDelayedCall | None = None
         self._idle: list[Deferred[None]] = []
         self._retention = retention
-        self._pruning = False
+        self._tidying = False
+        self._mending = False  # whether it is known that the index lacks something
         self._later: IDelayedCall | None = None  # the next slice
-        self._prune(0)
+        self._tidy(0)
 
     def number(self) -> int:
         """The number for the next event. Raises `NotKept` when the disk has failed until the reserved ones ran out."""
@@ -158,7 +160,7 @@ class SqliteLog(BatchingLog):
         committed.addErrback(lambda failure: self._logger.failure("after a commit", failure))
 
     def _committed(self, duplicates: dict[int, int], batches: list[Batch], reserve: int | None) -> None:
-        self._prune(sum(len(batch.events) for batch in batches))
+        self._tidy(sum(len(batch.events) for batch in batches))
         if reserve is not None:
             self._reserved = reserve
         if self._stopped and self._reactor.seconds() - self._failed_at < STEADY_SECONDS:
@@ -190,29 +192,44 @@ class SqliteLog(BatchingLog):
         if not self._closing and (self._probe is None or not self._probe.active()):
             self._probe = self._reactor.callLater(PROBE_SECONDS, self._commit)
 
-    def _prune(self, committed: int) -> None:
-        """Take old messages out, after a commit of so many events."""
-        if self._retention is None or self._pruning or self._closing:
+    def _tidy(self, committed: int) -> None:
+        """Take old messages out, after a commit of so many events; or let the index have some that it lacks."""
+        if self._tidying or self._closing or (self._retention is None and not self._database.index_incomplete):
             return
-        self._pruning = True
+        self._tidying = True
+        self._mending = self._database.index_incomplete
         if self._later is not None and self._later.active():
             self._later.cancel()
-        self._thread.submit(self._retention.slice, committed).addCallbacks(self._pruned, self._not_pruned)
+        self._thread.submit(self._slice, committed).addCallbacks(self._tidied, self._not_tidied)
 
-    def _pruned(self, found: Slice) -> None:
-        self._pruning = False
-        self._tail.forget(found.upto)
-        self._gone = max(self._gone, found.upto)
-        self._prune_later(SLICE_SECONDS if found.more else RETENTION_SECONDS)
+    def _slice(self, committed: int) -> tuple[int, float]:
+        """Do so on the storage thread. Returns up to which number messages are gone, and in how many seconds to go on."""
+        found = self._retention.slice(committed) if self._retention is not None else Slice(0, False)
+        if found.more:
+            return found.upto, SLICE_SECONDS
+        seconds = self._database.mend() if self._database.index_incomplete else None
+        return 0, RETENTION_SECONDS if seconds is None else seconds
 
-    def _not_pruned(self, failure: Failure) -> None:
-        self._pruning = False
+    def _tidied(self, found: tuple[int, float]) -> None:
+        upto, seconds = found
+        self._tidying = False
+        self._tail.forget(upto)
+        self._gone = max(self._gone, upto)
+        self._tidy_later(seconds)
+
+    def _not_tidied(self, failure: Failure) -> None:
+        self._tidying = False
         self._logger.warn("Old messages could not be taken out: {why}", why=str(failure.value))
-        self._prune_later(RETENTION_SECONDS)
+        self._tidy_later(RETENTION_SECONDS)
 
-    def _prune_later(self, seconds: float) -> None:
-        if not self._closing:
-            self._later = self._reactor.callLater(seconds, self._prune, 0)
+    def _tidy_later(self, seconds: float) -> None:
+        if not self._closing and (self._retention is not None or self._database.index_incomplete):
+            self._later = self._reactor.callLater(seconds, self._tidy, 0)
+
+    def _tidy_soon(self) -> None:
+        """Begin, if the index lacks something and that is not known yet: it may have been found damaged just now."""
+        if self._database.index_incomplete and not self._mending:
+            self._tidy(0)
 
     def _next(self, batches: list[Batch], duplicates: dict[int, int] | None) -> None:
         self._committing = False
@@ -257,6 +274,8 @@ class SqliteLog(BatchingLog):
             return await self._thread.submit(function, *arguments)
         except sqlite3.Error as error:
             raise NotKept(f"The history can't be read now: {error}.") from None
+        finally:
+            self._tidy_soon()
 
 
 def _event(row: Stored) -> KeptEvent:

@@ -26,3 +26,10 @@ ALTER TABLE deeds ADD COLUMN of_server INTEGER NOT NULL DEFAULT 1;    -- 1 if an
 CREATE INDEX deeds_by_room ON deeds (room, id);
 CREATE INDEX deeds_by_who ON deeds (who, id) WHERE of_server = 0;
 CREATE INDEX deeds_of_server ON deeds (id) WHERE of_server = 1;
+
+-- The indexes of words and of rooms are in a file of their own: see index.sql.
+DROP TRIGGER words_changed;
+DROP TRIGGER words_gone;
+DROP TABLE words;
+DROP TABLE runs;
+ALTER TABLE log DROP COLUMN indexed;
