@@ -334,3 +334,18 @@ def test_after_a_restart_hosts_and_restrictions_are_the_same(tmp_path: Path) -> 
     chat = KeptChat(tmp_path)
     assert [one.target for one in chat.hub.admission.sanctions.all.values()] == [f"*!*@{host}"]
     chat.end()
+
+
+def test_nobody_ends_what_a_higher_rank_has_made() -> None:
+    """Who is muted by the owner does not unmute themselves, nor put a shorter mute in its place; what is older is anybody's."""
+    chat = Chat()
+    owner, mod = (Guest(chat, "line", name).type("/register secret99", "/join #tea") for name in ("Owner", "Mod"))
+    owner.type("/op Mod", "/mute Mod", "/ban Ben", "/ban *!*@0123456789")
+    refused = "was made by somebody of a higher rank"
+    for line in ("/unmute Mod", "/unban Ben", "/ban Ben 1s", "/unban *!*@0123456789", "/ban *!*@0123456789 1s"):
+        assert refused in mod.answer(line), line
+    assert len(chat.hub.admission.sanctions.all) == 3
+    assert "Done" in owner.answer("/unmute Mod")
+    chat.hub.admission.sanctions.add(restriction(99, "cleo", "#tea"))
+    assert "Done" in mod.answer("/unmute Cleo")
+    assert "Done" in owner.answer("/unban Ben")

@@ -82,6 +82,10 @@ class RoomRecord:
 SERVER = "*"
 
 
+# The rank of a restriction that was made before schema 8: it binds all operators of its room, and each of them may end it.
+UNRANKED = 6
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Sanction:
     """Somebody may not come in (``ban``) or not speak (``mute``)."""
@@ -94,7 +98,7 @@ class Sanction:
     at: float
     until: float | None
     reason: str
-    rank: int = 5  # of who made it, in that room: see `Role`. It binds no operator of the room of the same rank or a higher one
+    rank: int = UNRANKED  # of who made it, in that room: see `Role`. It binds no operator of the room of that rank or above
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

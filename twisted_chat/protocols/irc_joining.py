@@ -80,7 +80,7 @@ async def _join(irc: IrcConnection, channel: str, key: str) -> None:
     except Banned as error:
         irc.reply(Numeric.ERR_BANNEDFROMCHAN, channel, text=str(error))
     except ClosedRoom as error:
-        irc.reply(CLOSED[error.why], channel, text=f"Cannot join channel: {error}")
+        irc.reply(CLOSED[error.why], channel, text=str(error) if error.why == "private" else f"Cannot join channel: {error}")
 
 
 @verb("PART", 1)

@@ -3,7 +3,7 @@
 1. What is done in a room concerns people in that room: nobody else hears of it, and no answer depends on anybody else.
 2. A command acts in the current room, in the room it names, or, if a server operator names ``*``, on the whole server.
 3. Only server operators name addresses and networks. An address is shown to nobody else; its host stands for it.
-4. Nobody keeps out or mutes somebody of their own rank in that room, or of a higher one.
+4. Nobody keeps out or mutes somebody of their own rank in that room, or of a higher one, nor ends what a higher rank has made.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from twisted_chat.core.errors import ChatError, NoSuchPerson, NotAllowed
 from twisted_chat.core.events import Changed, Deleted, Listing, Remark
 from twisted_chat.core.hub import Hub
 from twisted_chat.core.masks import is_mask
-from twisted_chat.core.records import Sanction
+from twisted_chat.core.records import UNRANKED, Sanction
 from twisted_chat.core.restriction_index import plain_address
 from twisted_chat.core.room import Room
 from twisted_chat.core.sanctions import SERVER, hits, is_address, named, target
@@ -129,6 +129,7 @@ def _restrict(call: Call, kind: str, place: str | None, named_as: str, length: f
     _check_rank(call, kind, room, whom, hit)
     where = room.key if room else SERVER
     earlier = sanctions.same(kind, where, whom)
+    _check_makers(call, kind, earlier)
     if not earlier:
         sanctions.check_space(where, call.me.key, whom)
     for one in earlier:
@@ -188,6 +189,12 @@ def _check_rank(call: Call, kind: str, room: Room | None, whom: str, hit: list[S
         raise NotAllowed(f"You cannot {kind} {kept[0]}.")
 
 
+def _check_makers(call: Call, kind: str, made: list[Sanction]) -> None:
+    """Raise `NotAllowed` if somebody of a higher rank has made one of these: else who is muted by the owner could end it."""
+    if any(call.role < one.rank != UNRANKED for one in made):
+        raise NotAllowed(f"That {kind} was made by somebody of a higher rank. Ask them to end it.")
+
+
 def shown_target(hub: Hub, one: Sanction, role: Role) -> str:
     """Return a restriction's target as somebody of this role may see it: of an address, what stands for it."""
     return one.target if role is Role.OPERATOR or not is_address(one.target) else f"*!*@{hub.cloak(one.target)}"
@@ -234,6 +241,7 @@ async def _lift(call: Call, kind: str, place: str | None, named_as: str) -> None
     ]
     if not lifted:
         raise NoSuchPerson(f"There is no {kind} of {names.shown(named_as)} {'in ' + where if where else 'on the server'}.")
+    _check_makers(call, kind, lifted)
     for one in lifted:
         sanctions.remove(one)
     done = f"ended the {kind} of {whom}"
