@@ -262,6 +262,38 @@ def test_deserted_rooms_and_endings_are_bounded(monkeypatch: pytest.MonkeyPatch)
         stop(server)
 
 
+def test_one_host_deserts_few_rooms(monkeypatch: pytest.MonkeyPatch) -> None:
+    """So that nobody ends others' rooms by deserting many of their own."""
+    monkeypatch.setattr(hub, "MOST_BY_A_HOST", 2)
+    chat = start(Disk())
+    for number, address in enumerate(("192.0.2.7", "192.0.2.8", "192.0.2.8", "192.0.2.8", "192.0.2.8")):
+        chat.clock.advance(1)
+        one = Guest(chat, "json", f"Ann{number}", address=address).type(f"/join #tea{number}", "/room private")
+        lose(one)
+    assert sorted(chat.hub.rooms) == ["#lobby", "#tea0", "#tea3", "#tea4"]
+
+
+def test_the_next_owner_of_a_name_gets_nothing_of_the_same_turn() -> None:
+    """What is said privately to an account, which then is given up and taken by another person, is not for that person."""
+    chat = Chat()
+    ann, ben = registered(chat, "json", "Ann"), registered(chat, "json", "Ben")
+    eve = Guest(chat, "json", "Eve")
+    ann.shown()
+    for guest, line in (
+        (ben, "/msg Ann the canary sings"),
+        (ann, "/unregister secret12"),
+        (ann, "/nick Other"),
+        (eve, "/nick Ann"),
+        (eve, "/register secret34"),
+    ):
+        guest.client.send_bytes(json.dumps({"type": "line", "text": line}).encode() + b"\n")  # type: ignore[union-attr]
+    chat.turn()
+    assert "canary" not in eve.shown()
+    assert chat.hub.people["ann"][0].registered
+    ben.type("/msg Ann hello again")
+    assert "hello again" in eve.shown()
+
+
 def test_what_may_be_read_is_a_matter_of_numbers() -> None:
     """Spans and the beginning, by numbers."""
     readable = Readable(10, ((15, 20), (30, shut_out.OPEN)))

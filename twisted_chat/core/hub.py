@@ -63,6 +63,8 @@ from twisted_chat.core.tokens import Tokens, WrongToken
 # How many closed rooms there may be that nobody owns and nobody is in, as their people's lines were lost, or their owners gave
 # their names up. Beyond that the earliest made of them ends.
 MOST_DESERTED = 1000
+# How many of them one host may have left behind.
+MOST_BY_A_HOST = 100
 # Of how many guests a closed room remembers that they are its operators.
 MOST_GUESTS = 100
 
@@ -146,6 +148,7 @@ class Hub:
         self._readers = Readers(log, self.queries, self._streams, start)
         self.read_on = self._readers.read_on
         self._sessions = 0
+        self._delivered = log.newest  # the number up to which all was shown
         self._deeds = 0
         self.receipts = Receipts(log)
         self.watchers: list[Callable[[Session, str, str], None]] = []  # told of a session's old and new name: "" is none
@@ -437,6 +440,8 @@ class Hub:
                 self._shut_out(room, (session.key,), without=session if quits else None)
             elif not lost and session.key in room.record.guests:
                 self._forget_guest(room, session.key)
+        if lost and not room.readers:
+            room.deserted_by = "" if self.stopping else session.host
         self._left_by(room, lost=lost)
 
     def kick(self, operator: Session, room: Room, key: str, reason: str) -> None:
@@ -575,13 +580,15 @@ class Hub:
         if not lost:
             self._end(room)
         else:
-            self._bound_deserted()
+            self._bound_deserted(room.deserted_by)
 
-    def _bound_deserted(self) -> None:
-        deserted = [room for room in self.rooms.values() if not room.readers and room.record.owner in ("", SERVER)]
-        closed = [room for room in deserted if room.record.closed and room.key != LOBBY]
-        if len(closed) > MOST_DESERTED:
-            self._end(min(closed, key=lambda room: room.record.created))
+    def _bound_deserted(self, host: str = "") -> None:
+        """End the earliest of the rooms that are deserted, if there are too many; so also of those that one host deserted."""
+        here = [room for room in self.rooms.values() if not room.readers and room.record.closed and room.key != LOBBY]
+        deserted = sorted((one for one in here if one.record.owner in ("", SERVER)), key=lambda one: one.record.created)
+        theirs = [one for one in deserted if host and one.deserted_by == host]
+        for room in {*theirs[: max(0, len(theirs) - MOST_BY_A_HOST)], *deserted[: max(0, len(deserted) - MOST_DESERTED)]}:
+            self._end(room)
 
     def _end(self, room: Room) -> None:
         """A room is over, and all that was said about it. What was said in it stays hidden if it was ever closed.
@@ -766,8 +773,8 @@ class Hub:
         """Register a name, or change what is known of it. It has an inbox from now on."""
         self.registry.put(account)
         inbox = f"@{account.key}"
-        if inbox not in self._streams:
-            self._streams[inbox] = Stream(inbox, self.log.newest)
+        if inbox not in self._streams:  # what was added in this turn may be for who had the name before
+            self._streams[inbox] = Stream(inbox, self._delivered)
 
     def rehashed(self, key: str, old: str, new: str) -> None:
         """An account's password was right, and was hashed anew. Whoever has changed it meanwhile has the last word."""
@@ -799,7 +806,9 @@ class Hub:
         session.inbox = self._streams[f"@{account.key}"]
         session.inbox.readers[session.id] = session
         session.pause()
-        session.positions[session.inbox.key] = session.inbox.delivered
+        session.positions[session.inbox.key] = self.log.newest
+        for room in session.rooms.values():
+            self._came_in(session, room)
         self.read_on(session)
 
     def change_secrets(self, account: Account, why: str, by: Session | None = None) -> Account:
@@ -972,6 +981,7 @@ class Hub:
 
     def deliver(self, batches: Sequence[Batch]) -> None:
         """Show what was added in this turn. Called by the log."""
+        self._delivered = max(self._delivered, max(batch.last for batch in batches))
         for batch in batches:
             stream = self._streams.get(batch.room)
             if stream is not None:

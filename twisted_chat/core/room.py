@@ -40,13 +40,26 @@ class Stream:
 class Room(Stream):
     """A room: its readers are its members."""
 
-    __slots__ = ("_here", "carried", "entered", "granted", "record", "saved", "spoken", "topic_at", "topic_by", "voiced")
+    __slots__ = (
+        "_here",
+        "carried",
+        "deserted_by",
+        "entered",
+        "granted",
+        "record",
+        "saved",
+        "spoken",
+        "topic_at",
+        "topic_by",
+        "voiced",
+    )
 
     def __init__(self, record: RoomRecord, delivered: int) -> None:
         super().__init__(record.key, delivered)
         self.record = replace(record, closed=record.closed or record.policy.closed)
         self.saved = record.policy  # as it was when the room was saved last
         self._here: Counter[str] = Counter()  # by key: on how many connections
+        self.deserted_by = ""  # the host of the last one here, if their line was lost, and not before the start
         self.carried: dict[int, Spans] = {}  # by session: what is hidden from it still from when it was another account's
         self.entered: dict[str, int] = {}  # by key: the number of the event with which each person came in
         self.spoken: dict[str, float] = {}  # when each person spoke last, while the room is slow
