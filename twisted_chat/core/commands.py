@@ -61,6 +61,11 @@ class Call:
         """What the person who gave the command may do where the command acts: never elsewhere."""
         return self.hub.role(self.me, None if self.everywhere else self.in_room or self.me.current)
 
+    @property
+    def acts_somewhere(self) -> bool:
+        """Return False if neither a room nor the server is named, and there is no current room."""
+        return self.everywhere or self.in_room is not None or self.me.current is not None
+
     def require(self, role: Role) -> None:
         """Raises `NotAllowed` if the person may not do as much as this role."""
         if self.everywhere and role > Role.REGISTERED:
@@ -359,9 +364,9 @@ class Table:
     def _invoke(self, call: Call, command: Command, arguments: Sequence[str]) -> Answering | None:
         if command.names_room and arguments and not command.arguments.places[0].passed_over(arguments[0]):
             call = _placed(call, command, arguments[0])
-        elif command.acts_in_room and call.me.name and call.in_room is None and call.me.current is None:
-            raise NotInRoom(_no_room(command))
         if command.role is not Role.MEMBER or not call.me.name:  # what most commands need is quickly told
+            if command.acts_in_room and call.me.name and not call.acts_somewhere:
+                raise NotInRoom(_no_room(command))
             call.require(command.role)
         if command.arguments.is_text and len(arguments) == 1:  # what is said, most of all: nothing has to be read
             return command.handler(call, arguments[0])
