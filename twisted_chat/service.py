@@ -162,6 +162,7 @@ class ChatService(Service):
         self._ports: list[IListeningPort] = []
         self._metrics: Metrics | None = None
         self._ending = Ending(reactor, lambda: self.log.info("[SERVER] Shutting down already."))
+        self._login_log = LoginLog(reactor.seconds)
         self._told: Counter[str] = Counter()  # how many refusals the log knows of, by reason
 
     def setServiceParent(self, parent: Any) -> None:
@@ -193,7 +194,7 @@ class ChatService(Service):
             self._drive,
             bounds=self._config.bounds,
             waits=ReactorWaits(self._reactor),
-            failed_login=LoginLog(self._reactor.seconds),
+            failed_login=self._login_log,
             stop=self._stop_reactor,
             exit_stops=self._config.exit_stops_server,
             transcript=self._log_message if self._config.log_messages else None,
@@ -333,6 +334,7 @@ class ChatService(Service):
     def _tick(self, now: float) -> None:
         for connection in tuple(self._frame.connections):
             connection.tick(now)
+        self._login_log.sum_up()
         refused = {reason: count - self._told[reason] for reason, count in self._gate.refused.items()}
         self._told = Counter(self._gate.refused)
         for reason, count in refused.items():
