@@ -240,6 +240,7 @@ class Chat:
         self.programs = self.frame.chat(ProgramFactory)
         self.irc = self.frame.chat(IrcFactory)
         self.web = web(self.frame)
+        self.ssh = ssh(self.frame)
         self.detector = port_factory(self.frame, frozenset(protocols))
         self.ticker = Ticker(self.clock, self._tick)
         self.ticker.start()
@@ -263,7 +264,7 @@ class Chat:
             "json": self.programs,
             "irc": self.irc,
             "web": self.web,
-            "ssh": ssh(self.frame),
+            "ssh": self.ssh,
             "detect": self.detector,
         }
         protocol = factories[kind].buildProtocol(IPv4Address("TCP", address, 54321))

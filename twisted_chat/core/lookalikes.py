@@ -68,7 +68,7 @@ def is_like_secret(text: str, commands: Mapping[str, tuple[int, int]]) -> bool:
     """
     words = text.split(None, MOST_WORDS)
     least, most = commands.get(words[0].casefold(), (0, 0)) if words else (0, 0)
-    if not least <= len(words) <= most:
+    if not words or not least <= len(words) <= most:
         return False
     return "://" not in words[-1] and _SECRET.match(words[-1].strip(_ENDS)) is not None
 

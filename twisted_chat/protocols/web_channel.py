@@ -80,7 +80,12 @@ class WebChannel(HTTPChannel):
         self._end_with_input()
         slot = slot_of(self.transport)
         if slot is not None and not self.requests and not self.paused and self._successor is None:
-            slot.idle(self.loseConnection)
+            slot.idle(self._give_way)
+
+    def _give_way(self) -> None:
+        """Called by the gate: another connection of this address needs the place."""
+        self.setTimeout(None)
+        self.loseConnection()
 
     def _end_with_input(self) -> None:
         if self._input_ended and not self.requests and not self.paused:
