@@ -124,6 +124,8 @@ BOUNDS: dict[str, tuple[int, str]] = {
     "Room.spoken": (2 * CONNECTIONS + 101, "twice the people in it, and a hundred"),
     "RoomRecord.shut_out": (shut_out.MOST_ACCOUNTS + 1, "the earliest are one"),
     "RoomRecord.shut_out[]": (shut_out.MOST_SPANS, "the earliest are one"),
+    "RoomRecord.shut_out[][]": (2, "the ends of one span"),
+    "Room.carried[][]": (2, "the ends of one span"),
     "RoomRecord.guests": (hub.MOST_GUESTS, "of one room"),
     "RoomRecord.guests[]": (2, "secrets of one"),
     "Policy.operators": (policies.MOST_RAISED, "of one room"),

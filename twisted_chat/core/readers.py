@@ -94,11 +94,19 @@ class Readers:
         """A reader has read all that was delivered. It is live, unless something is held back or still to be delivered."""
         if session.held:
             return
-        if any(position > self._streams[key].delivered for key, position in session.positions.items()):
+        if any(self._comes_later(key, position) for key, position in session.positions.items()):
             self._early.add(session)
         elif session.positions:
             session.positions = {}
             session.live = True
+
+    def _comes_later(self, key: str, position: int) -> bool:
+        """Whether something of a stream that is not to be shown, up to this number, is still to be delivered.
+
+        A number that is merely higher than the stream's last one is no reason to wait: it may be long until the next.
+        """
+        delivered = self._streams[key].delivered
+        return position > delivered and any(event.room == key and event.seq <= position for event in self._log.fresh(delivered))
 
     async def _read_disk(self, session: Session, stream: Stream | None) -> None:
         """Read on from disk and then from memory, a page at a time."""

@@ -107,7 +107,8 @@ class BatchingLog(MessageLog):
     def flush(self) -> None:
         """End the turn: close its batches, have them kept, and have them shown."""
         self._due = False
-        batches, self._turn, self._fresh = self._turn, [], []
+        batches, self._turn = self._turn, []
+        fresh = len(self._fresh)
         self._open.clear()
         if not batches:
             return
@@ -115,6 +116,7 @@ class BatchingLog(MessageLog):
         try:
             self._reader.deliver(batches)
         finally:  # whatever goes wrong there, what was said is kept
+            del self._fresh[:fresh]
             self._keep(batches)
         for batch in batches:
             batch.delivered()
