@@ -456,3 +456,19 @@ def test_reads_are_those_of_a_log_without_what_is_hidden(data: st.DataObject) ->
     erased = read(queries.redact(me, place, [room]))
     assert (erased is not None) == (place in [one.seq for one in seen])
     monkeypatch.undo()
+
+
+def test_who_was_in_when_the_server_was_killed_is_shut_out_if_they_can_not_come_back() -> None:
+    """Nobody left then; what is said before they are let in again is hidden from them all the same."""
+    disk = Disk()
+    chat = start(disk)
+    ann, ben = registered(chat, "json", "Ann"), registered(chat, "json", "Ben")
+    for one in (ann, ben):
+        one.type("/join #tea")
+    ann.type("word one", "/room invite-only")
+    chat = start(disk)  # and the other is no more
+    ann = Guest(chat, "json", "Ann", "secret12").type("/join #tea", "word two")
+    ben = Guest(chat, "json", "Ben", "secret12")
+    ann.type("/invite Ben")
+    shown = ben.type("/join #tea").answer("/history", "/search word")
+    assert ("word one" in shown, "word two" in shown) == (True, False)

@@ -13,13 +13,14 @@ from collections.abc import Callable, Coroutine, Iterable, Sequence
 from dataclasses import replace
 from itertools import chain
 
-from twisted_chat.core import cloaks, names, rights, shut_out
+from twisted_chat.core import cloaks, names, rights
 from twisted_chat.core.access import Access
 from twisted_chat.core.admission import Admission
 from twisted_chat.core.attempts import Attempts, FailedLogin, Kind
 from twisted_chat.core.batch import Batch, Dialect
 from twisted_chat.core.claims import Claims
-from twisted_chat.core.digests import GUEST_OPERATOR, digest, one_in_common
+from twisted_chat.core.closed_rooms import ClosedRooms
+from twisted_chat.core.digests import one_in_common
 from twisted_chat.core.endings import Endings
 from twisted_chat.core.errors import NameTaken, NoSuchPerson, NotAllowed, NotInRoom, NotKept, TooOften, WrongPassword
 from twisted_chat.core.events import (
@@ -65,12 +66,6 @@ from twisted_chat.core.tokens import Tokens, WrongToken
 MOST_DESERTED = 1000
 # How many of them one host may have left behind.
 MOST_BY_A_HOST = 100
-# Of how many guests a closed room remembers that they are its operators.
-MOST_GUESTS = 100
-
-
-def _guest_secrets(session: Session) -> tuple[bytes, ...]:
-    return tuple(digest(secret + session.key.encode(), GUEST_OPERATOR) for secret in session.secrets)
 
 
 class TooManyRooms(TooOften):
@@ -134,6 +129,8 @@ class Hub:
         self.access = Access(self.admission, self.tokens, self.rooms, self.registry.accounts, self.operators)
         self.queries = Queries(log, self.access, Window(bounds.lookups), clock)
         self.endings = Endings(log, self.facts)
+        names_owned = self.registry.accounts
+        self.closed_rooms = ClosedRooms(log, self.access, self.people, names_owned, lambda room: self.save(room.record))
         self.stopping = False  # who goes now goes as the server stops, and not by their own will
         self.searches = Window(bounds.searches)
         self.attempts = Attempts(clock, waits, bounds.guesses, failed_login)
@@ -179,6 +176,8 @@ class Hub:
                     self._deeds = max(self._deeds, record.id)
         self.invitations = dict(sorted(self.invitations.items(), key=lambda one: one[1].until))
         self.admission.sanctions = Sanctions(sanctions, self._drop)
+        for room in self.rooms.values():  # nobody is in, also of those who were when the last server was killed
+            self.closed_rooms.look_again(room)
         looks = frozenset(look for name in self.operators.names.values() for look in names.skeletons(name))
         for token in self.tokens.all():
             if names.skeletons(token.name) & looks:  # a name that has become an operator's since
@@ -307,7 +306,7 @@ class Hub:
         self.admission.check_ban(session, None, key, account)
         old, old_key, was_registered = session.name, session.key, session.registered
         position = session.position(session.inbox) if session.inbox else 0
-        carried = self._hidden_from(session)
+        hidden = self.closed_rooms.hidden_from(session)
         self.remember(session)
         self._vacate(session)
         if key != session.key and session.inbox is not None:
@@ -322,25 +321,21 @@ class Hub:
             session.rename(name)
             self.people.setdefault(session.key, []).append(session)
             self.registry.occupy(session.name)
+        if key != old_key:
+            self.closed_rooms.carry(session, hidden)
         for room in session.rooms.values():
             if key != old_key:
-                room.carried.update(carried.get(room.key, {}))
-                self._came_in(session, room)
+                self.closed_rooms.came_in(session, room)
             room.renamed(session, old_key)
             if key != old_key and not room.has(old_key):
                 room.gone(old_key, key)
                 if was_registered:
-                    self._shut_out(room, (old_key,))
+                    self.closed_rooms.outside(room, (old_key,))
             self.log.append(Renamed(self.log.number(), self.now(), room.key, old, session.name, session.id))
         if session.registered or was_registered:
             self.describe(session, "account", session.name if session.registered else None)
         self._watched(session, old, session.name)
         self.read_on(session)
-
-    def _hidden_from(self, session: Session) -> dict[str, dict[int, shut_out.Spans]]:
-        """What is hidden from somebody in each room they are in: it stays so, whatever they are called from now on."""
-        found = {room.key: self.access.readable(session, room) for room in session.rooms.values()}
-        return {key: {session.id: readable.hidden} for key, readable in found.items() if readable and readable.hidden}
 
     def _watched(self, session: Session, old: str, new: str) -> None:
         for watcher in self.watchers:
@@ -417,7 +412,7 @@ class Hub:
             if len(session.rooms) >= self.bounds.rooms_a_person:
                 raise TooManyRooms(f"You are in {len(session.rooms)} rooms. Leave one first.")
             if room is not None:
-                is_back = self._is_back(session, room)
+                is_back = self.closed_rooms.is_back(session, room)
                 self.admission.check_join(session, room, key, self.registry.accounts.get(session.key), is_back=is_back)
                 if is_back:
                     room.granted.add(session.key)
@@ -437,9 +432,9 @@ class Hub:
             here = room.size
             self.log.append(Left(self.log.number(), self.now(), room.key, session.name, here, reason, quits, session.id))
             if session.registered:
-                self._shut_out(room, (session.key,), without=session if quits else None)
-            elif not lost and session.key in room.record.guests:
-                self._forget_guest(room, session.key)
+                self.closed_rooms.outside(room, (session.key,), without=session if quits else None)
+            elif not lost:
+                self.closed_rooms.forget_guest(room, session.key)
         if lost and not room.readers:
             room.deserted_by = "" if self.stopping else session.host
         self._left_by(room, lost=lost)
@@ -457,10 +452,10 @@ class Hub:
             for session in gone:
                 self._go_out(session, room)
                 session.tell(event)
-            if gone[0].registered and room.record.closed:
-                self._change_shut_out(room, shut_out.shut(room.record.shut_out, key, event.seq))
-            elif key in room.record.guests:
-                self._forget_guest(room, key)
+            if gone[0].registered:
+                self.closed_rooms.sent_out(room, key, event.seq)
+            else:
+                self.closed_rooms.forget_guest(room, key)
             self._left_by(room)
 
     def _make_room(self, session: Session, key: str) -> Room:
@@ -485,7 +480,7 @@ class Hub:
         session.rooms[room.key] = room
         seq = self.log.number()
         if not already:
-            self._came_in(session, room)
+            self.closed_rooms.came_in(session, room)
         position = self.log.newest if already else seq - 1
         session.hold(room, position if since is None else self._start(session, room, since))
         room.add(session)
@@ -516,62 +511,11 @@ class Hub:
         if room.policy != room.saved:
             if room.policy.closed and not room.saved.closed and not room.lasts:  # its bans are kept from now on
                 self.save(*self.admission.sanctions.standing(room.key, self.now()))
-            self._shut_out(room, tuple(room.record.shut_out))
+            self.closed_rooms.look_again(room)
             room.saved = room.policy
         if not room.lasts:
-            here = {key: session for key, session in room.people().items() if key in room.granted and session.secrets}
-            now = {key: tuple(secret.hex() for secret in _guest_secrets(session)) for key, session in here.items()}
-            absent = {key: secrets for key, secrets in room.record.guests.items() if not room.has(key)}
-            room.record = replace(room.record, guests=dict([*absent.items(), *now.items()][-MOST_GUESTS:]))
+            self.closed_rooms.note_guests(room)
         self.save(room.record)
-
-    def banned_from(self, room: Room, target: str) -> None:
-        """A ban counts in a room from now on: who is outside, and is hit by it, is shut out."""
-        if room.policy.closed and target in self.registry.accounts and not room.has(target):
-            self._change_shut_out(room, shut_out.shut(room.record.shut_out, target, self.log.newest))
-        self._shut_out(room, tuple(room.record.shut_out))
-
-    def _came_in(self, session: Session, room: Room) -> None:
-        """Somebody comes into a room with the next event, under this name."""
-        seq = self.log.number()
-        room.entered.setdefault(session.key, seq)
-        if session.registered:
-            self._change_shut_out(room, shut_out.came_in(room.record.shut_out, session.key, seq))
-
-    def _shut_out(self, room: Room, accounts: Sequence[str], without: Session | None = None) -> None:
-        """Note of those of these accounts that are outside, and could not come in, that they are shut out from now on.
-
-        The session ``without`` is about to go.
-        """
-        if not room.record.closed:
-            return
-        changed = room.record.shut_out
-        for key in accounts:
-            if key == shut_out.OTHERS:
-                shuts = room.policy.closed
-            elif shut_out.is_shut(changed, key) or room.has(key):
-                continue
-            else:
-                sessions = [session for session in self.people.get(key, ()) if session is not without]
-                shuts = self.access.shuts_out(room, key, sessions)
-            if shuts:
-                changed = shut_out.shut(changed, key, self.log.newest)
-        self._change_shut_out(room, changed)
-
-    def _change_shut_out(self, room: Room, changed: shut_out.ShutOut) -> None:
-        if changed is not room.record.shut_out:
-            room.record = replace(room.record, shut_out=changed)
-            if room.kept:
-                self.save(room.record)
-
-    def _is_back(self, session: Session, room: Room) -> bool:
-        """Whether a guest who was an operator of a closed room has come back, with the secret they had."""
-        known = tuple(bytes.fromhex(secret) for secret in room.record.guests.get(session.key, ()))
-        return not session.registered and one_in_common(known, _guest_secrets(session))
-
-    def _forget_guest(self, room: Room, key: str) -> None:
-        room.record = replace(room.record, guests={one: known for one, known in room.record.guests.items() if one != key})
-        self.keep_room(room)
 
     def _left_by(self, room: Room, *, lost: bool = False) -> None:
         """Somebody has gone out of a room. One that was closed ends with the last of them, unless their line was ``lost``."""
@@ -808,7 +752,7 @@ class Hub:
         session.pause()
         session.positions[session.inbox.key] = self.log.newest
         for room in session.rooms.values():
-            self._came_in(session, room)
+            self.closed_rooms.came_in(session, room)
         self.read_on(session)
 
     def change_secrets(self, account: Account, why: str, by: Session | None = None) -> Account:
@@ -841,8 +785,7 @@ class Hub:
         if by is not None and account.key in self.operators.names:  # nobody is called so as a guest
             self.end(by, f"{account.name} is not registered any more. It is an operator's name, which has to be claimed again.")
         for session in self.people.get(account.key, ()):
-            for key, hides in self._hidden_from(session).items():
-                session.rooms[key].carried.update(hides)
+            self.closed_rooms.carry(session, self.closed_rooms.hidden_from(session))
             session.pause()
             session.positions.pop(f"@{account.key}", None)
             session.proof = None

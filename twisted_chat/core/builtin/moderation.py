@@ -158,7 +158,7 @@ def _restrict(call: Call, kind: str, place: str | None, named_as: str, length: f
     for session in hit:
         _carry_out(call, kind, room, session, reason)
     if room is not None and kind == "ban":
-        hub.banned_from(room, whom)
+        hub.closed_rooms.banned(room, whom)
     call.reply(Remark(f"Done: {what} ({where or 'the whole server'}).{advice}"))
 
 
