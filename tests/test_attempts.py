@@ -414,6 +414,31 @@ def test_a_resume_code_is_found_among_wrong_ones() -> None:
             assert place.answers == ["too-often"], "else four letters would be found one by one"
 
 
+def test_a_name_that_is_taken_is_said_to_be_taken() -> None:
+    """Browsers show a secret with any name: a class behind one address that wants the same name is told that it is taken."""
+    world = World()
+    world.chat.enter("Alex", "json", client="a-secret-of-128-bits")
+    answers = []
+    for number in range(50):
+        place = Place(world.chat, "203.0.113.7")
+        place.send({"type": "hello", "name": "Alex", "client": f"another-secret-{number}", "id": "1"})
+        answers += place.answers
+    assert answers == ["name-taken"] * 30 + ["too-often"] * 20
+    assert not world.chat.failed_logins
+
+
+def test_a_code_is_no_way_around_for_a_short_secret() -> None:
+    """Who has to wait with a program's secret can't have it compared with a wrong code beside it."""
+    world = World()
+    world.chat.enter("Alex", "json", client="tea")
+    for number in range(4):
+        place = Place(world.chat, "203.0.113.7")
+        place.send({"type": "hello", "name": "Alex", "client": f"te{number}", "id": "1"})
+    place.send({"type": "hello", "name": "Alex", "client": "tea", "id": "1"})
+    place.do("resume", "Alex", "WRONG-CODE")
+    assert place.answers == ["too-often"] * 3
+
+
 def test_the_owners_sources_outlive_the_daemon(tmp_path: Path) -> None:
     """An attack that goes on over a restart does not delay who comes from where they were before."""
     chat = KeptChat(tmp_path)

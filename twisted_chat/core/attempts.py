@@ -18,7 +18,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import Enum
 from typing import TypeAlias
 
@@ -30,6 +30,8 @@ from twisted_chat.core.session import Way
 from twisted_chat.core.sources import network_of, source_of
 from twisted_chat.core.turns import Turns, too_often
 
+# How many times as often something may be tried that may have been no attempt: a class asks for one name from one address.
+LENIENCE = 10
 # Of how many sources it is remembered what they have failed at all subjects together.
 MOST_SOURCES = 50_000
 # How many attempts of one source at one subject wait for the outcome of those before them.
@@ -120,6 +122,7 @@ class Attempts:
         self._report = report
         self._pairs: Failures[_Key] = Failures(clock, limits.pair)  # of what people chose
         self._strong: Failures[_Key] = Failures(clock, limits.pair)  # what can't be guessed: apart, as it is cheap to send
+        self._lenient: Failures[_Key] = Failures(clock, replace(limits.pair, free=LENIENCE * limits.pair.free))
         self._sources: dict[str, float] = {}  # see `Rate`
         self._known: dict[tuple[str, Kind, str], None] = {}  # where a right secret has come from: the latest last
         self._subjects: Turns[tuple[Kind, str]] = Turns(clock, waits, limits.subject, limits.patience)
@@ -234,17 +237,26 @@ class Attempts:
     # Secrets that can't be guessed
 
     def wrong(
-        self, way: Way, kind: Kind, error: ChatError, *, subject: str = "", name: str = "", quietly: bool = False
+        self,
+        way: Way,
+        kind: Kind,
+        error: ChatError,
+        *,
+        subject: str = "",
+        name: str = "",
+        meant: bool = True,
+        reported: bool = True,
     ) -> ChatError:
         """Count a wrong one. Returns what the person is to be told: ``error``, or `TooOften` after too many.
 
-        ``quietly`` is for what may well have been no attempt at all: it is not reported.
+        What was hardly ``meant`` as an attempt may be made `LENIENCE` times as often.
         """
+        table = self._strong if meant else self._lenient
         key = (source_of(way.address), kind, subject[:LONGEST_SUBJECT], "")
-        wait = self._strong.wait(self._strong.entry(key))
+        wait = table.wait(table.entry(key))
         if not wait:
-            self._strong.failed(key)
-        if not quietly:
+            table.failed(key)
+        if reported:
             self.count_wrong(FailedLogin(kind, way, name))
         return too_often(wait) if wait else error
 

@@ -34,7 +34,7 @@ async def come_in(call: Call, name: str, password: str | None, *, resumes: bool 
     account = hub.account_of(proof)
     asked = dict(me.landing)
     if account is None and me.secrets and me.token is None:
-        _come_back(call, name, quietly=not resumes)
+        _come_back(call, name, by_code=resumes)
     else:
         hub.enter(me, name, proof)
     usages = tuple((command.name, command.usage) for command in call.table.for_role(hub.role(me)))
@@ -46,18 +46,21 @@ async def come_in(call: Call, name: str, password: str | None, *, resumes: bool 
     await _show_inbox(call)
 
 
-def _come_back(call: Call, name: str, *, quietly: bool) -> None:
+def _come_back(call: Call, name: str, *, by_code: bool) -> None:
     """Come in as a guest who has shown a secret: a name that is taken or held is theirs by it. A wrong one is a guess.
 
-    It is compared first if nobody could guess it. ``quietly`` is for programs: they show theirs with any name.
+    It is compared first, unless it is a program's own and so short that it could be guessed. Programs show a secret with any
+    name: a long one that is not the name's may well mean nothing but that the name is taken.
     """
     attempts, me, key = call.hub.attempts, call.me, names.fold(name)
-    if me.guessable:
+    guessable = me.guessable and not by_code
+    if guessable:
         attempts.check_allowed(me.way, Kind.RESUME, key)
     try:
         call.hub.enter(me, name)
     except NameTaken as error:
-        raise attempts.wrong(me.way, Kind.RESUME, error, subject=key, quietly=quietly) from None
+        meant = by_code or guessable
+        raise attempts.wrong(me.way, Kind.RESUME, error, subject=key, meant=meant, reported=by_code) from None
 
 
 async def _land(call: Call, asked: dict[str, int | None], earlier: tuple[str, ...], read: dict[str, int]) -> None:
@@ -106,12 +109,14 @@ async def resume(call: Call, name: str | None = None, code: str | None = None) -
         if names.fold(name) in call.hub.registry.accounts:
             raise NotAllowed(f"{names.shown(name)} is registered: enter the name by itself, and then its password.")
         earlier = call.me.code, call.me.secrets
+        call.me.secrets = ()  # the code alone counts now
         call.me.resumed_by(code.upper())
         try:
             await come_in(call, name, None, resumes=True)
         except ChatError:
             call.me.code, call.me.secrets = earlier
             raise
+        call.me.secrets = (*earlier[1], *call.me.secrets)
 
 
 def resume_code(call: Call) -> str:
