@@ -108,7 +108,7 @@ class Access:
         if session.rooms.get(room.key) is room:
             return True
         if session.token is not None and session.token.room == room.key:
-            return self._tokens.get(session.token.digest) is session.token and not self._is_banned(session, room)
+            return self._tokens.get(session.token.digest) is not None and not self._is_banned(session, room)
         return rights.may_see(session, room, self._operators) and self.could_come_in(session, room)
 
     def could_come_in(self, session: Session, room: Room, *, with_key: bool = False) -> bool:

@@ -65,7 +65,7 @@ class Admission:
         try:
             self.check_ban(session, room, session.key, account)
             if is_back:
-                session.invited |= {room.key}
+                session.invited = {**session.invited, room.key: session.key}
             rights.admit(session, room, key, self._operators)
         except (Banned, rights.ClosedRoom):
             if rights.knows(session, room, self._operators):

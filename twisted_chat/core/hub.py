@@ -44,6 +44,7 @@ from twisted_chat.core.events import (
     TopicSet,
     Whispered,
 )
+from twisted_chat.core.grants import Grants
 from twisted_chat.core.known_sources import KnownSources
 from twisted_chat.core.limits import Bounds, Window, with_one_more
 from twisted_chat.core.operators import Operators
@@ -150,6 +151,19 @@ class Hub:
         self.receipts = Receipts(log)
         self.watchers: list[Callable[[Session, str, str], None]] = []  # told of a session's old and new name: "" is none
         self.invited_visitors: set[Session] = set()  # who has used an invitation, and has no name yet
+        self.grants = Grants(
+            self.rooms,
+            self.people,
+            self.invited_visitors,
+            self.registry.accounts,
+            self.operators,
+            self.tokens,
+            self.invitations,
+            revoke=self._revoke_by_digest,
+            keep_room=self.keep_room,
+            save=lambda record: self.save(record),
+            remove=self._drop,
+        )
         self._left: set[Room] = set()  # rooms that may be empty; they end with the turn, as their last events do
         log.attach(self)
 
@@ -174,17 +188,29 @@ class Hub:
                     self.facts[record.key] = record.value
                 case Deed():
                     self._deeds = max(self._deeds, record.id)
-        self.invitations = dict(sorted(self.invitations.items(), key=lambda one: one[1].until))
+        for code, invitation in sorted(self.invitations.items(), key=lambda one: one[1].until):
+            self.invitations[code] = self.invitations.pop(code, invitation)
         self.admission.sanctions = Sanctions(sanctions, self._drop)
         for room in self.rooms.values():  # nobody is in, also of those who were when the last server was killed
             self.closed_rooms.look_again(room)
         looks = frozenset(look for name in self.operators.names.values() for look in names.skeletons(name))
         for token in self.tokens.all():
             if names.skeletons(token.name) & looks:  # a name that has become an operator's since
-                self.revoke(token)
-                self._drop((token,))
+                self._revoke_by_digest(token.digest)
                 self.save(self.note("", token.room, f"revoked the token of {names.fold(token.name)}: an operator is called so"))
         self.claims.refresh()
+        self._depose()
+
+    def _depose(self) -> None:
+        """Take back what was made by those who were operators at the last start, and are none now."""
+        now = " ".join(self.operators.names)
+        before = self.facts.get("operators", "")
+        for key in before.split():
+            if key not in self.operators.names:
+                self.grants.lost(key)
+        if now != before:
+            self.facts["operators"] = now
+            self.save(Fact(key="operators", value=now))
 
     def save(self, *changed: Record) -> None:
         """Keep records, later: what goes wrong is logged. Commands whose person should be told await `records.save`."""
@@ -244,7 +270,10 @@ class Hub:
                 raise NameTaken(f"The name {before[0].name} is taken. Please choose another.")
             name = before[0].name
         else:
-            bot = session.token is not None and names.fold(session.token.name) == names.fold(name)
+            token = session.token if self.is_token(session.token) else None
+            bot = token is not None and names.fold(token.name) == names.fold(name)
+            if bot and token is not None:
+                self.admission.check_ban(session, None, token.by, self.registry.accounts.get(token.by))
             name = self.registry.guest(name, session.secrets, bot=bot)
             before = []
         self.admission.check_ban(session, None, names.fold(name), account)
@@ -334,6 +363,8 @@ class Hub:
             self.log.append(Renamed(self.log.number(), self.now(), room.key, old, session.name, session.id))
         if session.registered or was_registered:
             self.describe(session, "account", session.name if session.registered else None)
+        if key != old_key:
+            self.grants.renamed(session, old_key)
         self._watched(session, old, session.name)
         self.read_on(session)
 
@@ -427,8 +458,11 @@ class Hub:
 
     def part(self, session: Session, room: Room, reason: str = "", *, quits: bool = False, lost: bool = False) -> None:
         """Someone goes from one room; with ``quits``, from the chat; with ``lost``, not by anybody's will."""
+        ruled = not session.registered and session.key in room.granted
         self._go_out(session, room)
         if not room.has(session.key):
+            if ruled and not lost:
+                self.grants.lost(session.key, room)
             here = room.size
             self.log.append(Left(self.log.number(), self.now(), room.key, session.name, here, reason, quits, session.id))
             if session.registered:
@@ -456,6 +490,8 @@ class Hub:
                 self.closed_rooms.sent_out(room, key, event.seq)
             else:
                 self.closed_rooms.forget_guest(room, key)
+            self.grants.shut_out(key, room)
+            self.grants.lost(key, room)
             self._left_by(room)
 
     def _make_room(self, session: Session, key: str) -> Room:
@@ -549,7 +585,7 @@ class Hub:
             del self.invitations[code.code]
         for session in (*self.invited_visitors, *chain.from_iterable(self.people.values())):
             if room.key in session.invited:
-                session.invited -= {room.key}
+                session.invited = {one: maker for one, maker in session.invited.items() if one != room.key}
         self.start(self.records.remove(*self.admission.sanctions.forget(room.key), *void, *codes))
         begins = self.log.newest if room.record.closed else room.record.begins
         if begins:
@@ -609,7 +645,7 @@ class Hub:
 
     def _is_vouched_for(self, session: Session, room: Room) -> bool:
         token = session.token
-        return token is not None and session.vouched_in(room) and self.tokens.get(token.digest) is token
+        return token is not None and session.vouched_in(room) and self.is_token(token)
 
     def _check_voice(self, session: Session, room: Room) -> None:
         self.admission.check_mute(session, room)
@@ -824,6 +860,7 @@ class Hub:
         for room in over:
             self._end(room)
         self._bound_deserted()
+        self.grants.lost(account.key, gone=True)
 
     def new_name(self, name: str) -> str:
         """A name that nobody has, as it will be shown. Raises as `enter` does for a guest."""
@@ -852,15 +889,34 @@ class Hub:
         session.token = token
         room = self.rooms[token.room]
         self.admission.check_ban(session, None, names.fold(token.name), None)
+        self.admission.check_ban(session, None, token.by, self.registry.accounts.get(token.by))
         rights.admit(session, room, "", self.operators)
         session.rename(token.name)
         return room
+
+    def is_token(self, token: Token | None) -> bool:
+        """Return whether a token that was shown is one still."""
+        return token is not None and self.tokens.get(token.digest) is not None
+
+    def banned(self, key: str) -> None:
+        """Somebody was banned from the server: so are whom they have invited, and their bots."""
+        self.grants.shut_out(key)
+        for token in self.tokens.all():
+            if token.by == key:
+                for session in tuple(self.people.get(names.fold(token.name), ())):
+                    self.end(session, f"{key} was banned.")
 
     def revoke(self, token: Token) -> None:
         """A token is void; who is here by it has to go."""
         self.tokens.remove(token)
         for session in tuple(self.people.get(names.fold(token.name), ())):
             self.end(session, "The token is void.")
+
+    def _revoke_by_digest(self, digest: str) -> None:
+        token = self.tokens.get(digest)
+        if token is not None:
+            self.revoke(token)
+            self._drop((token,))
 
     def remember(self, session: Session) -> None:
         """Note where a registered person is and how far they have read."""

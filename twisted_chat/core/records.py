@@ -45,6 +45,7 @@ class Policy:
     slow: float = 0.0  # seconds between two messages of one person
     operators: tuple[str, ...] = ()
     invited: tuple[str, ...] = ()
+    invited_by: Mapping[str, str] = field(default_factory=dict)  # who has invited each of them, if that is known
     voices: tuple[str, ...] = ()  # registered names that may speak while the room is moderated
     moderated: bool = False  # only operators and those with a voice may speak
     outsiders: bool = False  # who is not in the room may speak there too

@@ -27,6 +27,7 @@ MOST_KNOWN, MOST_KEPT_INVITATIONS = 1000, 100
 # The last words to a connection whose place another of the same person has taken.
 TAKEN_OVER = "You have come back on another connection."
 NONE: frozenset[str] = frozenset()
+NOBODY: Mapping[str, str] = MappingProxyType({})
 NOWHERE: Mapping[str, int | None] = MappingProxyType({})
 
 
@@ -158,7 +159,7 @@ class Session:
         self.correspondent = ""  # who wrote privately last: for /reply
         self.ignores: frozenset[str] = NONE
         self.known: frozenset[str] = NONE  # to whom this person has written privately
-        self.invited: frozenset[str] = NONE  # rooms this connection may enter
+        self.invited: Mapping[str, str] = NOBODY  # rooms this connection may enter, and who has invited it
         self.away: str | None = None
         self.live = False
         self.reading = False

@@ -40,6 +40,11 @@ class Tokens:
         self._registry.vacate(token.name)
         self._registry.bots.discard(names.fold(token.name))
 
+    def replace(self, token: Token) -> Token:
+        """Put a token in the place of the one with the same digest and bot. Returns it."""
+        self._by_digest[token.digest] = token
+        return token
+
     def all(self) -> list[Token]:
         """Return every token."""
         return list(self._by_digest.values())

@@ -13,9 +13,8 @@ from twisted_chat.core.builtin.table import table
 from twisted_chat.core.commands import Call
 from twisted_chat.core.errors import NotUnderstood
 from twisted_chat.core.events import Described, Invited, Listing, Remark
-from twisted_chat.core.limits import with_one_more
 from twisted_chat.core.records import Invitation
-from twisted_chat.core.session import MOST_KEPT_INVITATIONS, Role
+from twisted_chat.core.session import MOST_KEPT_INVITATIONS, Role, Session
 
 # How long an invitation can be used, in seconds: a day, so that it can be sent in the evening.
 INVITATION_SECONDS = 86400.0
@@ -42,6 +41,7 @@ async def invite(call: Call, name: str | None = None) -> None:
     """Let somebody into this room, who is told, if they take private messages; without a name, show what to type elsewhere to
     come in, with a code for one guest."""
     room = mine(call)
+    maker = call.hub.grants.maker(call.me, room)
     if room.policy.private or room.policy.invite_only or room.policy.key or room.policy.registered:
         call.require(Role.MODERATOR)
     if name is not None:
@@ -50,19 +50,27 @@ async def invite(call: Call, name: str | None = None) -> None:
         if other.key != call.me.key:
             call.hub.admission.check_consent(call.me, other.key, other.name)
         if other.registered and other.key not in room.policy.invited:
-            room.change(invited=(*room.policy.invited, other.key)[-MOST_INVITED:])
+            invited = (*room.policy.invited, other.key)[-MOST_INVITED:]
+            makers = {key: by for key, by in room.policy.invited_by.items() if key in invited} | {other.key: maker}
+            room.change(invited=invited, invited_by=makers)
             call.hub.keep_room(room)
         for session in call.hub.people[other.key]:
-            session.invited = with_one_more(session.invited, room.key, MOST_KEPT_INVITATIONS)
+            _let_in(session, room.key, maker)
             if call.me.key not in session.ignores:
                 session.inform(Invited(room.key, call.me.name, other.name))
         call.hub.show(lambda seq, time: Described(seq, time, room.key, call.me.name, "invited", other.name, call.me.id))
         call.reply(Remark(f"{other.name} is invited."))
         return
-    await _print_invitation(call, room.key)
+    await _print_invitation(call, room.key, maker)
 
 
-async def _print_invitation(call: Call, room: str) -> None:
+def _let_in(session: Session, room: str, by: str) -> None:
+    """Let somebody into a room. Who is invited into very many may enter the latest."""
+    others = {one: maker for one, maker in session.invited.items() if one != room}
+    session.invited = dict([*others.items(), (room, by)][-MOST_KEPT_INVITATIONS:])
+
+
+async def _print_invitation(call: Call, room: str, maker: str) -> None:
     hub, now = call.hub, call.hub.now()
     source = call.me.key if call.me.registered else call.me.host
     old = _give_way(hub.invitations, room, source, now)
@@ -70,7 +78,7 @@ async def _print_invitation(call: Call, room: str) -> None:
         del hub.invitations[one.code]
     code = hub.accounts.code()
     until = now + INVITATION_SECONDS
-    invitation = Invitation(code=hub.accounts.digest(code), room=room, by=call.me.key, until=until, source=source)
+    invitation = Invitation(code=hub.accounts.digest(code), room=room, by=maker, until=until, source=source)
     hub.invitations[invitation.code] = invitation
     await hub.records.remove(*old)
     await hub.records.save(invitation)
@@ -109,7 +117,7 @@ async def use_code(call: Call, code: str) -> None:
         raise hub.attempts.wrong(me.way, Kind.INVITATION, error)
     hub.attempts.count_right(me.way, Kind.INVITATION)
     del hub.invitations[invitation.code]
-    me.invited = with_one_more(me.invited, invitation.room, MOST_KEPT_INVITATIONS)
+    _let_in(me, invitation.room, invitation.by)
     if not me.name:
         hub.invited_visitors.add(me)
     if len(me.landing) < hub.bounds.rooms_a_person:

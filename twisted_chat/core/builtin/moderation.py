@@ -159,6 +159,10 @@ def _restrict(call: Call, kind: str, place: str | None, named_as: str, length: f
         _carry_out(call, kind, room, session, reason)
     if room is not None and kind == "ban":
         hub.closed_rooms.banned(room, whom)
+        hub.grants.shut_out(whom, room)
+    elif kind == "ban":
+        for key in {whom, *(session.key for session in hit)}:
+            hub.banned(key)
     call.reply(Remark(f"Done: {what} ({where or 'the whole server'}).{advice}"))
 
 

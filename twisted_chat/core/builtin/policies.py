@@ -52,6 +52,8 @@ def policy(call: Call, what: str | None = None, value: str | None = None) -> Non
     before = room.policy
     done, changes = _set(room, what, value)
     if room.policy != before:
+        if room.policy.closed and not before.closed:
+            call.hub.grants.withdraw(room)
         change(call, room, done, *changes)
     else:
         call.reply(Remark("That is so already."))
@@ -150,6 +152,8 @@ def _lower(call: Call, name: str, member: str, guests: set[str], lacking: str, d
     guests.discard(key)
     room.change(**{member: tuple(one for one in there if one != key)})
     change(call, room, done.format(shown), ("-", member, shown))
+    if member == "operators":
+        call.hub.grants.lost(key, room)
 
 
 def _known(call: Call, room: Room, name: str) -> str:

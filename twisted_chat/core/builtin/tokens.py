@@ -36,11 +36,13 @@ async def make_token(call: Call, name: str) -> None:
     if old is None and len(hub.tokens.of_room(room.key)) >= MOST_TOKENS:
         raise NotAllowed(f"{room.key} has {MOST_TOKENS} tokens already.")
     secret = secrets.token_urlsafe(TOKEN_BYTES)
-    token = Token(digest=hub.accounts.digest(secret), name=name, room=room.key, by=call.me.key, at=hub.now())
+    maker = hub.grants.maker(call.me, room)
+    token = Token(digest=hub.accounts.digest(secret), name=name, room=room.key, by=maker, at=hub.now())
     if old is not None:
         hub.revoke(old)
+    hub.tokens.add(token)  # before anything is waited for: the name is nobody else's meanwhile
+    if old is not None:
         await hub.records.remove(old)
-    hub.tokens.add(token)
     await hub.records.save(
         token, hub.note(call.me.key, room.key, f"made a token for {names.fold(name)}", of_server=call.role is Role.OPERATOR)
     )
