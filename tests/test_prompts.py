@@ -1,7 +1,10 @@
 """Whoever is asked for a secret does not say it to anybody, whatever happens in between."""
 
+from typing import Any
+
 import pytest
 from people import Guest
+from sshclients import SshClient
 from twisted.internet.defer import Deferred
 
 from twisted_chat.core.errors import Busy
@@ -206,3 +209,48 @@ def test_telnet_hides_as_long_as_it_is_asked(chat: Chat) -> None:
         chat.turn()
         assert echoes(ann) == [b"show"]
         ann.send_bytes(b"\xff\xfe\x01")
+
+
+@pytest.mark.parametrize("accepted", [True, False])
+@pytest.mark.parametrize("kind", ["telnet", "terminal"])
+def test_what_is_typed_unseen_is_never_said(chat: Chat, kind: str, accepted: bool, monkeypatch: pytest.MonkeyPatch) -> None:
+    """While a password is looked at, somebody types on where nothing is shown of it: another try, or nothing at all."""
+    slow, cleo = Slow(chat, monkeypatch), chat.enter("Cleo")
+    ann: Any = SshClient(chat, "Ann", door="ssh", term="xterm") if kind == "terminal" else chat.enter("Ann")
+    end = "\r" if kind == "terminal" else "\r\n"
+    ann.send_bytes(f"/register{end}".encode())
+    chat.turn()
+    if kind == "telnet":
+        ann.send_bytes(b"\xff\xfd\x01")
+    ann.send_bytes(f"first try 1{end}".encode())
+    for part in ("second", f" try 2{end}", "third tr", f"y 3{end}"):
+        ann.send_bytes(part.encode())
+    chat.turn()
+    if accepted:
+        slow.waiting.pop(0).callback("")
+    else:
+        for _ in range(3):
+            slow.fail(Busy("Too many."))
+            chat.turn()
+    chat.turn()
+    assert ("ann" in chat.hub.registry.accounts) is accepted
+    ann.send_bytes(f"{'' if accepted else end}hello{end}".encode())
+    chat.turn()
+    said = "\n".join(cleo.lines())
+    assert "try" not in said
+    assert "hello" in said
+
+
+def test_a_terminal_shows_nothing_of_a_secret_as_long_as_it_is_asked_for(chat: Chat) -> None:
+    """Over SSH, from one try to the next, and while it is hashed; what is typed afterwards is shown."""
+    ann = SshClient(chat, "Ann", door="ssh", term="xterm")
+    ann.send_bytes(b"/register\r")
+    for guess in (b"hunter", b"short"):
+        ann.send_bytes(guess + b"\r")
+    ann.send_bytes(b"correct hor\x7fse\r")
+    shown = ann.bytes()
+    assert b"is yours now" in shown
+    assert not [word for word in (b"hunter", b"short", b"correct") if word in shown]
+    ann.send_bytes(b"visible")
+    assert b"visible" in ann.bytes()
+    assert chat.hub.registry.accounts["ann"].password == "correct hose"

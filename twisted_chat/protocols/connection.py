@@ -43,6 +43,7 @@ from twisted_chat.core.session import Way
 from twisted_chat.core.settings import Settings
 from twisted_chat.protocols.addresses import address_text, ip_of, place_of
 from twisted_chat.protocols.framing import LineSplitter, NoLineEnd, Splitter, TooLong
+from twisted_chat.protocols.hidden_typing import HiddenTyping
 from twisted_chat.sockets import unsent_bytes
 
 # How many lines of one connection are worked off in a reactor turn.
@@ -55,6 +56,7 @@ COSTLY = 1024
 EMPTY_COST = 1 / 2000
 # How much may wait to be worked off before no more is read, in bytes.
 READ_AHEAD = 64 * 1024
+NOT_SENT = "What you typed meanwhile has not been sent: it was hidden, as a password is."
 
 
 class InternalError(ChatError):
@@ -113,6 +115,7 @@ class LineConnection(LineReceiver):
         self._splitter = self.splitter()
         self._working = False
         self._busy = False  # a command takes longer
+        self._unseen = HiddenTyping()
         self._scheduled: IDelayedCall | None = None
         self._rate = self.rate(factory.config)
         self._due = 0.0  # see `Rate`
@@ -140,8 +143,10 @@ class LineConnection(LineReceiver):
 
     def dataReceived(self, data: bytes) -> None:
         """Called by the transport. Replaces LineReceiver's, which copies what is left for every line."""
-        if not self._closing:
-            self._splitter.feed(data)
+        if self._busy and self.hides:
+            self._unseen.keep(data)
+        elif not self._closing:
+            self._splitter.feed(self._unseen.passed(data) if self._unseen.skips else data)
             if self._scheduled is None:
                 self._work()
             else:
@@ -185,6 +190,11 @@ class LineConnection(LineReceiver):
     def rate(config: Config) -> Rate | None:
         """How many lines one may send."""
         return config.people_rate
+
+    @property
+    def hides(self) -> bool:
+        """Whether what is typed is hidden just now, as a password is asked for."""
+        return False
 
     def greet(self) -> None:
         """Say the first words, if the protocol has any."""
@@ -312,7 +322,21 @@ class LineConnection(LineReceiver):
 
     def _ready(self, _: object) -> None:
         self._busy = False
+        while self._unseen and not self._busy and not self._splitter:
+            self._look_at_unseen()
+            self._work()
         self._work()
+
+    def _look_at_unseen(self) -> None:
+        """Take a line that was typed behind a password for another try, if it is asked for again; it is not said in any case.
+
+        Those behind it wait for what becomes of it.
+        """
+        if self.session.question is not None:
+            self._splitter.feed(self._unseen.release())
+        elif not self._closing:
+            self._unseen.drop()
+            self.say_last(NOT_SENT)
 
     def _work(self) -> None:
         if self._working:

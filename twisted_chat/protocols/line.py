@@ -50,6 +50,11 @@ class PersonProtocol(LineConnection):
         self._stop_waiting()
         super().connectionLost(reason)
 
+    @property
+    def hides(self) -> bool:
+        """Whether a telnet client hides what is typed."""
+        return self.telnet.hidden
+
     def greet(self) -> None:
         """Ask for the name."""
         self.write(GREETING.encode() + b"\r\n")

@@ -52,6 +52,11 @@ class SshTerminal(SshPerson):
         self._feeding = False
         self._paint()
 
+    @property
+    def hides(self) -> bool:
+        """Whether what is typed is hidden."""
+        return self.session.question is not None
+
     def follow_question(self) -> None:
         """Show nothing of what is typed as long as a password is asked for."""
         self._terminal.hide(self.session.question is not None)
