@@ -75,7 +75,7 @@ def logins(paper: Paper) -> list[str]:
 
 def world() -> Chat:
     """A chat whose failures are logged, where Ann is registered and #keyed has a key."""
-    chat = Chat(Config(limits=Limits.OFF, irc_password="let-me-in"))
+    chat = Chat(Config(limits=Limits.OFF, irc_password="let-me-in", operator=("Boss",)))
     chat.hub.attempts._report = LoginLog(chat.clock.seconds)
     ann = chat.enter("Ann")
     ann.send("/register correct-horse", "/join #keyed", "/room key leaf", "exit")
@@ -124,6 +124,7 @@ ATTEMPTS: dict[str, tuple[Callable[[Chat, str], object], str]] = {
     "/nick": (line("Evy", "/nick Ann", "wrong"), "by line as Ann"),
     "/oper": (line("Evu", "/oper Ann wrong"), "by line as Ann"),
     "/code": (line("/code GUESS-ONE"), "by line with invitation"),
+    "/claim": (line("/claim Boss GUESS-ONE"), "by line with claim-code"),
     "/resume": (resumes, "by line with resume-code"),
     "/join": (line("Evo", "/join #keyed branch"), "by line with room-key"),
     "JSON": (

@@ -17,7 +17,7 @@ from twisted_chat.core.sources import source_of
 # How many lines are written in so many seconds: of one source, as many as any ban needs; and in all, 20 MB a day at the worst.
 MOST_OF_A_SOURCE, MOST, SECONDS = 10, 100, 60.0
 # What proves an account; any other secret is named by its kind.
-ACCOUNTS = (Kind.PASSWORD, Kind.SSH_KEY, Kind.CLAIM)
+ACCOUNTS = (Kind.PASSWORD, Kind.SSH_KEY)
 # Protocols by the words that --protocols takes, where they are called otherwise.
 WORDS = {"telnet or nc": "line", "browser": "web"}
 

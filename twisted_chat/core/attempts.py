@@ -154,7 +154,7 @@ class Attempts:
         if turn is not None:
             try:
                 await turn
-            except ChatError:
+            except BaseException:
                 self.settle(pair, failed=False)
                 self._sources[source] = _given_back(self._sources.get(source, 0.0), self._limits.source)
                 raise

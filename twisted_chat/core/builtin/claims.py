@@ -30,7 +30,7 @@ async def claim(call: Call, name: str, code: str | None = None, password: str | 
         raise NotAllowed(f"{account.name} is registered already. Log in with its password, then confirm it by the code.")
     if code is None:
         raise ClaimNeeded(hub.operators.names[key])
-    await _check_code(call, key, code)
+    _check_code(call, key, code)
     if account is not None:
         await _confirm(call, key, code)
     elif password is None:
@@ -40,14 +40,15 @@ async def claim(call: Call, name: str, code: str | None = None, password: str | 
         await _take(call, key, code, password)
 
 
-async def _check_code(call: Call, key: str, code: str) -> None:
-    """Raise `WrongClaim` if it is not the code of this name, `TooOften` after too many of these, or `Busy`."""
+def _check_code(call: Call, key: str, code: str) -> None:
+    """Raise `WrongClaim` if it is not the code of this name, `TooOften` after too many of these.
 
-    async def fits() -> bool:
-        return call.hub.claims.fits(key, code)
-
-    if not await call.hub.attempts.check(call.me.way, Kind.CLAIM, key, fits):
-        raise WrongClaim("That is not the claim code of this name.")
+    Nobody can guess it: so the right one is found first, whatever others have sent from the same address.
+    """
+    attempts, way = call.hub.attempts, call.me.way
+    if not call.hub.claims.fits(key, code):
+        raise attempts.wrong(way, Kind.CLAIM, WrongClaim("That is not the claim code of this name."), subject=key)
+    attempts.count_right(way, Kind.CLAIM)
 
 
 async def _confirm(call: Call, key: str, code: str) -> None:
