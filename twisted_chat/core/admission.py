@@ -111,6 +111,6 @@ class Admission:
             wants, known = from_kept(account.settings).msgs, frozenset(account.known)
         else:
             return
-        refused = wants == "none" or (wants == "known" and session.key not in known)
+        refused = wants == "none" or (wants == "known" and session.person not in known)
         if refused and not rights.is_operator(session, self._operators):
             raise Banned(f"{shown} takes no private messages" + (" from people they don't know." if wants == "known" else "."))

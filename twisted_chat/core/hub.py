@@ -274,7 +274,9 @@ class Hub:
             bot = token is not None and names.fold(token.name) == names.fold(name)
             if bot and token is not None:
                 self.admission.check_ban(session, None, token.by, self.registry.accounts.get(token.by))
+            held_person = self.registry.held_person(name)
             name = self.registry.guest(name, session.secrets, bot=bot)
+            session.person = held_person or session.person
             before = []
         self.admission.check_ban(session, None, names.fold(name), account)
         self._identify(session, name, account, proof)
@@ -288,7 +290,7 @@ class Hub:
     def disconnect(self, session: Session, *, lost: bool = False) -> None:
         """A connection has ended. With ``lost``, not by anybody's will: a guest's name is held for them."""
         if lost and session.name and not session.registered and self.is_here(session):
-            self.registry.hold(session.name, session.secrets)
+            self.registry.hold(session.name, session.secrets, session.person)
         self.leave(session, lost=lost or self.stopping)
         session.gone = True
         self.invited_visitors.discard(session)
@@ -394,6 +396,10 @@ class Hub:
         session.rename(name)
         self.people.setdefault(session.key, []).append(session)
         self.registry.occupy(session.name)
+        if account is not None:
+            session.person = account.person
+        elif not session.person.startswith("#"):
+            session.person = f"#{session.id}"
         if account is None:
             session.inbox = self._streams[f"@{session.id}"] = Stream(f"@{session.id}", self.log.newest)
         else:
@@ -423,8 +429,10 @@ class Hub:
                 if old.id in room.carried:
                     room.carried[session.id] = room.carried[old.id]
         session.current = old.current if old.current in session.rooms.values() else next(iter(session.rooms.values()), None)
-        session.correspondent, session.away, session.known = old.correspondent, old.away, old.known
+        session.correspondent, session.correspondent_person = old.correspondent, old.correspondent_person
+        session.away, session.known = old.away, old.known
         if not session.registered:
+            session.person = old.person
             session.set(old.settings)
             session.ignore(old.ignores)
         self.leave(old)
@@ -695,7 +703,7 @@ class Hub:
         self.admission.check_mute(session, None)
         if key != session.key:
             self.admission.check_consent(session, key, shown)
-        session.known = with_one_more(session.known, key, MOST_KNOWN)
+        session.known = with_one_more(session.known, self.person_called(key), MOST_KNOWN)
         session.spoke = now = self.now()
         told: Whispered
         if account is not None and session.registered:
@@ -711,7 +719,7 @@ class Hub:
             told = Whispered(self.log.number(), now, inbox.key, session.name, shown, text, session.id)
             self.log.append(told, len(text))
         for other in others:
-            other.correspondent = session.name
+            other.correspondent, other.correspondent_person = session.name, session.person
         if session.inbox is not inbox:
             session.tell(told)
         if message_id is not None and not isinstance(told, Told):
@@ -777,6 +785,12 @@ class Hub:
         """A guest's name has become their own: what they are told privately is kept from now on."""
         self.put_account(account)
         session.proof = Proof.of(account)
+        guest, session.person = session.person, account.person
+        for other in chain.from_iterable(self.people.values()):  # who knows the guest knows the account
+            if guest in other.known:
+                other.known = other.known - {guest} | {account.person}
+            if other.correspondent_person == guest:
+                other.correspondent_person = account.person
         if session.inbox is not None:
             session.pause()
             session.positions.pop(session.inbox.key, None)
@@ -825,6 +839,7 @@ class Hub:
             session.pause()
             session.positions.pop(f"@{account.key}", None)
             session.proof = None
+            session.person = f"#{session.id}"
             self.describe(session, "account", None)
             session.inbox = self._streams[f"@{session.id}"] = Stream(f"@{session.id}", self.log.newest)
             session.inbox.readers[session.id] = session
@@ -837,7 +852,11 @@ class Hub:
         over: list[Room] = []
         for room in self.rooms.values():
             policy = room.policy
-            if account.key in (room.record.owner, *policy.operators, *policy.invited, *policy.voices):
+            named = f"{account.key}!*@*"  # a mask that means this account's name alone
+            if account.key in (room.record.owner, *policy.operators, *policy.invited, *policy.voices) or named in (
+                *policy.welcome,
+                *policy.excepted,
+            ):
                 owner, kept = room.record.owner, room.kept
                 if owner == account.key:  # what is closed stays so, and nobody else may take it
                     owner = SERVER if policy.closed else ""
@@ -846,6 +865,8 @@ class Hub:
                     operators=tuple(key for key in policy.operators if key != account.key),
                     invited=tuple(key for key in policy.invited if key != account.key),
                     voices=tuple(key for key in policy.voices if key != account.key),
+                    welcome=tuple(mask for mask in policy.welcome if mask != named),
+                    excepted=tuple(mask for mask in policy.excepted if mask != named),
                 )
                 if room.lasts or (room.readers and room.kept):
                     self.keep_room(room)
@@ -861,6 +882,11 @@ class Hub:
             self._end(room)
         self._bound_deserted()
         self.grants.lost(account.key, gone=True)
+
+    def person_called(self, key: str) -> str:
+        """Return who has a name now, as `Session.person` has it; empty if that is nobody."""
+        account, sessions = self.registry.accounts.get(key), self.people.get(key)
+        return account.person if account is not None else sessions[0].person if sessions else ""
 
     def new_name(self, name: str) -> str:
         """A name that nobody has, as it will be shown. Raises as `enter` does for a guest."""
@@ -931,7 +957,9 @@ class Hub:
                 rooms=rooms,
                 read=read,
                 settings=kept,
-                known=tuple(sorted(session.known)),
+                known=tuple(
+                    sorted(one for one in session.known if not one.startswith("#"))
+                ),  # a guest's number is of this start
                 ignores=tuple(sorted(session.ignores)),
             )
             self.registry.put(account)

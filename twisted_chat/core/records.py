@@ -23,7 +23,7 @@ class Account:
     created: float
     settings: Mapping[str, str] = field(default_factory=dict)
     ignores: tuple[str, ...] = ()
-    known: tuple[str, ...] = ()  # to whom this person has written privately
+    known: tuple[str, ...] = ()  # to whom this person has written privately: see `Account.person`
     rooms: tuple[str, ...] = ()  # where they are, or were when they left
     read: Mapping[str, int] = field(default_factory=dict)  # how far they have read: a number for each room, and their inbox
     keys: tuple[str, ...] = ()  # of ssh, each as a line: see core/keys.py
@@ -31,6 +31,11 @@ class Account:
     id: str = ""  # random: no later account of this name has it; empty for those made before schema 8
     generation: int = 0  # how often the password was changed
     claimed: int = UNCLAIMED  # whether its owner has shown the claim code of an operator: see core/claims.py
+
+    @property
+    def person(self) -> str:
+        """What stands for its owner: the next owner of the name is another. No name has a space in it."""
+        return f"{self.key} {self.id}".rstrip()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

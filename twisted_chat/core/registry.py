@@ -31,6 +31,7 @@ class Held:
     name: str
     until: float
     secrets: tuple[bytes, ...]  # digests: see `Session.secrets`
+    person: str  # see `Session.person`
 
 
 class Registry:
@@ -88,7 +89,13 @@ class Registry:
                 if not users:
                     del self._users[look]
 
-    def hold(self, name: str, secrets: tuple[bytes, ...]) -> None:
+    def held_person(self, name: str) -> str:
+        """Return who had a guest's name that is held, as `Session.person` has it; empty if it is not held."""
+        self._release_old()
+        held = self._held.get(names.fold(name))
+        return held.person if held is not None else ""
+
+    def hold(self, name: str, secrets: tuple[bytes, ...], person: str = "") -> None:
         """Keep a guest's name free for whoever has one of the secrets."""
         self._release_old()
         self.occupy(name)
@@ -97,7 +104,7 @@ class Registry:
             self._release(key)
         elif len(self._held) >= MOST_HELD:
             self._release(next(iter(self._held)))
-        self._held[key] = Held(name, self._clock() + HOLD_SECONDS, secrets)
+        self._held[key] = Held(name, self._clock() + HOLD_SECONDS, secrets, person)
 
     def guest(self, name: str, secrets: tuple[bytes, ...] = (), *, bot: bool = False) -> str:
         """A guest wants this name, or the ``bot`` whose it is. Returns it as it will be shown.

@@ -86,6 +86,7 @@ class Session:
         "away",
         "code",
         "correspondent",
+        "correspondent_person",
         "current",
         "dialect",
         "earlier_host",
@@ -106,6 +107,7 @@ class Session:
         "operator",
         "outlet",
         "particular",
+        "person",
         "positions",
         "program",
         "proof",
@@ -156,9 +158,11 @@ class Session:
         self.rooms: dict[str, Room] = {}
         self.inbox: Stream | None = None
         self.current: Room | None = None
+        self.person = f"#{session_id}"  # who this is, whatever their name: an account's `person`, or a guest's number
         self.correspondent = ""  # who wrote privately last: for /reply
+        self.correspondent_person = ""  # and who that was: the name may be somebody else's by now
         self.ignores: frozenset[str] = NONE
-        self.known: frozenset[str] = NONE  # to whom this person has written privately
+        self.known: frozenset[str] = NONE  # to whom this person has written privately: each a `person`
         self.invited: Mapping[str, str] = NOBODY  # rooms this connection may enter, and who has invited it
         self.away: str | None = None
         self.live = False

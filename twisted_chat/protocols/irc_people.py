@@ -42,7 +42,7 @@ class People:
         self.server = server
         self.modes: dict[int, str] = {}  # by session: the letters of the modes people have set for themselves
         self.watched: dict[str, set[Callable[[str, str], None]]] = {}  # by key: told of the name and "on" or "off" (MONITOR)
-        self.reads: dict[str, dict[str, int]] = {}  # by account: how far they have read, see `irc_past`
+        self.reads: dict[str, dict[str, int]] = {}  # by `Account.person`: how far they have read, see `irc_past`
         self.client_tags: dict[int, Mapping[str, str]] = {}  # by number: what clients say to clients of the latest messages
         self.started = hub.now()
         self.total = 0  # connections with a name
@@ -113,7 +113,10 @@ class People:
         if fold(old) == fold(new):
             return
         if old and not self.here(old):
-            self.reads.pop(fold(old), None)
+            account = self._hub.registry.account(old)
+            gone = [account.person] if account else [person for person in self.reads if person.split(" ")[0] == fold(old)]
+            for person in gone:
+                self.reads.pop(person, None)
         if old and not self.here(old):
             self._tell(old, "off")
         if new and len(self._hub.people[fold(new)]) == 1:

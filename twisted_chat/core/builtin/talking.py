@@ -166,6 +166,8 @@ def reply(call: Call, text: str) -> Answering | None:
     """Answer whoever wrote to you privately last."""
     if not call.me.correspondent:
         raise NoSuchPerson("Nobody has written to you privately yet.")
+    if call.hub.person_called(names.fold(call.me.correspondent)) != call.me.correspondent_person:
+        raise NoSuchPerson(f"{call.me.correspondent} is not who wrote to you any more. Write to them by name: /msg")
     return message(call, call.me.correspondent, text)
 
 
