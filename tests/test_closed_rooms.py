@@ -472,3 +472,11 @@ def test_who_was_in_when_the_server_was_killed_is_shut_out_if_they_can_not_come_
     ann.type("/invite Ben")
     shown = ben.type("/join #tea").answer("/history", "/search word")
     assert ("word one" in shown, "word two" in shown) == (True, False)
+
+
+def test_a_bot_has_no_registered_name() -> None:
+    """That is refused, and asks for no password."""
+    chat = Chat()
+    ann = registered(chat, "json", "Ann").type("/join #tea")
+    registered(chat, "json", "Ben")
+    assert "The name Ben is registered" in ann.answer("/token ben")

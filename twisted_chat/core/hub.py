@@ -889,7 +889,10 @@ class Hub:
         return account.person if account is not None else sessions[0].person if sessions else ""
 
     def new_name(self, name: str) -> str:
-        """A name that nobody has, as it will be shown. Raises as `enter` does for a guest."""
+        """A name that nobody has, as it will be shown. Raises `BadName` or `NameTaken`."""
+        account = self.registry.account(name)
+        if account is not None:
+            raise NameTaken(f"The name {account.name} is registered. Please choose another.")
         name = self.registry.guest(name)
         if names.fold(name) in self.people:
             raise NameTaken(f"The name {name} is taken. Please choose another.")
