@@ -42,9 +42,9 @@ class ClosedRooms:
 
     def came_in(self, session: Session, room: Room) -> None:
         """Note that somebody comes into a room with the next event, under this name."""
-        seq = self._log.number()
-        room.entered.setdefault(session.key, seq)
         if session.registered:
+            seq = self._log.number()
+            room.entered.setdefault(session.key, seq)
             self._change(room, came_in(room.record.shut_out, session.key, seq))
 
     def sent_out(self, room: Room, account: str, seq: int) -> None:

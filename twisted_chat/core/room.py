@@ -61,7 +61,7 @@ class Room(Stream):
         self._here: Counter[str] = Counter()  # by key: on how many connections
         self.deserted_by = ""  # the host of the last one here, if their line was lost, and not before the start
         self.carried: dict[int, Spans] = {}  # by session: what is hidden from it still from when it was another account's
-        self.entered: dict[str, int] = {}  # by key: the number of the event with which each person came in
+        self.entered: dict[str, int] = {}  # by key: the number of the event with which each account came in
         self.spoken: dict[str, float] = {}  # when each person spoke last, while the room is slow
         self.granted: set[str] = set()  # the keys of guests who are its operators as long as they are here
         self.voiced: set[str] = set()  # the keys of guests who have a voice as long as they are here
