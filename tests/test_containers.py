@@ -15,7 +15,7 @@ from twisted.internet.error import ConnectionDone, ConnectionLost
 from twisted.python.failure import Failure
 
 from twisted_chat.config import Config
-from twisted_chat.core import attempts, endings, failures, hub, shut_out, turns
+from twisted_chat.core import attempts, closed_rooms, endings, failures, hub, shut_out, turns
 from twisted_chat.core.builtin import invitations, keys, people, policies
 from twisted_chat.core.builtin import tokens as token_commands
 from twisted_chat.core.limits import MOST_REMEMBERED
@@ -79,9 +79,14 @@ BOUNDS: dict[str, tuple[int, str]] = {
     # People and their names
     "Hub.people": (CONNECTIONS, "people who are here"),
     "Admission._people": (CONNECTIONS, "the same"),
+    "ClosedRooms._people": (CONNECTIONS, "the same"),
+    "Grants._people": (CONNECTIONS, "the same"),
+    "ClosedRooms._people[]": (CONFIG.devices, "connections of one name"),
+    "Grants._people[]": (CONFIG.devices, "the same"),
     "Hub.people[]": (CONFIG.devices, "connections of one name"),
     "Admission._people[]": (CONFIG.devices, "the same"),
     "Hub.invited_visitors": (CONNECTIONS, "connections"),
+    "Grants._visitors": (CONNECTIONS, "the same"),
     "Registry.accounts": (ACCOUNTS, "by address `registrations`; by server `most_accounts`"),
     "Registry._users": (4 * NAMES, "what the names look like that are registered, here, held, or bots'"),
     "Registry._users[]": (NAMES, "names that look alike: those of one person"),
@@ -109,6 +114,7 @@ BOUNDS: dict[str, tuple[int, str]] = {
     # Rooms
     "Hub.rooms": (ROOMS, "by connection `rooms_a_person`; by server `most_rooms`"),
     "Access._rooms": (ROOMS, "the same"),
+    "Grants._rooms": (ROOMS, "the same"),
     "Hub._streams": (STREAMS, "rooms and inboxes"),
     "Readers._streams": (STREAMS, "the same"),
     "Readers._early": (CONNECTIONS, "connections"),
@@ -126,11 +132,12 @@ BOUNDS: dict[str, tuple[int, str]] = {
     "RoomRecord.shut_out[]": (shut_out.MOST_SPANS, "the earliest are one"),
     "RoomRecord.shut_out[][]": (2, "the ends of one span"),
     "Room.carried[][]": (2, "the ends of one span"),
-    "RoomRecord.guests": (hub.MOST_GUESTS, "of one room"),
+    "RoomRecord.guests": (closed_rooms.MOST_GUESTS, "of one room"),
     "RoomRecord.guests[]": (2, "secrets of one"),
     "Policy.operators": (policies.MOST_RAISED, "of one room"),
     "Policy.voices": (policies.MOST_RAISED, "of one room"),
     "Policy.invited": (invitations.MOST_INVITED, "of one room; the earliest is forgotten"),
+    "Policy.invited_by": (invitations.MOST_INVITED, "who has invited those"),
     "Policy.excepted": (policies.MOST_MASKS, "of one room"),
     "Policy.welcome": (policies.MOST_MASKS, "of one room"),
     "Endings.*": (endings.MOST_ENDINGS, "the earliest are forgotten"),
@@ -138,6 +145,7 @@ BOUNDS: dict[str, tuple[int, str]] = {
         invitations.MOST_INVITATIONS,
         "by person or address 50, by room 200; by server",
     ),
+    "Grants._invitations": (invitations.MOST_INVITATIONS, "the same"),
     "Tokens._by_digest": (ROOMS * token_commands.MOST_TOKENS, "by room"),
     "MemoryRecords._deeds": (1000, "the earliest is forgotten"),
     "MemoryRecords._in_rooms": (1000, "the earliest is forgotten"),
