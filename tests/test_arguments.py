@@ -242,3 +242,15 @@ def test_a_topic_is_that_of_the_room_it_names() -> None:
     program = chat.enter("Al", "json")
     program.send({"type": "do", "command": "topic", "arguments": ["#1 fan club"]})
     assert chat.hub.rooms["#lobby"].record.topic == "#1 fan club"
+
+
+@pytest.mark.parametrize(
+    ("words", "password"), [("two words", None), ("hunter22 ann@example.org", "hunter22"), ("hunter22", "hunter22")]
+)
+def test_nickserv_is_given_one_word_and_perhaps_an_address(words: str, password: str | None) -> None:
+    """An IRC client's REGISTER has a password and an address; of two other words, none is taken for a password."""
+    chat = Chat()
+    irc = chat.connect("irc")
+    irc.send("NICK ann", "USER x 0 * :X", f"NS REGISTER {words}")
+    account = chat.hub.registry.accounts.get("ann")
+    assert (account.password if account is not None else None) == password

@@ -121,7 +121,7 @@ def test_programs_are_told_what_is_missing(chat: Chat) -> None:
     program.send({"type": "do", "id": "1", "command": "register"}, {"type": "say", "id": "2", "text": "hello all"})
     (error,) = program.objects("error")
     assert (error["code"], error["id"]) == ("password-needed", "1")
-    assert "The argument is missing: /register [PASSWORD]" in error["text"]
+    assert "The password is missing: /register [PASSWORD]" in error["text"]
     assert "prompt" not in error
     program.send({"type": "line", "text": "hello again"}, {"type": "answer", "id": "3", "text": "a secret"})
     (said,) = program.objects("error")
@@ -254,3 +254,30 @@ def test_a_terminal_shows_nothing_of_a_secret_as_long_as_it_is_asked_for(chat: C
     ann.send_bytes(b"visible")
     assert b"visible" in ann.bytes()
     assert chat.hub.registry.accounts["ann"].password == "correct hose"
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_one_question_after_another(chat: Chat, kind: str) -> None:
+    """The current password, then the new one: each is asked for until it is accepted, and none is said."""
+    cleo, ann = chat.enter("Cleo"), Guest(chat, kind, "Ann")
+    ann.type(f"/register {RIGHT.replace(' ', '')}")
+    cleo.lines()
+    assert "Your current password:" in ann.answer("/password")
+    assert "Your current password, or" in ann.answer("a wrong guess")
+    assert "Your new password:" in ann.answer(RIGHT.replace(" ", ""))
+    assert "Your new password, or" in ann.answer(SHORT)
+    assert "is changed" in ann.answer("another horse")
+    assert chat.hub.registry.accounts["ann"].password == "another horse"
+    assert cleo.lines() == []
+
+
+def test_what_can_not_be_read_is_a_refused_answer(chat: Chat) -> None:
+    """No UTF-8, or too long: the next line is an answer as well."""
+    cleo, ann = chat.enter("Cleo"), chat.enter("Ann")
+    ann.send("/register")
+    for odd in (b"\xff\xfe secret", b"\0secret", b"secret" * 1000):
+        ann.send_bytes(odd.replace(b"\xff", b"\xff\xff") + b"\n")
+        chat.turn()
+    ann.send("secret")
+    assert sum("press Enter to cancel" in line for line in ann.lines()) == 5
+    assert "secret" not in "\n".join(cleo.lines())

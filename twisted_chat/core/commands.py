@@ -14,8 +14,9 @@ from __future__ import annotations
 import inspect
 from collections.abc import Callable, Coroutine, Sequence
 from dataclasses import dataclass, replace
-from functools import cached_property
+from functools import cached_property, lru_cache
 from typing import TypeAlias
+from unicodedata import normalize
 
 from twisted_chat.core import durations, lookalikes, names, prompts
 from twisted_chat.core.arguments import Place, Usage
@@ -24,13 +25,11 @@ from twisted_chat.core.events import Answer, Remark
 from twisted_chat.core.hub import Hub
 from twisted_chat.core.room import Room
 from twisted_chat.core.session import Question, Role, Session
-from twisted_chat.core.text import altered, altered_words, as_reason, clean, one_line
+from twisted_chat.core.text import INVISIBLE, altered, altered_words, as_reason, clean, one_line
 
 # What people are told whose line was not said, as it may have told others a secret.
 OTHER_SLASH = "That looks like a command, but does not begin with a plain /. To say it, type /say before it."
 NO_SLASH = "That looks like a command without its slash, and has not been sent. To say it, type /say before it."
-# No line that leaves is as long, with all that can't be seen round it.
-LONGEST_EXIT = 32
 
 Answering: TypeAlias = Coroutine[object, object, None]
 Handler: TypeAlias = Callable[..., Answering | None]
@@ -281,31 +280,20 @@ class Table:
     def parse(self, call: Call, line: str) -> tuple[Command, list[str]]:
         """A typed line as a command and its words. Raises `NotUnderstood` for what looks like a command, and is none."""
         me = call.me
+        if self.only_said(line[:1]) and me.name and not me.answered and line.isprintable():
+            return self.commands["say"], [line.rstrip()]
         if me.answered:
             prompts.check_not_confirmed(me, line)
         if not line.isprintable() and (typed := prompts.edited(line)) != line:
-            command, arguments = self._parse(call, typed)
+            command, arguments = self._parse_line(call, typed)
             hidden = not clean(line).lstrip().startswith("/") and command.name != "say"  # behind what was erased
             if hidden or command.arguments.takes_secret:
                 return command, arguments
-        return self._parse(call, line)
+        return self._parse_line(call, line)
 
-    def _parse(self, call: Call, line: str) -> tuple[Command, list[str]]:
-        me = call.me
-        if not me.name:
+    def _parse_line(self, call: Call, line: str) -> tuple[Command, list[str]]:
+        if not call.me.name:
             return self._parse_visitor(call, line.strip())
-        first = line[:1]
-        if not (first.isascii() and first.isalpha()):  # nearly everything that is said begins with a letter
-            return self._parse_sign(call, line)
-        if first in self.suspicious:
-            if len(line) < LONGEST_EXIT and prompts.leaves(line):
-                return self.commands["exit"], []
-            if lookalikes.is_like_secret(line, self.secrets):
-                raise NotUnderstood(NO_SLASH)
-        return self.commands["say"], [line.rstrip()]
-
-    def _parse_sign(self, call: Call, line: str) -> tuple[Command, list[str]]:
-        """A line that does not begin with a letter, or not with a Latin one."""
         text = clean(line).lstrip()
         if text.startswith("//"):
             return self.commands["say"], [line[line.index("/") + 1 :].rstrip()]
@@ -340,9 +328,16 @@ class Table:
         return found
 
     @cached_property
-    def suspicious(self) -> frozenset[str]:
-        """The letters with which a line may begin that is more than something said."""
-        return frozenset(letter for word in ("exit", *self.secrets) for letter in (word[0], word[0].upper()))
+    def only_said(self) -> Callable[[str], bool]:
+        """Whether a line that begins with a character is said, whatever follows. Nearly everything that is said does."""
+        suspicious = {word[0] for word in ("exit", *self.secrets)}
+
+        @lru_cache(maxsize=4096)
+        def found(first: str) -> bool:
+            seen = first.isalnum() and ord(first) not in INVISIBLE and not lookalikes.slash(first)
+            return seen and normalize("NFKC", first).casefold()[:1] not in suspicious
+
+        return found
 
     def invoke(self, call: Call, name: str, arguments: Sequence[str]) -> Answering | None:
         """Run a command whose words are already apart, for a program: it is asked nothing. Raises `ChatError`."""
@@ -380,7 +375,8 @@ def _missing(command: Command, needed: PasswordNeeded) -> PasswordNeeded:
     """Return what to tell a program that has left a secret out. An operator's name lacks more than an argument."""
     if needed.command:
         return needed
-    return PasswordNeeded(f"{needed} The argument is missing: {command.usage}")
+    why, stop, _ = str(needed).partition(". ")
+    return PasswordNeeded(f"{why + stop if stop else ''}The password is missing: {command.usage}")
 
 
 def _placed(call: Call, command: Command, place: str) -> Call:

@@ -22,6 +22,8 @@ from twisted_chat.core.text import clean
 # How many answers to one question may be refused.
 MOST_REFUSED = 5
 FAREWELL = f"{MOST_REFUSED} answers were refused. Goodbye."
+# No line that leaves is as long, with all that can't be seen round it.
+LONGEST_EXIT = 64
 # What the keys send that erase a character (BS, DEL), the line (^U) or a word (^W).
 ERASING = re.compile("[\b\x7f\x15\x17]")
 
@@ -78,7 +80,7 @@ def is_empty(line: str) -> bool:
 
 def leaves(line: str) -> bool:
     """Return whether a line is the bare word that leaves."""
-    return normalize("NFKC", clean(line)).strip().casefold() == "exit"
+    return len(line) < LONGEST_EXIT and normalize("NFKC", clean(line)).strip().casefold() == "exit"
 
 
 def edited(line: str) -> str:

@@ -288,7 +288,9 @@ async def nickserv(irc: IrcConnection, words: str) -> None:
     """Do what NickServ is asked elsewhere: REGISTER PASSWORD, IDENTIFY [NAME] PASSWORD."""
     me = irc.session
     match words.split():
-        case [command, password, *_] if command.upper() == "REGISTER":
+        case [command, password, *email] if command.upper() == "REGISTER" and (
+            not email or (len(email) == 1 and "@" in email[0])
+        ):
             await irc.do("register", password)
             _answer(irc, "Account created")
             _tell_account(irc, was_registered=False)
