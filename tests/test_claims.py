@@ -1,6 +1,7 @@
 """Operators' names are taken with a claim code, and in no other way: by no protocol, under no spelling."""
 
 import re
+import sqlite3
 import stat
 from dataclasses import replace
 from io import StringIO
@@ -22,6 +23,7 @@ from twisted_chat.client.connection import Conversation
 from twisted_chat.config import Config, Limits
 from twisted_chat.core import names, rights
 from twisted_chat.core.records import CLAIMED, OLDER, UNCLAIMED
+from twisted_chat.storage import renewal
 from twisted_chat.testing import Chat
 
 OPERATORS = ("Ann", "Will")
@@ -209,6 +211,25 @@ def test_a_bot_loses_a_name_that_has_become_an_operators(tmp_path: Path) -> None
     assert chat.hub.registry.bots == {"deploy"}
     chat.end()
     assert [token.name for token in KeptChat(tmp_path).hub.tokens.all()] == ["deploy"]
+
+
+def test_an_upgrade_locks_no_operator_out(tmp_path: Path) -> None:
+    """An account of schema 7 has an empty id and is older than codes are: it is an operator, and is asked to confirm."""
+    connection = sqlite3.connect(tmp_path / "chat.db", isolation_level=None)
+    connection.executescript("".join(renewal.script(number) for number in range(1, 8)))
+    connection.execute(f"PRAGMA application_id = {renewal.APPLICATION_ID}")
+    connection.execute("PRAGMA user_version = 7")
+    connection.execute("INSERT INTO log (id, reserved, indexed) VALUES ('abc', 7, 0)")
+    row = ("ann", "Ann", "herpassword", 1.5, "{}", "[]", '["ben"]', "[]", "{}", "[]")
+    connection.execute("INSERT INTO accounts VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)", row)
+    connection.close()
+    chat = KeptChat(tmp_path, Config(operator=("Ann",), limits=Limits.OFF))
+    account = chat.hub.registry.accounts["ann"]
+    assert (account.id, account.generation, account.claimed, account.person) == ("", 0, OLDER, "ann")
+    ann = Guest(chat, "line", "Ann", "herpassword")
+    assert "Everybody can come in" in ann.answer("/lockdown off")
+    assert "Ann is confirmed" in ann.answer(f"/claim Ann {chat.claims.codes['ann']}")
+    chat.end()
 
 
 def test_the_file_of_codes(tmp_path: Path) -> None:

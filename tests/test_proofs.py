@@ -10,9 +10,11 @@ import pytest
 from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
+from ircclients import IrcClient
 from parties import PROTOCOLS, Connection, LateAccounts, Party
 from people import KINDS, Guest
 from sshclients import SshClient
+from test_irc_registration import blob as sasl
 
 from twisted_chat.config import Config, Limits
 from twisted_chat.core import rights
@@ -269,3 +271,31 @@ def test_a_name_is_registered_by_who_has_it_when_the_password_is_hashed(chat: Ch
     assert not chat.hub.people["bob"][0].registered
     assert "a guest" in second.answer("/whois Bob")
     assert first.client.closed
+
+
+@pytest.mark.parametrize("by_key", [False, True])
+def test_what_was_proven_by_ssh_is_looked_at_when_the_session_begins(chat: Chat, by_key: bool) -> None:
+    """Whoever has proven who they are, and opens the session after the account was given up, is asked as anybody is."""
+    owner, party = Guest(chat, "line", "Bob").type("/register ownersword"), Party("bob")
+    owner.type(f"/keys add {party.public_line}", "ownersword")
+    passwords, keys = ((), (party.key,)) if by_key else (("ownersword",), ())
+    ssh = SshClient(chat, "Bob", *passwords, keys=keys, opens=False, door="ssh")
+    assert ssh.let_in
+    owner.type("/unregister ownersword", "/nick Rob")
+    Guest(chat, "line", "Bob").type("/register strangersword", "exit")
+    ssh.connection.openChannel(ssh.session)
+    ssh.flush()
+    assert any("Bob is a registered name. Password:" in line for line in ssh.lines())
+    assert "bob" not in chat.hub.people
+
+
+def test_what_was_proven_by_sasl_is_looked_at_when_one_registers(chat: Chat) -> None:
+    """The account may be somebody else's by then."""
+    owner, irc = Guest(chat, "line", "Bob").type("/register ownersword"), IrcClient(chat)
+    irc.send("CAP REQ sasl", "AUTHENTICATE PLAIN", f"AUTHENTICATE {sasl('Bob', 'ownersword').decode()}")
+    assert "903" in [message.command for message in irc.messages()]
+    owner.type("/unregister ownersword", "/nick Rob")
+    Guest(chat, "line", "Bob").type("/register strangersword", "exit")
+    irc.send("NICK Bob", "USER x 0 * :X", "CAP END")
+    assert "433" in [message.command for message in irc.messages()]
+    assert "bob" not in chat.hub.people

@@ -14,7 +14,7 @@ from itertools import takewhile
 
 from twisted_chat.core import names
 from twisted_chat.core.digests import one_in_common
-from twisted_chat.core.errors import ClaimNeeded, NameTaken, PasswordNeeded
+from twisted_chat.core.errors import NameTaken, PasswordNeeded
 from twisted_chat.core.proof import Proof
 from twisted_chat.core.records import Account
 
@@ -119,7 +119,7 @@ class Registry:
         if key in self.accounts:
             raise PasswordNeeded(f"{self.accounts[key].name} is a registered name. Password:")
         if key in self._operators:
-            raise ClaimNeeded(self._operators[key])
+            raise NameTaken(f"The name {self._operators[key]} is an operator's. Please choose another.")
         if key in self.bots and not bot:
             raise NameTaken(f"The name {name} is a bot's. Please choose another.")
         held = self._held.get(key)
