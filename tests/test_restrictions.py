@@ -349,3 +349,16 @@ def test_nobody_ends_what_a_higher_rank_has_made() -> None:
     chat.hub.admission.sanctions.add(restriction(99, "cleo", "#tea"))
     assert "Done" in mod.answer("/unmute Cleo")
     assert "Done" in owner.answer("/unban Ben")
+
+
+def test_what_has_expired_is_in_nobodys_way() -> None:
+    """A mute of the owner's that is over is no mute of a higher rank, and takes no space."""
+    chat = Chat()
+    owner, mod = (Guest(chat, "line", name).type("/register secret99", "/join #tea") for name in ("Owner", "Mod"))
+    owner.type("/op Mod", "/mute Ben 1m", *(f"/mute a{n} 1m" for n in range(MOST_IN_ROOM - 1)))
+    assert f"There are {MOST_IN_ROOM} bans and mutes in #tea already." in mod.answer("/mute Cleo")
+    assert "of a higher rank" in mod.answer("/mute Ben")
+    chat.clock.advance(61)
+    assert "Done" in mod.answer("/mute Ben")
+    assert "Done" in mod.answer("/mute Cleo")
+    assert [one.target for one in chat.hub.admission.sanctions.all.values()] == ["ben", "cleo"]

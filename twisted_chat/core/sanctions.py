@@ -126,8 +126,9 @@ class Sanctions:
         self._drop(now)
         return list(self._of_room.get(room, {}).values())
 
-    def same(self, kind: str, room: str, target: str) -> list[Sanction]:
+    def same(self, kind: str, room: str, target: str, now: float) -> list[Sanction]:
         """Return those of this kind, place and target."""
+        self._drop(now)
         return [one for one in self._of_room.get(room, {}).values() if (one.kind, one.target) == (kind, target)]
 
     def any(self, kind: str, room: str) -> bool:

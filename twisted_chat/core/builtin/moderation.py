@@ -128,7 +128,7 @@ def _restrict(call: Call, kind: str, place: str | None, named_as: str, length: f
     hit = _hit(call, room, whom)
     _check_rank(call, kind, room, whom, hit)
     where = room.key if room else SERVER
-    earlier = sanctions.same(kind, where, whom)
+    earlier = sanctions.same(kind, where, whom, now)
     _check_makers(call, kind, earlier)
     if not earlier:
         sanctions.check_space(where, call.me.key, whom)
