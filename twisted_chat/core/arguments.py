@@ -21,7 +21,14 @@ from twisted_chat.core.errors import BadName, ChatError, NotUnderstood
 LARGEST = 10**18
 _DIGITS = re.compile(r"[0-9]{1,18}")
 # What after a bare number says that it was none of seconds: it would be taken for a reason.
-_UNIT = re.compile(r"(?:s|m|h|d|w|mo|y|(?:sec|min|hour|hr|day|week|month|year)[a-z]*)\b", re.IGNORECASE)
+_UNITS = r"(?:s|secs?|seconds?|m|mins?|minutes?|h|hrs?|hours?|d|days?|w|weeks?|months?|years?)\b"
+_UNIT = re.compile(_UNITS, re.IGNORECASE)
+# A duration in words: it would be taken for a reason, and what it is for would last for good.
+_SPELLED = re.compile(
+    r"(?:for\s+)?(?:[0-9]+|an?|half\s+an?|one|two|three|four|five|six|seven|eight|nine|ten|twelve|fifteen|twenty|thirty|sixty|ninety)\s*"
+    + _UNITS,
+    re.IGNORECASE,
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,9 +103,9 @@ def is_room(word: str) -> bool:
     return word.startswith("#") and len(word.split()) == 1
 
 
-def _is_numeric(word: str) -> bool:
-    """Return whether a word begins as a number does, in any script."""
-    return word.lstrip("+-.,~<>=")[:1].isnumeric()
+def _is_like_duration(text: str) -> bool:
+    """Return whether a text begins as a number does, in any script, or as a duration in words."""
+    return text.lstrip("+-.,~<>=")[:1].isnumeric() or _SPELLED.match(text) is not None
 
 
 TEXT = Kind("text", _text)
@@ -120,7 +127,7 @@ KINDS: Mapping[str, Kind] = {
     "N": Kind(_A_NUMBER, _number),
     "NUMBER": Kind("the number of a message", _sequence_number),
     "SECONDS": Kind("a number of seconds from {} to {}, or a duration such as 10m", _seconds),
-    "DURATION": Kind("a duration such as 10m, 2h, 3d or 1w, without a space", _duration, _is_numeric),
+    "DURATION": Kind("a duration such as 10m, 2h, 3d or 1w, without a space", _duration, _is_like_duration),
     "TIME": Kind("a duration (10m, 2h, 3d), an hour (12:30) or a date (2026-11-23T12:30)", _moment),
     "PASSWORD": SECRET,
     "CURRENT": SECRET,

@@ -127,7 +127,7 @@ class Command:
             raise TypeError(f"{self.usage}: the handler has other parameters than the usage, or no docstring")
 
     def split(self, rest: str) -> list[str]:
-        """The words after the command. The last word of a ``...`` usage keeps its blanks. Raises `NotUnderstood`.
+        """Return the words after the command. The last word of a ``...`` usage keeps its blanks. Raises `NotUnderstood`.
 
         A password among them is one word: two could as well be a name and a password. Nor is a duration a reason.
         """
@@ -141,7 +141,7 @@ class Command:
         return words
 
     def values(self, words: Sequence[str], now: float) -> list[object]:
-        """What the words stand for. ``now`` is in seconds since 1970. Raises `NotUnderstood` or `BadName`."""
+        """Return what the words stand for. ``now`` is in seconds since 1970. Raises `NotUnderstood` or `BadName`."""
         try:
             return self.arguments.values(words, self._missing, now)
         except NotUnderstood as error:
@@ -149,7 +149,7 @@ class Command:
 
 
 def _fits(places: Sequence[Place], parameters: Sequence[inspect.Parameter]) -> bool:
-    """Whether a handler takes what stands in a usage: what may be missing has a default, unless something needed follows."""
+    """Return whether a handler takes what a usage has: what may be missing has a default, unless something needed follows."""
     last_needed = max((index for index, place in enumerate(places) if place.needed), default=-1)
     return len(places) == len(parameters) and all(
         parameter.kind is parameter.POSITIONAL_OR_KEYWORD and (parameter.default is parameter.empty) is (index <= last_needed)
@@ -278,7 +278,7 @@ class Table:
         prompts.accepted(me, question, line)
 
     def parse(self, call: Call, line: str) -> tuple[Command, list[str]]:
-        """A typed line as a command and its words. Raises `NotUnderstood` for what looks like a command, and is none."""
+        """Return a typed line as a command and its words. Raises `NotUnderstood` for what looks like a command, and is none."""
         me = call.me
         if self.only_said(line[:1]) and me.name and not me.answered and line.isprintable():
             return self.commands["say"], [line.rstrip()]
@@ -329,7 +329,7 @@ class Table:
 
     @cached_property
     def only_said(self) -> Callable[[str], bool]:
-        """Whether a line that begins with a character is said, whatever follows. Nearly everything that is said does."""
+        """A function that tells whether a line that begins with a character is said, whatever follows. Most lines are."""
         suspicious = {word[0] for word in ("exit", *self.secrets)}
 
         @lru_cache(maxsize=4096)

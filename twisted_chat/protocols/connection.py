@@ -193,7 +193,7 @@ class LineConnection(LineReceiver):
 
     @property
     def hides(self) -> bool:
-        """Whether what is typed is hidden just now, as a password is asked for."""
+        """True while what is typed is hidden, as a password is asked for."""
         return False
 
     def greet(self) -> None:

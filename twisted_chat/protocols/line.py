@@ -52,7 +52,7 @@ class PersonProtocol(LineConnection):
 
     @property
     def hides(self) -> bool:
-        """Whether a telnet client hides what is typed."""
+        """True while a telnet client hides what is typed."""
         return self.telnet.hidden
 
     def greet(self) -> None:

@@ -54,7 +54,7 @@ class SshTerminal(SshPerson):
 
     @property
     def hides(self) -> bool:
-        """Whether what is typed is hidden."""
+        """True while what is typed is hidden."""
         return self.session.question is not None
 
     def follow_question(self) -> None:
