@@ -148,7 +148,7 @@ BOUNDS: dict[str, tuple[int, str]] = {
     "Grants._invitations": (invitations.MOST_INVITATIONS, "the same"),
     "Tokens._by_digest": (ROOMS * token_commands.MOST_TOKENS, "by room"),
     "MemoryRecords._deeds": (1000, "the earliest is forgotten"),
-    "MemoryRecords._in_rooms": (1000, "the earliest is forgotten"),
+    "MemoryRecords._of_server": (1000, "the earliest is forgotten"),
     # What restricts
     "Sanctions.*": (RESTRICTIONS, "by room 100, by person 1,000; by server"),
     "Sanctions._of_room[]": (MOST_ON_SERVER, "of one room 100, of the whole server"),
@@ -184,7 +184,7 @@ BOUNDS: dict[str, tuple[int, str]] = {
     "People.modes": (CONNECTIONS, "connections"),
     "People.watched": (CONNECTIONS * irc_welcome.MOST_MONITORED, "of one connection 100"),
     "People.watched[]": (CONNECTIONS, "connections"),
-    "People.reads": (ACCOUNTS, "accounts that are here"),
+    "People.reads": (irc_people.MOST_READERS + ACCOUNTS, "accounts; of those that are gone the earliest is forgotten"),
     "People.reads[]": (MOST_MARKS, "of one account; the earliest is forgotten"),
     "People.client_tags": (irc_people.MOST_TAGGED, "the earliest are forgotten"),
     "People.client_tags[]": (400, "of one message: 4 KiB"),

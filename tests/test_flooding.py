@@ -15,6 +15,7 @@ from twisted_chat.core.records import CLAIMED, Account, Deed, RoomRecord
 from twisted_chat.core.registry import MOST_HELD, Registry
 from twisted_chat.core.session import MOST_KEPT_INVITATIONS, MOST_KNOWN
 from twisted_chat.protocols.irc_connection import MOST_MARKS
+from twisted_chat.protocols.irc_people import MOST_READERS
 from twisted_chat.protocols.irc_replies import MOST_BEHIND_LABEL
 from twisted_chat.storage.database import Database
 from twisted_chat.storage.records import SqliteRecords
@@ -118,7 +119,7 @@ def test_tags_obey_consent_and_ignores() -> None:
 
 
 def test_read_markers_are_for_what_there_is() -> None:
-    """A marker is set where one is, or for a registered name; it goes with the last connection."""
+    """A marker is set where one is, or for a registered name; those of accounts that are gone are so many at the most."""
     chat = Chat()
     registered(chat, "Ann", "Bo", *(f"Guest{number}" for number in range(MOST_MARKS + 50)))
     ann = irc(chat, "Ann", caps="draft/read-marker")
@@ -134,9 +135,12 @@ def test_read_markers_are_for_what_there_is() -> None:
     bo.send(f"MARKREAD #lobby {stamp}", *(f"MARKREAD Guest{number} {stamp}" for number in range(MOST_MARKS + 50)))
     assert len(reads) == MOST_MARKS
     people = bo.transport.protocol.people
-    assert people.reads
     bo.vanish()
-    assert not people.reads
+    assert list(people.reads) == ["bo"]
+    for number in range(MOST_READERS + 10):
+        people.reads_of(f"guest{number}")["#lobby"] = 1
+    assert len(people.reads) == MOST_READERS
+    assert "bo" not in people.reads
 
 
 def test_others_still_get_invitations(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -310,3 +310,24 @@ def test_whoever_has_gone_is_not_answered() -> None:
     client.vanish()
     assert any("<deploy> bye" in line for line in ops.olga.lines())
     assert answers(client) == []
+
+
+def test_numbers_of_another_log_mean_nothing() -> None:
+    """A script that names the log its number is of reads on in that one alone; in another, it begins as for the first time."""
+    ops = Ops()
+    ops.olga.send("one", "two")
+    log = ops.chat.hub.log.id
+    first = ops.ask()
+    number = json.loads(first.body.splitlines()[-2])["seq"]
+    assert first.headers["chat-log"] == log
+    assert [json.loads(line)["text"] for line in ops.ask(query=f"?since={number}&log={log}").body.splitlines()] == ["two"]
+    assert [json.loads(line)["text"] for line in ops.ask(query=f"?since={number}&log=other").body.splitlines()] == [
+        "one",
+        "two",
+    ]
+    client = ops.chat.connect()
+    asked = f"Authorization: Bearer {ops.token}", "Accept: text/event-stream", f"Last-Event-ID: {number - 1}"
+    client.send_bytes(request("GET", "/rooms/ops?log=other", *asked))
+    ops.chat.turn()
+    assert f"Chat-Log: {log}".encode() in client.transport.received
+    assert b'"text":"one"' not in client.transport.received

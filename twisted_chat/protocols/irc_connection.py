@@ -325,7 +325,7 @@ class IrcConnection(LineConnection):
     @property
     def reads(self) -> dict[str, int]:
         """How far one has read, by target, in milliseconds since 1970."""
-        return self.people.reads.setdefault(self.session.person, {}) if self.session.registered else self._reads
+        return self.people.reads_of(self.session.person) if self.session.registered else self._reads
 
     def mark(self, target: str, time: int) -> None:
         """One has read up to there: other connections of the same name are told."""

@@ -2,7 +2,7 @@
 
 1. What is in the log is what was said in rooms. Only who is in a room may read there.
 2. A place given as a time is first made a number: the log's order is that of its numbers.
-3. The marker is one's own: it lasts as long as the connection, or, of a registered name, as long as anybody is on it. One has
+3. The marker is one's own: it lasts as long as the connection, or, of a registered name, until the server stops. One has
    `MOST_MARKS` of them at the most; the one that was set first is forgotten for another.
 """
 

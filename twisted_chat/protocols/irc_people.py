@@ -21,6 +21,8 @@ from twisted_chat.core.session import Session
 NO_USER = "chat"
 MOST_GONE = 1000
 MOST_TAGGED = 1000
+# Of how many accounts it is known how far they have read: of those that are here, and then of others.
+MOST_READERS = 2000
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,6 +93,16 @@ class People:
         """How many have set that mode for themselves."""
         return sum("i" in letters for letters in self.modes.values())
 
+    def reads_of(self, person: str) -> dict[str, int]:
+        """How far an account has read (see `Account.person`): no later account of its name goes on from there.
+
+        Of accounts that are not here, the one that came first is forgotten for another.
+        """
+        if person not in self.reads and len(self.reads) >= MOST_READERS:
+            gone = next((other for other in self.reads if other.split(" ")[0] not in self._hub.people), person)
+            self.reads.pop(gone, None)
+        return self.reads.setdefault(person, {})
+
     def tag(self, seq: int, tags: Mapping[str, str]) -> None:
         """Remember the client's tags of a message, and forget those of the earliest."""
         self.client_tags[seq] = tags
@@ -112,11 +124,6 @@ class People:
         self.most = max(self.most, self.total)
         if fold(old) == fold(new):
             return
-        if old and not self.here(old):
-            account = self._hub.registry.account(old)
-            gone = [account.person] if account else [person for person in self.reads if person.split(" ")[0] == fold(old)]
-            for person in gone:
-                self.reads.pop(person, None)
         if old and not self.here(old):
             self._tell(old, "off")
         if new and len(self._hub.people[fold(new)]) == 1:

@@ -73,8 +73,8 @@ def answer(request: "WebRequest", chat: ChatFactory, streams: ChatFactory) -> No
     if request.method == b"GET" and STREAM in (request.getHeader(b"accept") or b""):
         stream = streams.buildProtocol(None)
         assert isinstance(stream, StreamProtocol)
-        stream.show(token, secret, since(request))
-        request.channel.hand_over(stream, STREAM_HEAD)
+        stream.show(token, secret, since(request, chat.hub.log.id))
+        request.channel.hand_over(stream, STREAM_HEAD % chat.hub.log.id.encode())
         return
     visit = Visit(request, chat, way, secret)
     visit.begin(token)
@@ -89,8 +89,10 @@ def bearer(request: "WebRequest") -> str:
     return secret.strip().decode("ascii", "replace")
 
 
-def since(request: "WebRequest") -> int | None:
-    """The number after which to read. Raises `BadRequest`."""
+def since(request: "WebRequest", log: str) -> int | None:
+    """Return the number after which to read; None for one of another log than this. Raises `BadRequest`."""
+    if request.args.get(b"log", [log.encode()])[-1] != log.encode():
+        return None
     given = request.getHeader(b"last-event-id") or request.args.get(b"since", [b""])[-1]
     if not given:
         return None
@@ -145,7 +147,8 @@ class Visit:
         return answering
 
     async def _read(self, room: Room) -> None:
-        queries, after = self._chat.hub.queries, since(self._request)
+        log, queries = self._chat.hub.log.id, self._chat.hub.queries
+        after = since(self._request, log)
         queries.charge(self.session, f"You read {room.key}")
         if after is None:
             events: Sequence[Event] = await queries.before(self.session, room, None, HISTORY_ON_JOIN)
@@ -156,6 +159,7 @@ class Visit:
                 page = await queries.after(self.session, room, after, PAGE_MESSAGES)
             events = page.events
         self._request.setHeader(b"content-type", b"application/jsonl; charset=utf-8")
+        self._request.setHeader(b"chat-log", log.encode())
         self._end(JSON.render(events))
 
     def _failed(self, failure: Failure) -> None:
@@ -199,6 +203,7 @@ STREAM_HEAD = (
     b"HTTP/1.1 200 OK\r\n"
     b"Content-Type: text/event-stream\r\n"
     b"Cache-Control: no-store\r\n"
+    b"Chat-Log: %b\r\n"
     b"X-Content-Type-Options: nosniff\r\n"
     b"Connection: close\r\n\r\n"
 )

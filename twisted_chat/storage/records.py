@@ -33,7 +33,7 @@ class MemoryRecords:
 
     def __init__(self) -> None:
         self._deeds: deque[Deed] = deque(maxlen=1000)
-        self._in_rooms: deque[Deed] = deque(maxlen=1000)
+        self._of_server: deque[Deed] = deque(maxlen=1000)
 
     def load(self) -> Iterable[Record]:
         """Nothing."""
@@ -43,7 +43,9 @@ class MemoryRecords:
         """Remember deeds."""
         for record in records:
             if isinstance(record, Deed):
-                (self._deeds if record.of_server else self._in_rooms).append(record)
+                self._deeds.append(record)
+                if record.of_server:
+                    self._of_server.append(record)
 
     async def remove(self, *records: Record) -> None:
         """There is nothing to take away."""
@@ -51,9 +53,8 @@ class MemoryRecords:
     async def deeds(self, limit: int, place: str | None = None) -> list[Deed]:
         """Return the last deeds of all, of the server, or in a room, oldest first."""
         if place == "":
-            return list(self._deeds)[-limit:]
-        both = sorted((*self._deeds, *self._in_rooms), key=lambda deed: deed.id)
-        return [deed for deed in both if place in (None, deed.room)][-limit:]
+            return list(self._of_server)[-limit:]
+        return [deed for deed in self._deeds if place in (None, deed.room)][-limit:]
 
 
 class SqliteRecords:
