@@ -8,7 +8,6 @@ from typing import Any
 
 # What can grow, or be exchanged for one that has grown.
 GROWING = (dict, list, set, frozenset, tuple, deque, bytearray, MappingProxyType)
-Found = tuple[str, Any]  # the names of the class and its attribute, and the container
 
 
 def owners(thing: object, attribute: str) -> list[str]:
@@ -44,13 +43,18 @@ def fields_that_grow(thing: object) -> list[str]:
 
 
 def containers(*roots: object) -> Iterator[tuple[list[str], Any]]:
-    """Every container that can be reached from some objects, with the names it may be declared under; each but once."""
+    """Every container that can be reached from some objects, with the names it may be declared under; each but once.
+
+    What several objects hold goes by the name it has in the one that is nearest to ``roots``.
+    """
     seen: set[int] = set()
-    waiting: list[tuple[list[str], Any]] = [([], root) for root in roots]
+    waiting: deque[tuple[list[str], Any]] = deque(([], root) for root in roots)
     keep: list[Any] = []
     while waiting:
-        names, thing = waiting.pop()
+        names, thing = waiting.popleft()
         if id(thing) in seen or isinstance(thing, str | bytes | int | float | type | None):
+            continue
+        if isinstance(thing, tuple | frozenset) and not thing:  # one and the same for all
             continue
         seen.add(id(thing))
         keep.append(thing)

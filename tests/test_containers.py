@@ -137,7 +137,8 @@ BOUNDS: dict[str, tuple[int, str]] = {
     "Policy.operators": (policies.MOST_RAISED, "of one room"),
     "Policy.voices": (policies.MOST_RAISED, "of one room"),
     "Policy.invited": (invitations.MOST_INVITED, "of one room; the earliest is forgotten"),
-    "Policy.invited_by": (invitations.MOST_INVITED, "who has invited those"),
+    "Policy.invited_by": (invitations.MOST_INVITED, "the same"),
+    "Policy.invited_by[]": (2, "of one"),
     "Policy.excepted": (policies.MOST_MASKS, "of one room"),
     "Policy.welcome": (policies.MOST_MASKS, "of one room"),
     "Endings.*": (endings.MOST_ENDINGS, "the earliest are forgotten"),
@@ -337,7 +338,9 @@ def declared(names: list[str]) -> tuple[int, str] | None:
 def check(chat: Chat) -> int:
     """See that everything that grows is declared and within its bound. Returns how many containers there are."""
     found = 0
-    for names, container in containers(chat.frame, chat.gate, chat.detector, chat.hub, chat.ticker, *chat.connections):
+    for names, container in containers(
+        chat.hub, chat.hub.registry, chat.hub.tokens, chat.frame, chat.gate, chat.detector, *chat.connections
+    ):
         found += 1
         bound = declared(names)
         assert bound is not None, f"{names[0]} has no bound: add one, and its row in BOUNDS"
