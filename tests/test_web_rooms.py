@@ -259,7 +259,7 @@ def test_tokens_are_made_by_those_who_rule_a_room_that_lasts() -> None:
     ops.olga.send("/join #other")
     assert "is a bot of another room" in ops.typed("/token deploy")
     assert "has no bot called deploy" in ops.typed("/revoke deploy")
-    deeds = [deed.what for deed in ops.chat.hub.records._in_rooms]  # type: ignore[attr-defined]
+    deeds = [deed.what for deed in ops.chat.hub.records._deeds]  # type: ignore[attr-defined]
     assert deeds == ["made a token for deploy"]
 
 
