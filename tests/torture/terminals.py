@@ -13,6 +13,7 @@ from torture.arena import ROOM, Arena
 from torture.case import ENDED_BY_BYTES, KEPT, ORDINARY, Setup, case, expect
 from torture.doors import Door
 from torture.network import Person, fresh_name
+from twisted_chat.claim_desk import FILE
 
 ESC = "\x1b"
 ESCAPES = (
@@ -192,10 +193,12 @@ OPERATED = Setup(options=("--receipts=always", "--log-messages", "--operator=War
 
 
 def warden(arena: Arena, door: Door) -> Person:
-    """The operator of the server."""
-    person = arena.enter(door, "Warden")
-    person.command("/register a-long-password")
+    """The operator of the server, who has claimed the name."""
+    person = arena.enter(door)
+    (code,) = [line.split()[1] for line in (arena.state / FILE).read_text("utf-8").splitlines()]
+    person.command(f"/claim Warden {code} a-long-password")
     person.wait_for("is yours now")
+    person.name = "Warden"
     return person
 
 
