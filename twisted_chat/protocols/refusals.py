@@ -40,29 +40,20 @@ def in_json(why: str) -> bytes:
 
 def in_http(why: str) -> bytes:
     """As browsers and curl are told (RFC 9110, 15.6.2)."""
-    body = f"{why}\n".encode()
-    head = (
-        "HTTP/1.1 501 Not Implemented\r\n"
-        "Content-Type: text/plain; charset=utf-8\r\n"
-        f"Content-Length: {len(body)}\r\n"
-        "Cache-Control: no-store\r\n"
-        "Connection: close\r\n\r\n"
-    )
-    return head.encode() + body
+    return _http("501 Not Implemented", "text/plain", f"{why}\n")
 
 
 def no_room_in_http(why: str) -> bytes:
     """As browsers and curl are told that there is no room now (RFC 9110, 15.6.4)."""
-    body = f"<!doctype html>\n<meta charset=utf-8>\n<title>No room now</title>\n<p>{escape(why)}\n".encode()
-    head = (
-        "HTTP/1.1 503 Service Unavailable\r\n"
-        "Content-Type: text/html; charset=utf-8\r\n"
-        f"Content-Length: {len(body)}\r\n"
-        f"Retry-After: {RETRY_SECONDS}\r\n"
-        "Cache-Control: no-store\r\n"
-        "Connection: close\r\n\r\n"
-    )
-    return head.encode() + body
+    page = f"<!doctype html>\n<meta charset=utf-8>\n<title>No room now</title>\n<p>{escape(why)}\n"
+    return _http("503 Service Unavailable", "text/html", page, f"Retry-After: {RETRY_SECONDS}", "Cache-Control: no-store")
+
+
+def _http(status: str, kind: str, text: str, *headers: str) -> bytes:
+    """An answer, after which the connection ends."""
+    body = text.encode()
+    about = (f"Content-Type: {kind}; charset=utf-8", f"Content-Length: {len(body)}", *headers, "Connection: close")
+    return "\r\n".join((f"HTTP/1.1 {status}", *about, "", "")).encode() + body
 
 
 def in_irc(why: str) -> bytes:
