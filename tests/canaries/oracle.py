@@ -117,6 +117,11 @@ class Oracle:
                 self.shut.discard((key, session.key))
         return self.now(chat)
 
+    def opened(self, before: Moment, chat: Chat) -> list[str]:
+        """The closed rooms that a restart or a lost line has opened, or made an end of."""
+        closed = [key for key, room in before.rooms.items() if any(getattr(room.policy, name) for name in CLOSED)]
+        return [key for key in closed if key not in chat.hub.rooms or chat.hub.rooms[key].policy != before.rooms[key].policy]
+
     def plant(self, kind: str, room: str = "", told: frozenset[str] = frozenset()) -> str:
         """A new word."""
         word = f"cz{len(self.canaries):06}q"

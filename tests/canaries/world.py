@@ -254,12 +254,20 @@ class World:
         self.act(lambda: stop(self.chat), own_act=False)
         self.disk.release()
         self.chat = start(self.disk, CONFIG, tail_bytes=self.dice.choice((1, 4000)))
+        self._still_closed("a restart")
         self.moment = self.oracle.now(self.chat)
         for insider in (*self.insiders, self.boss):
             self.act(lambda insider=insider: insider.enter(self.chat))  # type: ignore[misc]
         for outsider in self.outsiders:
             if outsider.kind not in ("ssh", "http"):
                 self.act(lambda outsider=outsider: outsider.enter(self.chat, self.grammar.hello(outsider.name)))  # type: ignore[misc]
+
+    def _still_closed(self, what: str) -> None:
+        opened = self.oracle.opened(self.moment, self.chat)
+        if opened:
+            self.leaks[f"{what} has opened {opened}"] += 1
+            if self.strict:
+                raise Leak(next(iter(self.leaks)))
 
     # What outsiders do
 
@@ -316,9 +324,17 @@ class World:
 
     def run(self, steps: int) -> "World":
         """Let so many things happen."""
+        try:
+            self._run(steps)
+        finally:  # nothing waits for the disk any more
+            self.disk.release()
+            self.chat.turn()
+        return self
+
+    def _run(self, steps: int) -> None:
         for _ in range(steps):
             chance = self.dice.random()
-            if chance < 0.002:
+            if chance < 0.005:
                 self.restart()
             elif chance < 0.03 and not self.held:
                 self.disk.holds, self.held = True, self.dice.randint(1, 6)
@@ -333,7 +349,6 @@ class World:
                 if not self.held:
                     self.act(self.disk.release)
                     self.act(self.chat.turn)
-        return self
 
     def act(
         self, deed: Callable[[], object], outsider: Outsider | None = None, sent: str = "", *, own_act: bool = True
@@ -342,6 +357,8 @@ class World:
         people = {id(one): one.people(self.chat) for one in self.outsiders}
         deed()
         self.chat.turn()
+        if not own_act:
+            self._still_closed("a lost line")
         before, self.moment = self.moment, self.oracle.step(self.moment, self.chat, own_act=own_act)
         self.look(before, people, outsider, sent)
 
