@@ -121,7 +121,7 @@ def test_what_is_piped_is_said() -> None:
     [
         ("rm -rf /", "-> Unknown command /rm. Try /help"),
         ("msg Nobody hi", "-> Nobody here is called Nobody."),
-        ("kick Ann", "-> Only an operator of this room may do that."),
+        ("kick Ann", "-> You are in no room. Join one first: /join #lobby"),
         ("say #closed", "-> #closed"),
         ("say # hm", "-> A room name"),
     ],

@@ -119,7 +119,7 @@ def test_a_guest_comes_in_by_plink(daemon: Daemon) -> None:
 def test_a_registered_name_by_password_and_by_key(daemon: Daemon, key: Path) -> None:
     """The password is asked for and not shown; /keys add makes the key that was offered one of hers; then it is enough."""
     ann = Talker(daemon.port, "Ann")
-    ann.say("/register correct horse", "exit")
+    ann.say("/register", "correct horse", "exit")
     ann.until("Ann is yours now")
     wrong = Terminal(ssh(daemon, "Ann", options=(*TALKING, "-o", "NumberOfPasswordPrompts=1")))
     wrong.until("Ann is a registered name.", "Password for Ann: ")
