@@ -169,7 +169,7 @@ class AnyOrder(RuleBasedStateMachine):
     @rule()
     def give_back(self) -> None:
         """Free space is given back."""
-        self._open().give_back(1 << 20)
+        self._open().give_back()
 
     @rule()
     def restart(self) -> None:

@@ -1,12 +1,21 @@
 """How long messages are kept, and how much of them."""
 
+import os
+import subprocess
+import sys
+from contextlib import closing
+from hashlib import sha512
 from pathlib import Path
+from sqlite3 import connect
+from tempfile import TemporaryDirectory
+from typing import Any
 
 import pytest
 from indexes import check
 from test_logs import Bench
 from test_tap import configured
 from twisted.internet.task import Clock
+from twisted.logger import globalLogPublisher
 
 from twisted_chat.core.events import Said
 from twisted_chat.core.ports import Query
@@ -161,3 +170,98 @@ def test_lengths_and_sizes_on_the_command_line() -> None:
     for wrong in (["--keep", "90"], ["--keep", "0d"], ["--keep-size", "1"], ["--keep-size", "100K"], ["--keep-size", "big"]):
         with pytest.raises(SystemExit, match=wrong[0]):
             configured(*wrong)
+
+
+def on_disk(folder: Path) -> int:
+    """What all files of the log take."""
+    return sum(path.stat().st_size for path in folder.glob("chat*"))
+
+
+@pytest.mark.parametrize("length", [8, 1000])
+def test_pruning_takes_no_room_and_gives_it_back(length: int) -> None:
+    """However long the words are: at no time more than the log had, and 64 MiB; in the end no more than it may have."""
+    limit, memory = 5 << 20, "/dev/shm" if Path("/dev/shm").is_dir() else None
+    with TemporaryDirectory(dir=memory) as name:
+        folder = Path(name)
+        database = opened(folder)
+        seq = 0
+        while on_disk(folder) < 24 << 20:
+            said = []
+            for _ in range(100_000 // length // 10):
+                seq += 1
+                words = (sha512(b"%d %d" % (seq, word)).hexdigest() * 8 for word in range(4))
+                text = " ".join(word[:length] for word in words)
+                said.append((seq, 1.0, "#a", "said", "Ann", text, b"%d" % seq))
+            database.commit(said, None)
+        database.search(Query(words=("none",), rooms=("#a",)))
+        begin = most = on_disk(folder)
+        retention = Retention(database, Clock().seconds, Clock().seconds, seconds=None, size=limit)
+        slices = 0
+        while retention.slice(0).more:
+            slices += 1
+            most = max(most, on_disk(folder))
+        assert slices > 20
+        assert most <= begin + (8 << 20)
+        assert on_disk(folder) <= limit
+        assert len(kept(database)) > 100
+        assert retention.slice(0).upto == 0
+        database.close(seq)
+        assert on_disk(folder) <= limit
+        check(folder)
+
+
+def test_what_has_become_too_old_gives_its_room_back(tmp_path: Path) -> None:
+    """Without a limit of size, too, once it is much."""
+    database, times = opened(tmp_path), Times()
+    said = [(seq, NOW, "#a", "said", "Ann", f"word{seq} " * 60, None) for seq in range(1, 30_001)]
+    database.commit(said, None)
+    times.pass_(DAY)
+    database.commit([(30_001, times.now, "#a", "said", "Ann", "young", None)], None)
+    retention = Retention(database, lambda: times.now, lambda: times.clock, seconds=DAY / 2, size=None)
+    begin = on_disk(tmp_path)
+    while retention.slice(1000).more:
+        pass
+    assert kept(database) == [30_001]
+    database.close(30_001)
+    assert on_disk(tmp_path) < begin / 3
+
+
+def test_a_file_that_cannot_shrink_is_used_again_and_that_is_said_once(tmp_path: Path) -> None:
+    """As one that another program made: what is used of it counts, with its size in the daemon's log."""
+    database = opened(tmp_path)
+    put(database, *[NOW] * 30_000)
+    database.close(30_000)
+    with closing(connect(tmp_path / "chat.db", isolation_level=None)) as connection:
+        connection.execute("PRAGMA journal_mode = DELETE")
+        connection.execute("PRAGMA auto_vacuum = NONE")
+        connection.execute("VACUUM")
+    events: list[dict[str, Any]] = []
+    globalLogPublisher.addObserver(events.append)
+    try:
+        database = opened(tmp_path)
+        retention = Retention(database, Clock().seconds, Clock().seconds, seconds=None, size=1 << 20)
+        begin = (tmp_path / "chat.db").stat().st_size
+        for _ in range(2):
+            while retention.slice(0).more:
+                pass
+    finally:
+        globalLogPublisher.removeObserver(events.append)
+    told = [event["size"] for event in events if event["log_format"].startswith("[KEEP]")]
+    assert told == [f"{begin / 1e6:.0f} MB"]
+    assert len(kept(database)) > 1000
+    assert (tmp_path / "chat.db").stat().st_size == begin
+    database.close(30_000)
+
+
+@pytest.mark.parametrize("module", [None, "pysqlite3"])
+def test_thousands_of_slices(module: str | None) -> None:
+    """3,000, with searches, deletions and restarts between them; SQLite finds nothing wrong, whichever it is."""
+    if module is not None:
+        pytest.importorskip(module)
+    with TemporaryDirectory(dir="/dev/shm" if Path("/dev/shm").is_dir() else None) as folder:
+        program = Path(__file__).with_name("long_retention.py")
+        paths = f"{program.parent.parent}:{program.parent}"
+        command = [sys.executable, str(program), folder, "3000", *([module] if module else [])]
+        done = subprocess.run(command, env=os.environ | {"PYTHONPATH": paths}, capture_output=True, text=True)
+        assert done.returncode == 0, done.stderr
+        assert "3000 slices" in done.stdout

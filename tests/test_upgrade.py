@@ -1,9 +1,13 @@
 """A log of an earlier version is brought up to ours, and a copy of it stays beside it."""
 
 import sqlite3
+from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
+from indexes import check, complete
 
 from twisted_chat.core.ports import Query
 from twisted_chat.storage import renewal as storage
@@ -117,3 +121,140 @@ def test_rooms_have_the_messages_they_had(tmp_path: Path, version: int) -> None:
     log.prune(3402)
     assert log._index.file.segments == {"rooms": [], "words": []}
     log.close(3402)
+
+
+def merge_too_often(connection: sqlite3.Connection) -> None:
+    """What `--keep` did with each slice."""
+    with suppress(sqlite3.Error):
+        for _ in range(1100):
+            connection.execute("INSERT INTO words (words, rank) VALUES ('merge', -64)")
+
+
+def spoil_pages(connection: sqlite3.Connection) -> None:
+    """Overwrite the first page of the tables that FTS5 has, and of the index of rooms."""
+    path = connection.execute("PRAGMA database_list").fetchone()[2]
+    (size,) = connection.execute("PRAGMA page_size").fetchone()
+    pages = connection.execute("SELECT rootpage FROM sqlite_schema WHERE name LIKE 'words_%' OR name = 'runs'").fetchall()
+    connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
+    connection.close()
+    with Path(path).open("r+b") as file:
+        for (page,) in pages:
+            if page:
+                file.seek((page - 1) * size)
+                file.write(b"\xaa" * size)
+
+
+BROKEN: dict[str, Callable[[sqlite3.Connection], object]] = {
+    "whole": lambda connection: None,
+    "merged too often": merge_too_often,
+    "structure lost": lambda connection: connection.execute("UPDATE words_data SET block = x'00' WHERE id = 10"),
+    "shadow table gone": lambda connection: connection.executescript(
+        "PRAGMA writable_schema = ON; DELETE FROM sqlite_schema WHERE name = 'words_data'"
+    ),
+    "rooms gone": lambda connection: connection.execute("DROP TABLE runs"),
+    "pages overwritten": spoil_pages,
+    "counter wrong": lambda connection: connection.execute("UPDATE log SET indexed = 99999"),
+    "triggers of nothing": lambda connection: connection.execute(
+        "CREATE TRIGGER strange AFTER INSERT ON messages BEGIN INSERT INTO nowhere VALUES (1); END"
+    ),
+}
+
+
+@pytest.mark.parametrize("how", BROKEN)
+def test_a_log_whose_indexes_are_broken_loses_nothing(tmp_path: Path, how: str) -> None:
+    """One of schema 7, as `--keep` of that version left it, or a bad disk: it starts, and has all messages and records."""
+    connection = sqlite3.connect(tmp_path / "chat.db", isolation_level=None)
+    scripts = "".join(storage.script(number) for number in range(1, 8))
+    connection.executescript(
+        f"BEGIN; {scripts} PRAGMA application_id = {storage.APPLICATION_ID}; PRAGMA user_version = 7; COMMIT"
+    )
+    connection.executescript("PRAGMA journal_mode = WAL; PRAGMA synchronous = OFF")
+    connection.execute("INSERT INTO log (id, reserved, indexed) VALUES ('abc', 9999, 900)")
+    said = [(seq, float(seq), f"#{seq % 3}", f"tea {seq}", b"%d" % seq) for seq in range(1, 1001)]
+    connection.execute("BEGIN")
+    connection.executemany(
+        "INSERT INTO messages (seq, time, room, kind, author, text, key) VALUES (?, ?, ?, 'said', 'Ann', ?, ?)", said
+    )
+    connection.execute("INSERT INTO words (rowid, text) SELECT seq, text FROM messages WHERE seq <= 900")
+    connection.execute("COMMIT")
+    connection.execute("INSERT INTO facts VALUES ('motd', 'hello')")
+    connection.execute("INSERT INTO tokens VALUES ('digest', 'bot', '#1', 'ann', 1.0)")
+    BROKEN[how](connection)
+    connection.close()
+    log, log_id, used = opened(tmp_path)
+    assert (log_id, used) == ("abc", 9999)
+    assert log.query("SELECT seq, time, room, text, key FROM messages ORDER BY seq") == said
+    assert log.query("SELECT value FROM facts") == [("hello",)]
+    assert log.query("SELECT name FROM tokens") == [("bot",)]
+    for _ in range(2):
+        assert [row[0] for row in log.read("#1", 0, 9999, 9999, False)] == list(range(1, 1001, 3))
+        assert [row[0] for row in log.search(Query(words=("999",), rooms=("#0",)))] == [999]
+        complete(log)
+    again = [(10_000, 1.0, "#1", "said", "Ann", "tea 7", b"7"), (10_001, 1.0, "#1", "said", "Ann", "more", b"x")]
+    assert 10_001 not in log.commit(again, None)
+    log.prune(500)
+    log.close(10_001)
+    check(tmp_path)
+    assert (tmp_path / "chat-schema-7.db").exists()
+
+
+def test_an_upgrade_that_does_not_fit_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """In one sentence that says how much is missing, before anything is written; so when somebody else reads the file."""
+    made_by_version_1(tmp_path)
+    monkeypatch.setattr(storage.os, "statvfs", lambda path: SimpleNamespace(f_bavail=1, f_frsize=1))
+    with pytest.raises(StateError, match=r"takes up to 0 MB of disk, and 0 MB are free\. Make room"):
+        opened(tmp_path)
+    monkeypatch.undo()
+    reader = sqlite3.connect(tmp_path / "chat.db", isolation_level=None)
+    reader.execute("PRAGMA journal_mode = WAL")
+    reader.execute("BEGIN")
+    reader.execute("SELECT * FROM messages").fetchall()
+    monkeypatch.setattr(storage, "LOCK_SECONDS", 0.0)
+    with pytest.raises(StateError, match="Another program is reading"):
+        opened(tmp_path)
+    reader.close()
+    assert {path.name for path in tmp_path.iterdir()} <= {"chat.db", "chat.lock", "chat.db-wal", "chat.db-shm"}
+    log, _, used = opened(tmp_path)
+    assert used == 7
+    log.close(7)
+
+
+SPOILT: dict[str, str] = {
+    "root of keys": "SELECT rootpage FROM sqlite_schema WHERE name = 'messages_by_key'",
+    "pointer map": "SELECT 2",
+}
+
+
+@pytest.mark.parametrize("when", ["down", "in use"])
+@pytest.mark.parametrize("what", SPOILT)
+def test_damage_that_touches_no_message_is_healed(tmp_path: Path, what: str, when: str) -> None:
+    """The index of keys, or what SQLite knows of its pages: at the start, and with the commit that meets it."""
+    log = Database(tmp_path)
+    log.claim()
+    log.open(100)
+    said = [(seq, 1.0, "#a", "said", "Ann", f"tea {seq}", b"%040d" % seq) for seq in range(1, 501)]
+    log.commit(said, None)
+    page, size = log.query(SPOILT[what])[0][0], log.query("PRAGMA page_size")[0][0]
+    if when == "down":
+        log.close(500)
+    else:
+        log._connect().execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
+        log._disconnect()
+    with (tmp_path / "chat.db").open("r+b") as file:
+        file.seek((page - 1) * size)
+        file.write(b"\xaa" * size)
+    if when == "down":
+        log = Database(tmp_path)
+        log.claim()
+        log.open(100)
+        assert (tmp_path / "chat-damaged.db").exists()
+    assert log.commit([(501, 1.0, "#a", "said", "Ann", "tea 7", b"%040d" % 7)], None) == {501: 7}
+    log.commit([(502, 1.0, "#a", "said", "Ann", "more", b"x" * 40)], None)
+    assert [row[0] for row in log.read("#a", 0, 999, 999, False)] == [*range(1, 501), 502]
+    log.close(502)
+    log = Database(tmp_path)
+    log.claim()
+    log.open(100)
+    assert log.query("SELECT count(*) FROM messages") == [(501,)]
+    log.close(502)
+    check(tmp_path)

@@ -48,6 +48,8 @@ T = TypeVar("T")
 
 # A checkpoint is due after so many bytes: SQLite's default. Each of the two files has such a -wal.
 WAL_BYTES, SMALLEST_WAL = 4 * 1024 * 1024, 128 * 1024
+# How much is given back to the file system at once, at most: 10 ms (measured).
+GIVEN_BACK = 1 << 20
 # What a commit writes, in pages, besides the texts: the end of the table, the index of keys, the numbers reserved.
 PAGES_A_COMMIT, ROWS_A_PAGE = 4, 16
 
@@ -270,11 +272,14 @@ class Database:
         """Whether the log's file can give space back. Only those can that were made for it."""
         return bool(self.query("PRAGMA auto_vacuum")[0][0] == 2)
 
-    def give_back(self, size: int) -> None:
-        """Give so much of what is not in use back to the file system. Raises `sqlite3.Error`."""
-        pages = size // PAGE_SIZE
-        self._transact(lambda connection: connection.execute(f"PRAGMA incremental_vacuum({pages:d})").fetchall(), 2 * pages)
-        self._index.file.give_back(size)
+    def give_back(self) -> None:
+        """Give some of what is not in use back to the file system. Raises `sqlite3.Error`."""
+        pages = max(1, min(GIVEN_BACK, 2 * self._wal_bytes) // PAGE_SIZE)
+        vacuum = f"PRAGMA incremental_vacuum({pages:d})"
+        self._transact(lambda connection: connection.execute(vacuum).fetchall(), 2 * pages)
+        if self._folder.wal_bytes > self._wal_bytes:
+            self._truncate_wal(self._connect())
+        self._index.file.give_back(pages)
 
     def _transact(self, work: Callable[[sqlite3.Connection], object], weight: int) -> None:
         """Do something that writes so many pages in one transaction, and see that it is where it should be."""
@@ -308,10 +313,7 @@ class Database:
             self._damaged = False
             connection = self._writable()
             if self._folder.wal_bytes > 2 * self._wal_bytes:
-                connection.execute("PRAGMA busy_timeout = 0")  # who reads may take long, and is not waited for
-                connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
-                connection.execute(f"PRAGMA busy_timeout = {self._busy_ms:d}")
-                self._unchecked = 0
+                self._truncate_wal(connection)
             elif self._unchecked * PAGE_SIZE >= self._wal_bytes:
                 connection.execute("PRAGMA wal_checkpoint(PASSIVE)").fetchone()
                 self._unchecked = 0
@@ -331,6 +333,12 @@ class Database:
             self._damaged = type(error) is sqlite3.DatabaseError and self._trusted and self._folder.identity() == self._files
             self._disconnect()
             raise
+
+    def _truncate_wal(self, connection: sqlite3.Connection) -> None:
+        connection.execute("PRAGMA busy_timeout = 0")  # who reads may take long, and is not waited for
+        connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
+        connection.execute(f"PRAGMA busy_timeout = {self._busy_ms:d}")
+        self._unchecked = 0
 
     def _looked_up(self, look: Callable[[], T]) -> T:
         """Look something up in the index. While it lacks messages, that may take long, and is ended."""

@@ -142,11 +142,12 @@ class IndexFile:
             with suppress(sqlite3.Error):
                 connection.close()
 
-    def give_back(self, size: int) -> None:
-        """Give up to so many unused bytes back to the file system."""
-        if self._connection is not None and self._inode == _inode(self.path):
+    def give_back(self, pages: int) -> None:
+        """Give up to so many unused pages back to the file system."""
+        if self._connection is not None:
             try:
-                self._connection.execute(f"PRAGMA incremental_vacuum({size // PAGE_SIZE:d})").fetchall()
+                self._connection.execute(f"PRAGMA incremental_vacuum({pages:d})").fetchall()
+                self._connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
             except FAULTS as error:
                 self.fail(error)
 

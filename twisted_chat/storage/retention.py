@@ -19,8 +19,8 @@ from twisted.logger import Logger
 from twisted_chat.storage.database import Database
 from twisted_chat.storage.renewal import megabytes
 
-# How many messages a slice takes out at least, and how many bytes it gives back at most: 3 to 20 ms (measured).
-SLICE, GIVEN_BACK = 100, 1 << 20
+# How many messages a slice takes out at least: 3 to 20 ms, with what it gives back (measured).
+SLICE = 100
 # From which part of its size on the log is full; and from which part of it on the disk what is free is given back.
 FULL, FULL_ON_DISK = 0.9, 0.95
 # Without a limit of size, or below it, so much may be free: this part, and so many bytes.
@@ -132,7 +132,7 @@ class Retention:
                 path=str(self._database.path),
                 size=megabytes(disk),
             )
-        if not free or not (full or free > max(SMALLEST_FREE, disk * FREE)):
-            return False
-        self._database.give_back(GIVEN_BACK)
-        return True
+        if full or free > max(SMALLEST_FREE, disk * FREE):
+            self._database.give_back()
+            return self._database.free_bytes() < free or self._database.disk_bytes() < disk
+        return False
