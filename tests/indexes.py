@@ -11,7 +11,8 @@ NAME = "chat-index.db"
 
 
 def complete(database: Database) -> None:
-    """Let the index have all that it lacks."""
+    """Let the index have all that it lacks, after a look at what somebody has done to it."""
+    database._index._look()
     while database.mend() is not None:
         pass
 

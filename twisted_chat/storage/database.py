@@ -46,8 +46,8 @@ from twisted_chat.storage.search import Stored as Stored
 
 T = TypeVar("T")
 
-# A checkpoint is due after so many bytes: SQLite's default. Each of the two files has such a -wal.
-WAL_BYTES, SMALLEST_WAL = 4 * 1024 * 1024, 128 * 1024
+# A checkpoint is due after so many bytes, as each writes a page once that many commits have changed: 46 of a hundred messages.
+WAL_BYTES, SMALLEST_WAL = 8 * 1024 * 1024, 128 * 1024
 # How much is given back to the file system at once, at most: 10 ms (measured).
 GIVEN_BACK = 1 << 20
 # What a commit writes, in pages, besides the texts: the end of the table, the index of keys, the numbers reserved.

@@ -40,7 +40,6 @@ NEWEST_IN = "SELECT seq, time FROM messages WHERE seq <= ? ORDER BY seq DESC LIM
 LOWEST = "SELECT min(seq) FROM messages"
 NEWEST_AFTER = "SELECT coalesce(max(seq), 0) FROM (SELECT seq FROM messages ORDER BY seq DESC LIMIT 1 OFFSET ?)"
 RECENT = "SELECT seq, time, room, kind, author, text, key FROM messages WHERE seq > ? AND seq <= ? ORDER BY seq"
-TEXTS = "SELECT seq, text FROM messages WHERE seq > ? AND seq <= ? AND room LIKE '#%' ORDER BY seq"
 MISSING = {
     ROOMS: "SELECT seq, time, room, '' FROM messages WHERE seq > ? AND seq <= ? ORDER BY seq DESC",
     WORDS: "SELECT seq, time, room, text FROM messages WHERE seq > ? AND seq <= ? ORDER BY seq DESC",
@@ -103,7 +102,7 @@ class Index:
         if not self.recent.size:
             return True
         after, upto = self.recent.after, self._kept
-        texts = self._messages().execute(TEXTS, (after, upto)).fetchall()
+        texts = self.recent.texts
         characters = sum(len(text) for _, text in texts)
 
         origin = self._origin()
@@ -158,6 +157,7 @@ class Index:
 
     def replace(self, seq: int, old: str, new: str) -> None:
         """Take in another text of a message of a room."""
+        self.recent.replace(seq, new)
         one = self._with_words_of(seq)
         if one is not None:
             self._change(lambda connection: segments.replace_words(connection, one, seq, old, new))

@@ -1,4 +1,4 @@
-"""Which messages each room has: those that the index file lacks still, in memory.
+"""The newest messages, which the index file lacks still: their numbers by room, and their texts.
 
 1. All messages with numbers above `Runs.after` are here. Those up to it are in the index file, or will be: see `storage.index`.
 2. In the file a run of messages has a row for every `NUMBERS_A_ROW` of each room: a page of a room is in a few rows, however
@@ -6,7 +6,7 @@
 """
 
 import json
-from bisect import bisect_right
+from bisect import bisect_left, bisect_right
 from collections import defaultdict
 from collections.abc import Iterable, Iterator
 from math import inf
@@ -27,13 +27,16 @@ class Runs:
         self._missing: dict[str, list[int]] = defaultdict(list)
         self._since = inf  # nothing in memory was said before this time
         self.after = 0  # all messages with numbers above this one are here
+        self.texts: list[tuple[int, str]] = []  # number and text of those in rooms, not in inboxes, in order
         self.size = 0  # bytes that these will take in the index file, roughly
 
     def add(self, rows: Iterable[Row]) -> int:
         """Take in messages that are on disk now. Returns how many characters they have."""
-        missing, since, messages, characters = self._missing, self._since, 0, 0
+        missing, texts, since, messages, characters = self._missing, self.texts, self._since, 0, 0
         for seq, time, room, _, _, text, _ in rows:
             missing[room].append(seq)
+            if room[0] == "#":
+                texts.append((seq, text))
             if time < since:
                 since = time
             messages += 1
@@ -50,16 +53,24 @@ class Runs:
     def clear(self, upto: int) -> None:
         """Forget all messages: those up to a number are in the index file, or are missing there."""
         self._missing.clear()
+        self.texts.clear()
         self.after = max(self.after, upto)
         self._since, self.size = inf, 0
 
     def forget(self, upto: int) -> None:
         """Forget the messages up to a number, which are gone."""
+        del self.texts[: bisect_left(self.texts, (upto + 1, ""))]
         for room in [room for room, numbers in self._missing.items() if numbers and numbers[0] <= upto]:
             numbers = self._missing[room]
             del numbers[: bisect_right(numbers, upto)]
             if not numbers:
                 del self._missing[room]
+
+    def replace(self, seq: int, text: str) -> None:
+        """Take in another text of a message."""
+        at = bisect_left(self.texts, (seq, ""))
+        if at < len(self.texts) and self.texts[at][0] == seq:
+            self.texts[at] = (seq, text)
 
     def numbers(self, room: str) -> list[int]:
         """Return the numbers of a room's messages, in order."""
