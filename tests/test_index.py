@@ -19,7 +19,7 @@ from indexes import DAMAGES, NAME, check, complete
 from twisted.logger import LogLevel, globalLogPublisher
 
 from twisted_chat.core.ports import Query
-from twisted_chat.storage import index, index_file
+from twisted_chat.storage import index, index_file, search
 from twisted_chat.storage.database import Database
 from twisted_chat.storage.runs import Row
 
@@ -58,7 +58,11 @@ class AnyOrder(RuleBasedStateMachine):
     def __init__(self) -> None:
         super().__init__()
         self.folder = Path(tempfile.mkdtemp(prefix="index-", dir=MEMORY))
-        self.changed = {(index_file, "RETRY_SECONDS"): 0.0, (index, "MEND_MESSAGES"): {"rooms": 7, "words": 5}}
+        self.changed: dict[tuple[Any, str], Any] = {
+            (index_file, "RETRY_SECONDS"): 0.0,
+            (index, "MEND_MESSAGES"): {"rooms": 7, "words": 5},
+        }
+        self.changed[(search, "SEARCH_SECONDS")] = 600.0
         self.before = {key: getattr(*key) for key in self.changed}
         for (module, name), value in self.changed.items():
             setattr(module, name, value)
@@ -258,6 +262,12 @@ TestAnyOrder = AnyOrder.TestCase
 TestAnyOrder.settings = settings(
     max_examples=60, stateful_step_count=40, deadline=None, suppress_health_check=[HealthCheck.too_slow]
 )
+
+
+@pytest.fixture(autouse=True)
+def patience(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A search takes as long as a busy machine needs."""
+    monkeypatch.setattr(search, "SEARCH_SECONDS", 600.0)
 
 
 def filled(folder: Path) -> Database:

@@ -11,6 +11,7 @@ from indexes import check, complete
 
 from twisted_chat.core.ports import Query
 from twisted_chat.storage import renewal as storage
+from twisted_chat.storage import search
 from twisted_chat.storage.database import Database
 from twisted_chat.storage.renewal import StateError
 
@@ -26,6 +27,12 @@ def made_by_version_1(folder: Path) -> None:
     connection.execute("INSERT INTO messages VALUES (5, 1.5, '#lobby', 'said', 'Ann', 'good tea', x'01')")
     connection.execute("INSERT INTO messages VALUES (6, 2.5, '#lobby', 'emoted', 'Ben', 'pours', NULL)")
     connection.close()
+
+
+@pytest.fixture(autouse=True)
+def patience(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A search takes as long as a busy machine needs."""
+    monkeypatch.setattr(search, "SEARCH_SECONDS", 600.0)
 
 
 def opened(folder: Path) -> tuple[Database, str, int]:

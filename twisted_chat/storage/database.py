@@ -41,7 +41,6 @@ from twisted_chat.storage.folder import Folder, Identity
 from twisted_chat.storage.index import INDEX_AT, Index
 from twisted_chat.storage.renewal import PAGE_SIZE, StateError
 from twisted_chat.storage.runs import Row
-from twisted_chat.storage.search import SEARCH_SECONDS
 from twisted_chat.storage.search import Stored as Stored
 
 T = TypeVar("T")
@@ -344,7 +343,7 @@ class Database:
         """Look something up in the index. While it lacks messages, that may take long, and is ended."""
         if not self._index.incomplete:
             return look()
-        connection, end = self._connect(), monotonic() + SEARCH_SECONDS
+        connection, end = self._connect(), monotonic() + search.SEARCH_SECONDS
         connection.set_progress_handler(lambda: monotonic() > end, 10_000)
         try:
             return look()
