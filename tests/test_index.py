@@ -6,6 +6,7 @@ a plain list.
 
 import re
 import shutil
+import sqlite3
 import tempfile
 from contextlib import suppress
 from pathlib import Path
@@ -355,3 +356,30 @@ def test_a_damaged_index_is_made_anew(tmp_path: Path, damage: str, when: str) ->
         told
     )  # nothing that anybody would notice; or what is wrong, that it is mended, that it is done
     assert not told or "is complete" in told[-1]
+
+
+def test_a_commit_stands_whatever_the_index_does(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Messages that are on disk are not reported lost, as the index can't be written, or the log not be read for it."""
+    database = filled(tmp_path)
+    database._index.at = 1
+
+    def fail(*arguments: object) -> bool:
+        raise sqlite3.OperationalError("disk I/O error")
+
+    for seq, name in ((401, "_origin"), (402, "_extend")):
+        with monkeypatch.context() as broken:
+            broken.setattr(database._index, name, fail)
+            assert database.commit([(seq, 1.0, "#a", "said", "Ann", f"more {seq}", None)], None) == {}
+        assert [row[0] for row in database.read("#a", 400, 999, 9, False)] == list(range(401, seq + 1))
+    for seq in range(403, 420):  # more than waits in memory
+        with monkeypatch.context() as broken:
+            broken.setattr(database._index.file, "change", lambda work: False)
+            database.commit([(seq, 1.0, "#a", "said", "Ann", f"more {seq}", None)], None)
+    assert not database._index.recent.size
+    assert [row[0] for row in database.read("#a", 400, 999, 99, False)] == list(range(401, 420))
+    assert len(database.search(Query(words=("more",), rooms=ROOMS, limit=99))) == 19
+    database._index.file._retry_at = 0.0
+    complete(database)
+    assert len(database.search(Query(words=("more",), rooms=ROOMS, limit=99))) == 19
+    database.close(420)
+    check(tmp_path)

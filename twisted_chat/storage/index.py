@@ -15,6 +15,7 @@ import sqlite3
 from bisect import bisect_left, bisect_right, insort
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator
+from contextlib import suppress
 from math import inf
 from pathlib import Path
 
@@ -93,8 +94,12 @@ class Index:
         """Take in messages that are on disk now, up to ``kept``. Returns how many characters they have."""
         self._kept = kept
         characters = self.recent.add(rows)
-        if self.recent.size >= self.at and not self.update() and self.recent.size >= 8 * self.at:
+        if self.recent.size >= self.at:
+            with suppress(sqlite3.Error):  # of the log, which has the messages all the same
+                self.update()
+        if self.recent.size >= 8 * self.at:
             self.recent.clear(kept)  # memory is bounded: these are looked for among all messages
+            self.incomplete = True
         return characters
 
     def update(self) -> bool:
