@@ -118,6 +118,8 @@ BOUNDS: dict[str, tuple[int, str]] = {
     "Hub._streams": (STREAMS, "rooms and inboxes"),
     "Readers._streams": (STREAMS, "the same"),
     "Readers._early": (CONNECTIONS, "connections"),
+    "Hub._renamed": (hub.MOST_RENAMED, "programs; the earliest is forgotten"),
+    "Hub._renamed[]": (hub.MOST_EARLIER_NAMES, "names of one program"),
     "Hub._left": (2 * ROOMS, "rooms that may end with this turn"),
     "Hub.watchers": (8, "made at the start"),
     "Stream.readers": (CONNECTIONS, "connections in it"),

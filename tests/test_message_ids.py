@@ -261,7 +261,7 @@ def test_what_a_program_chooses_is_no_code_and_a_code_is_no_programs_secret() ->
     assert again.objects("error")[0]["code"] == "name-taken"
 
 
-@pytest.mark.parametrize("secret", ["\ud800", "x" * 128])
+@pytest.mark.parametrize("secret", ["é" * 20, "x" * 128])
 def test_any_secret_may_be_shown_a_code(secret: str) -> None:
     """A program's secret is never shown, and never spoils what is."""
     chat = Chat()
@@ -281,4 +281,23 @@ def test_a_key_that_is_no_text_is_refused(tmp_path: Path) -> None:
         life.chat.turn()
         assert replies(client)[0]["code"] == "bad-request"
     assert life.database.query("SELECT count(*) FROM messages") == [(0,)]
+    life.end()
+
+
+@pytest.mark.parametrize("tail_bytes", [1, 100_000])
+def test_what_was_said_under_an_earlier_name_is_known_again(tmp_path: Path, tail_bytes: int) -> None:
+    """A program that has taken another name meanwhile sends its messages again under it: each is kept once."""
+    Life._tail = tail_bytes
+    life = Life(tmp_path, tail_bytes)
+    cat = life.enter("Cat", "a secret of some length")
+    said = {"type": "say", "id": "1", "room": "#lobby", "text": "hi", "again": True}
+    cat.send(said, {"type": "line", "text": "/nick Kitty"}, {"type": "line", "text": "other"})
+    (first, *_) = cat.objects("receipt")
+    cat.send(said)
+    (again,) = cat.objects("receipt")
+    assert again["seq"] == first["seq"]
+    other = life.enter("Dog", "another secret of length")
+    other.send(said)
+    assert other.objects("receipt")[-1]["seq"] != first["seq"]
+    assert life.database.query("SELECT author FROM messages WHERE text = 'hi' ORDER BY seq") == [("Cat",), ("Dog",)]
     life.end()

@@ -69,6 +69,10 @@ MOST_DESERTED = 1000
 MOST_BY_A_HOST = 100
 
 
+# How many earlier names of a program are remembered, and of how many programs: the earliest are forgotten.
+MOST_EARLIER_NAMES, MOST_RENAMED = 4, 1000
+
+
 class TooManyRooms(TooOften):
     """Somebody is in as many rooms as one may be."""
 
@@ -164,6 +168,7 @@ class Hub:
             save=lambda record: self.save(record),
             remove=self._drop,
         )
+        self._renamed: dict[bytes, tuple[str, ...]] = {}  # by the scope of a program's ids: its earlier names, the latest first
         self._left: set[Room] = set()  # rooms that may be empty; they end with the turn, as their last events do
         log.attach(self)
 
@@ -367,6 +372,11 @@ class Hub:
             self.describe(session, "account", session.name if session.registered else None)
         if key != old_key:
             self.grants.renamed(session, old_key)
+        if session.scope and old != session.name:
+            earlier = self._renamed.pop(session.scope, ())
+            self._renamed[session.scope] = (old, *earlier)[:MOST_EARLIER_NAMES]
+            if len(self._renamed) > MOST_RENAMED:
+                del self._renamed[next(iter(self._renamed))]
         self._watched(session, old, session.name)
         self.read_on(session)
 
@@ -616,8 +626,9 @@ class Hub:
         sent, text = text, spoken(text, self.bounds.message_bytes)
         stored = text if altered(sent, text) else None
         key = session.message_key(message_id, KIND_OF[kind], room.key, text)
-        if key is not None and self.receipts.again(session, room, key, message_id, stored):
-            return
+        for known in (key, *self._earlier_keys(session, message_id, KIND_OF[kind], room.key, text)) if key is not None else ():
+            if self.receipts.again(session, room, known, message_id, stored):
+                return
         self._check_voice(session, room)
         policy = "always" if session.program else session.settings.receipts
         answered = policy == "always" or (policy == "alone" and room.is_alone(session.key))
@@ -625,6 +636,11 @@ class Hub:
         self.log.append(kind(seq, session.spoke, room.key, session.name, text, session.id), len(text), key)
         if stored is not None:
             self._tell_altered(session, text)
+
+    def _earlier_keys(self, session: Session, message_id: str | None, kind: str, stream: str, text: str) -> list[bytes]:
+        """Return what the log would know a message by if a program had sent it before it took its present name."""
+        keys = [session.message_key(message_id, kind, stream, text, name) for name in self._renamed.get(session.scope, ())]
+        return [key for key in keys if key is not None]
 
     def _tell_altered(self, session: Session, stored: str) -> None:
         """Tell a person what their message has become. A program's receipt tells it."""
@@ -639,6 +655,8 @@ class Hub:
         key = session.message_key(message_id, KIND_OF[kind], stream, text)
         try:
             known = await self.log.find(key) if key is not None else None
+            for earlier in self._earlier_keys(session, message_id, KIND_OF[kind], stream, text) if known is None else ():
+                known = known or await self.log.find(earlier)
         except NotKept:
             return None  # it will hold one copy all the same
         if known is None or known.batch is not None:

@@ -281,8 +281,13 @@ class Session:
         self.code = code
         self.secrets = (*(one for one in self.secrets if one != earlier), known)
 
-    def message_key(self, message_id: str | None, kind: str, room: str, text: str) -> bytes | None:
-        """Return what the log knows a message by, None without an id: see `core.digests`.
+    @property
+    def scope(self) -> bytes:
+        """What a program's message ids are its own by; empty before its first, if it has given no secret."""
+        return self._scope
+
+    def message_key(self, message_id: str | None, kind: str, room: str, text: str, author: str = "") -> bytes | None:
+        """Return what the log knows a message by, None without an id: see `core.digests`. ``author`` is an earlier name.
 
         Whoever has given no secret has one made here: nobody else's ids are the same.
         """
@@ -290,7 +295,7 @@ class Session:
             return None
         if not self._scope:
             self._scope = token_bytes(16)
-        return message_key(self._scope, message_id, kind, room, self.name, text)
+        return message_key(self._scope, message_id, kind, room, author or self.name, text)
 
     def when_settled(self, call: Callable[[], None]) -> None:
         """Call once every message of this person is on disk, or known not to be; at once if that is so now."""
