@@ -329,7 +329,10 @@ class Index:
             statement = one.sql(segments.IN_ROOM) + (" DESC" if newest_first else "")
             given = {"room": room, "after": low, "before": high, "said_before": said_before}
             for (seqs,) in self.file.rows(statement, given):
-                numbers = json.loads(seqs)
+                try:
+                    numbers = json.loads(seqs)
+                except ValueError as error:
+                    raise IndexFault(str(error)) from None
                 part = numbers[bisect_right(numbers, low) : bisect_left(numbers, high)]
                 yield part[::-1] if newest_first else part
         if not newest_first:
