@@ -95,7 +95,7 @@ def receipt(text: str) -> str:
         (b"x" * 4096 + b"\n", [receipt("x" * 4096)]),  # T2
         (b"x" * 4097 + b"\nhi\n", ["-> That line is too long: 4097 bytes, 4096 are allowed.", receipt("hi")]),
         (b"x" * 4092 + "\N{MAN}".encode() + b"\n", [receipt("x" * 4092 + "\N{MAN}")]),
-        (b"a\rb\n", [receipt("ab")]),  # T6
+        (b"a\rb\n", ["-> A message is one line, and that has several. Send each by itself."]),  # T6
         (b"a\n", [receipt("a")]),  # T7
         (b"a\r\n", [receipt("a")]),
         (b"a\n\r", [receipt("a")]),
@@ -108,7 +108,10 @@ def receipt(text: str) -> str:
         (b"\xff\xff\n", ["-> That is not UTF-8: byte 0 of the line is wrong."]),
         (b"caf\xe9\n", ["-> That is not UTF-8: byte 3 of the line is wrong."]),  # T21
         (b"a\xc0\x80\n", ["-> That is not UTF-8: byte 1 of the line is wrong."]),  # T18
-        (b"\xef\xbb\xbfa\xef\xbb\xbfb\n", [receipt("ab")]),  # T22
+        (
+            b"\xef\xbb\xbfa\xef\xbb\xbfb\n",
+            ["-> Characters that cannot be shown were left out or replaced. It reads: ab", receipt("ab")],
+        ),  # T22
     ],
 )
 def test_lines_as_torture_has_them(sent: bytes, answers: list[str]) -> None:
