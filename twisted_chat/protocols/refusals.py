@@ -46,13 +46,19 @@ def in_http(why: str) -> bytes:
 def no_room_in_http(why: str) -> bytes:
     """As browsers and curl are told that there is no room now (RFC 9110, 15.6.4)."""
     page = f"<!doctype html>\n<meta charset=utf-8>\n<title>No room now</title>\n<p>{escape(why)}\n"
-    return _http("503 Service Unavailable", "text/html", page, f"Retry-After: {RETRY_SECONDS}", "Cache-Control: no-store")
+    return _http("503 Service Unavailable", "text/html", page, f"Retry-After: {RETRY_SECONDS}")
 
 
 def _http(status: str, kind: str, text: str, *headers: str) -> bytes:
     """An answer, after which the connection ends."""
     body = text.encode()
-    about = (f"Content-Type: {kind}; charset=utf-8", f"Content-Length: {len(body)}", *headers, "Connection: close")
+    about = (
+        f"Content-Type: {kind}; charset=utf-8",
+        f"Content-Length: {len(body)}",
+        "Cache-Control: no-store",
+        *headers,
+        "Connection: close",
+    )
     return "\r\n".join((f"HTTP/1.1 {status}", *about, "", "")).encode() + body
 
 
