@@ -1,4 +1,7 @@
-"""The checks as nox sessions: ``nox`` runs all, ``nox -s lint types`` two, ``nox -s tests -- tests/test_names.py`` one file."""
+"""The checks as nox sessions: ``nox`` runs all, ``nox -s lint types`` runs two of them.
+
+``nox -s tests -- tests/core/text/test_names.py`` runs one file of tests.
+"""
 
 import nox
 

@@ -18,8 +18,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from twisted_chat.storage.accounts import hashed
-from twisted_chat.storage.database import Database
+from twisted_chat.storage.passwords.portal import hashed
+from twisted_chat.storage.sqlite.database import Database
 
 MESSAGES = 100_000
 SEARCHES = 50

@@ -7,9 +7,8 @@ from enum import Enum
 from pathlib import Path
 from typing import Any
 
-from twisted_chat.core.gate import Numbers
-from twisted_chat.core.limits import Bounds, GuessLimits, Often, Rate, Retries
-from twisted_chat.core.settings import Receipts
+from twisted_chat.core.rate_limits import Bounds, GuessLimits, Numbers, Often, Rate, Retries
+from twisted_chat.core.users.settings import Receipts
 
 MIB = 1024 * 1024
 

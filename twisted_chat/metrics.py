@@ -17,12 +17,12 @@ from twisted.internet.interfaces import IReactorTime
 from twisted.web.resource import Resource
 from twisted.web.server import Request, Site
 
-from twisted_chat.core.batch import Batch
+from twisted_chat.core.delivery.batch import Batch
 from twisted_chat.core.events import KEPT
-from twisted_chat.core.hub import Hub
-from twisted_chat.core.ports import Reader
-from twisted_chat.login_log import protocol_word
-from twisted_chat.protocols.spoken import Frame
+from twisted_chat.core.hub.hub import Hub
+from twisted_chat.core.interfaces import Reader
+from twisted_chat.daemon.login_log import protocol_word
+from twisted_chat.protocols.registry import Frame
 
 # How often it is measured how late the reactor is, in seconds.
 LATENESS_SECONDS = 0.25

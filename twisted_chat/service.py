@@ -26,37 +26,38 @@ from twisted.internet.tcp import Port
 from twisted.logger import ILogObserver, Logger
 from twisted.python.failure import Failure
 
-from twisted_chat import certificates, resources, systemd
-from twisted_chat.certificates import BadCertificate
-from twisted_chat.claim_desk import DaemonClaimDesk
 from twisted_chat.config import Config, Limits
-from twisted_chat.core import confusables
-from twisted_chat.core.builtin import table
+from twisted_chat.core.commands.builtins import table
 from twisted_chat.core.events import Spoken
-from twisted_chat.core.gate import Gate
-from twisted_chat.core.hub import Hub
-from twisted_chat.core.ports import MessageLog, Records
-from twisted_chat.core.text import clean
-from twisted_chat.ending import Ending
-from twisted_chat.host_key import BadHostKey, HostKey, host_key
-from twisted_chat.listening import TcpPort, listen, places, try_to_listen
-from twisted_chat.loading import Loading
-from twisted_chat.login_log import LoginLog
-from twisted_chat.logs import LogWriter
-from twisted_chat.protocols import folding
-from twisted_chat.protocols.spoken import Frame, chosen, port_factory, ways_in
-from twisted_chat.protocols.tls import Credentials
-from twisted_chat.sockets import serve
-from twisted_chat.storage import accounts
-from twisted_chat.storage.accounts import PortalAccounts
-from twisted_chat.storage.database import Database
-from twisted_chat.storage.memory import MemoryLog
-from twisted_chat.storage.records import MemoryRecords, SqliteRecords
-from twisted_chat.storage.renewal import StateError
-from twisted_chat.storage.retention import Retention
-from twisted_chat.storage.sqlite import SqliteLog
-from twisted_chat.ticker import Ticker
-from twisted_chat.waits import ReactorWaits
+from twisted_chat.core.hub.hub import Hub
+from twisted_chat.core.interfaces import MessageLog, Records
+from twisted_chat.core.text import confusables
+from twisted_chat.core.text.sanitize import clean
+from twisted_chat.daemon import resources, systemd
+from twisted_chat.daemon.claim_desk import DaemonClaimDesk
+from twisted_chat.daemon.log_observer import LogWriter
+from twisted_chat.daemon.login_log import LoginLog
+from twisted_chat.daemon.signals import Ending
+from twisted_chat.daemon.timeouts import Ticker
+from twisted_chat.daemon.waits import ReactorWaits
+from twisted_chat.daemon.warmup import Loading
+from twisted_chat.net import certificates
+from twisted_chat.net.certificates import BadCertificate
+from twisted_chat.net.connection_limits import Gate
+from twisted_chat.net.endpoints import TcpPort, listen, places, try_to_listen
+from twisted_chat.net.ssh_host_key import BadHostKey, HostKey, host_key
+from twisted_chat.net.tcp import serve
+from twisted_chat.net.tls import Credentials
+from twisted_chat.protocols.registry import Frame, chosen, port_factory, ways_in
+from twisted_chat.protocols.terminal import wrapping
+from twisted_chat.storage.memory_log import MemoryLog
+from twisted_chat.storage.passwords import portal
+from twisted_chat.storage.passwords.portal import PortalAccounts
+from twisted_chat.storage.sqlite.database import Database
+from twisted_chat.storage.sqlite.log import SqliteLog
+from twisted_chat.storage.sqlite.records import MemoryRecords, SqliteRecords
+from twisted_chat.storage.sqlite.renewal import StateError
+from twisted_chat.storage.sqlite.retention import Retention
 
 LIMITS_OFF = "[LIMITS OFF] Nobody is held to a rate or a number of connections. This is for benchmarks only."
 
@@ -318,7 +319,7 @@ class ChatService(Service):
 
     def _what_can_wait(self) -> tuple[Callable[[], object], ...]:
         """What is loaded while it listens already. Only then is it known what stays to the end."""
-        return confusables.prototypes, folding.looks, *self._frame.later, accounts.load, resources.keep_what_is_there
+        return confusables.prototypes, wrapping.looks, *self._frame.later, portal.load, resources.keep_what_is_there
 
     def _run_blocking(self, work: Callable[[], None]) -> None:
         """Do what reads or writes a file where it keeps nobody waiting."""

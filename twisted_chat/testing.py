@@ -20,25 +20,25 @@ from twisted.internet.task import Clock
 from twisted.internet.testing import StringTransport
 
 from twisted_chat.config import Config, Limits
-from twisted_chat.core.attempts import FailedLogin
-from twisted_chat.core.builtin import table
-from twisted_chat.core.gate import Gate
-from twisted_chat.core.hub import Hub
-from twisted_chat.core.names import fold
-from twisted_chat.core.ports import MessageLog, Records
+from twisted_chat.core.commands.builtins import table
+from twisted_chat.core.hub.hub import Hub
+from twisted_chat.core.interfaces import MessageLog, Records
+from twisted_chat.core.logins.attempts import FailedLogin
 from twisted_chat.core.records import Account
-from twisted_chat.host_key import host_key
+from twisted_chat.core.text.names import fold
+from twisted_chat.daemon.timeouts import Ticker
+from twisted_chat.daemon.waits import ReactorWaits
+from twisted_chat.net.connection_limits import Gate
+from twisted_chat.net.ssh_host_key import host_key
+from twisted_chat.net.tls import Credentials
 from twisted_chat.protocols.connection import LineConnection
-from twisted_chat.protocols.irc import IrcFactory
-from twisted_chat.protocols.jsonl import ProgramFactory
-from twisted_chat.protocols.line import PersonFactory
-from twisted_chat.protocols.spoken import PROTOCOLS, Frame, port_factory, ssh, ways_in, web
-from twisted_chat.protocols.tls import Credentials
-from twisted_chat.storage.accounts import SHORTEST, prepared
-from twisted_chat.storage.memory import MemoryLog
-from twisted_chat.storage.records import MemoryRecords
-from twisted_chat.ticker import Ticker
-from twisted_chat.waits import ReactorWaits
+from twisted_chat.protocols.irc.protocol import IrcFactory
+from twisted_chat.protocols.jsonlines.protocol import ProgramFactory
+from twisted_chat.protocols.line.protocol import PersonFactory
+from twisted_chat.protocols.registry import PROTOCOLS, Frame, port_factory, ssh, ways_in, web
+from twisted_chat.storage.memory_log import MemoryLog
+from twisted_chat.storage.passwords.portal import SHORTEST, prepared
+from twisted_chat.storage.sqlite.records import MemoryRecords
 
 # What hides and shows typing: WILL and WONT ECHO (RFC 857).
 TELNET_ECHO = re.compile(rb"\xff[\xfb\xfc]\x01\r?")

@@ -8,11 +8,11 @@ import random
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from twisted_chat.core.builtin import table
-from twisted_chat.protocols.irc import VERBS_IN
-from twisted_chat.protocols.irc_caps import Negotiation
-from twisted_chat.protocols.irc_verbs import VERBS
-from twisted_chat.protocols.jsonl import REQUESTS
+from twisted_chat.core.commands.builtins import table
+from twisted_chat.protocols.irc.commands.table import VERBS
+from twisted_chat.protocols.irc.protocol import VERBS_IN
+from twisted_chat.protocols.irc.wire.capabilities import Negotiation
+from twisted_chat.protocols.jsonlines.protocol import REQUESTS
 
 assert VERBS_IN and Negotiation  # imported, the verbs are declared
 

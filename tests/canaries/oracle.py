@@ -12,8 +12,8 @@ from collections import Counter
 from dataclasses import dataclass, field
 from typing import Any
 
-from twisted_chat.core.names import fold
-from twisted_chat.core.session import Session
+from twisted_chat.core.text.names import fold
+from twisted_chat.core.users.session import Session
 from twisted_chat.testing import Chat
 
 CANARY = re.compile(rb"cz[0-9]{6}q|203\.0\.113\.[0-9]+")

@@ -5,12 +5,12 @@ from dataclasses import replace
 from typing import Any
 
 from browsers import WebClient, request
-from sshclients import SshClient
+from ssh_clients import SshClient
 from twisted.internet.error import ConnectionLost
 from twisted.python.failure import Failure
 
 from canaries.oracle import PersonNow, person_now
-from twisted_chat.core.session import Session
+from twisted_chat.core.users.session import Session
 from twisted_chat.protocols.connection import LineConnection
 from twisted_chat.testing import Chat, Client
 

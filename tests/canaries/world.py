@@ -13,7 +13,7 @@ from canaries.grammar import Grammar
 from canaries.oracle import CANARY, CLOSED, HIDDEN_ROOM, MEMBER, Oracle
 from canaries.people import Insider, Outsider
 from twisted_chat.config import Config, Limits
-from twisted_chat.core.names import fold
+from twisted_chat.core.text.names import fold
 
 CONFIG = Config(limits=Limits.OFF, operator=("Boss",))
 # The rooms that insiders close and open, and those that come and go.

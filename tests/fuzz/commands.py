@@ -9,7 +9,7 @@ from typing import Any
 
 from twisted.logger import globalLogPublisher
 
-from twisted_chat.core.session import LOBBY
+from twisted_chat.core.rooms.room import LOBBY
 from twisted_chat.testing import Chat
 
 # A line end, and what may stand in a line though it is of no shown kind: the joiners of letters and emoji.

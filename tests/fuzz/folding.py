@@ -8,8 +8,8 @@ from unicodedata import category
 
 from wcwidth import wcwidth
 
-from twisted_chat.core.text import clean
-from twisted_chat.protocols.folding import BEGINNING, ENDLESS, GUTTER, LEAST, NARROWEST, UNKNOWN, rows
+from twisted_chat.core.text.sanitize import clean
+from twisted_chat.protocols.terminal.wrapping import BEGINNING, ENDLESS, GUTTER, LEAST, NARROWEST, UNKNOWN, rows
 
 
 def check(data: bytes) -> None:

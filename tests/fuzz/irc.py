@@ -3,10 +3,11 @@
 from contextlib import suppress
 
 from twisted_chat.core.errors import BadText, ChatError
-from twisted_chat.core.masks import fold_mask, full_mask, matches
-from twisted_chat.core.text import allowed
-from twisted_chat.protocols.irc_caps import Negotiation, Payload, plain
-from twisted_chat.protocols.irc_codec import (
+from twisted_chat.core.text.hostmask import fold_mask, full_mask, matches
+from twisted_chat.core.text.sanitize import allowed
+from twisted_chat.protocols.irc.channel_modes import KINDS
+from twisted_chat.protocols.irc.wire.capabilities import Negotiation, Payload, plain
+from twisted_chat.protocols.irc.wire.message import (
     LONGEST,
     ctcp,
     format_body,
@@ -17,9 +18,8 @@ from twisted_chat.protocols.irc_codec import (
     space_for_text,
     unformatted,
 )
-from twisted_chat.protocols.irc_modes import format_modes, in_lines, parse_modes
-from twisted_chat.protocols.irc_queries import parse_history, parse_list, parse_marker, parse_whox
-from twisted_chat.protocols.irc_rooms import KINDS
+from twisted_chat.protocols.irc.wire.modes import format_modes, in_lines, parse_modes
+from twisted_chat.protocols.irc.wire.parameters import parse_history, parse_list, parse_marker, parse_whox
 
 OFFERED = {"sasl": "PLAIN", "echo-message": "", "cap-notify": ""}
 

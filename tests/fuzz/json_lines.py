@@ -9,9 +9,9 @@ from contextlib import suppress
 from unicodedata import category
 
 from twisted_chat.core.errors import ChatError
-from twisted_chat.protocols.json_codec import JSON, as_event, as_object
-from twisted_chat.protocols.jsonl import parse
-from twisted_chat.protocols.text import lines, painted, terminal_text
+from twisted_chat.protocols.jsonlines.codec import JSON, as_event, as_object
+from twisted_chat.protocols.jsonlines.protocol import parse
+from twisted_chat.protocols.terminal.rendering import lines, painted, terminal_text
 
 COLOUR = re.compile("\x1b\\[(?:3[1-6]|9[1-5]|0)m")
 

@@ -1,7 +1,7 @@
 """Fuzz target: nothing raises in telnet, and however the bytes are cut, the outcome is the same."""
 
 from fuzz import pieces
-from twisted_chat.protocols.telnet import AGAIN, YES, Telnet
+from twisted_chat.protocols.line.telnet import AGAIN, YES, Telnet
 
 # Each option on each side, what is answered again, and room for two subnegotiations and the echo.
 MOST = 256 * 2 * 3 + AGAIN * len(YES) + 64

@@ -3,8 +3,8 @@
 import re
 
 from fuzz import pieces
-from twisted_chat.protocols.terminal import Terminal
-from twisted_chat.protocols.terminal_line import LONGEST
+from twisted_chat.protocols.terminal.buffer import LONGEST
+from twisted_chat.protocols.terminal.editor import Terminal
 
 WORDS = ("Ann", "Anna", "日本", "#lobby", "/who")
 TEXT = r"[^\x00-\x1f\x7f-\x9f]|\r\n|\r|\a"

@@ -3,9 +3,9 @@
 import unicodedata
 from contextlib import suppress
 
-from twisted_chat.core import names
 from twisted_chat.core.errors import ChatError
-from twisted_chat.core.text import MARKS_PER_BASE, ZERO_WIDTH_JOINERS, allowed, clean, decode, shortened
+from twisted_chat.core.text import names
+from twisted_chat.core.text.sanitize import MARKS_PER_BASE, ZERO_WIDTH_JOINERS, allowed, clean, decode, shortened
 
 
 def check(data: bytes) -> None:

@@ -4,7 +4,7 @@ from twisted.python.log import addObserver, removeObserver
 
 from fuzz import pieces
 from twisted_chat.protocols.framing import NoLineEnd
-from twisted_chat.protocols.web_messages import MessageReader
+from twisted_chat.protocols.web.websocket_frames import MessageReader
 from twisted_chat.testing import Chat
 
 LONGEST = 512

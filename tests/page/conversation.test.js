@@ -3,7 +3,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 
-import { Conversation } from "../../twisted_chat/protocols/page/conversation.js";
+import { Conversation } from "../../twisted_chat/protocols/web/static/conversation.js";
 import { Front, talking, WELCOME, World } from "./world.js";
 
 const said = (seq, text = "x") => ({ type: "said", seq, time: 1, room: "#lobby", author: "Bo", text });

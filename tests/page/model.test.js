@@ -3,7 +3,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 
-import { Model } from "../../twisted_chat/protocols/page/model.js";
+import { Model } from "../../twisted_chat/protocols/web/static/model.js";
 import { WELCOME } from "./world.js";
 
 const said = (seq, author, text, room = "#lobby") => ({ type: "said", seq, time: seq, room, author, text });

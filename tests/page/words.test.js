@@ -3,13 +3,13 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 
-import { complete } from "../../twisted_chat/protocols/page/completion.js";
-import { dayName, dayOf, duration } from "../../twisted_chat/protocols/page/days.js";
-import { fold, hue, HUES, initial, mentions, way } from "../../twisted_chat/protocols/page/names.js";
-import { pieces } from "../../twisted_chat/protocols/page/pieces.js";
-import { leaves, requestOf, roomOf } from "../../twisted_chat/protocols/page/requests.js";
-import { Timeline, MOST } from "../../twisted_chat/protocols/page/timeline.js";
-import { title } from "../../twisted_chat/protocols/page/words.js";
+import { complete } from "../../twisted_chat/protocols/web/static/completion.js";
+import { dayName, dayOf, duration } from "../../twisted_chat/protocols/web/static/days.js";
+import { fold, hue, HUES, initial, mentions, way } from "../../twisted_chat/protocols/web/static/names.js";
+import { pieces } from "../../twisted_chat/protocols/web/static/pieces.js";
+import { leaves, requestOf, roomOf } from "../../twisted_chat/protocols/web/static/requests.js";
+import { Timeline, MOST } from "../../twisted_chat/protocols/web/static/timeline.js";
+import { title } from "../../twisted_chat/protocols/web/static/words.js";
 
 test("a name is mentioned where it is a word, in any case and script, whatever signs it has", () => {
   for (const text of ["Ann?", "hi ann", "@ANN", "(Ann)", "Ann"]) assert.ok(mentions(text, "Ann"), text);

@@ -1,6 +1,6 @@
 // What the tests have in place of a browser: sockets, a clock, and a page's front that writes down what it is told.
 
-import { Conversation } from "../../twisted_chat/protocols/page/conversation.js";
+import { Conversation } from "../../twisted_chat/protocols/web/static/conversation.js";
 
 export class FakeSocket {
   constructor() {

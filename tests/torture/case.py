@@ -80,9 +80,11 @@ NOWHERE: Mapping[str, str] = {}
 NO_TELNET = dict.fromkeys(("json", "irc", "web"), "programs speak no telnet") | {"ssh": "there is none inside it"}
 NOT_IRC = {
     "irc": "its lines have 512 bytes, whose spaces and colons part words, and it says in numbers what others say in a sentence:"
-    " see tests/test_irc_talking.py"
+    " see tests/protocols/irc/test_irc_talking.py"
 }
-ENDED_BY_BYTES = {"web": "a message that is not UTF-8 ends a WebSocket (RFC 6455, 8.1): see tests/test_web_socket.py"}
+ENDED_BY_BYTES = {
+    "web": "a message that is not UTF-8 ends a WebSocket (RFC 6455, 8.1): see tests/protocols/web/test_web_socket.py"
+}
 FIRST_WORDS = dict.fromkeys(("json", "irc", "ssh", "web"), "what is said first decides which door it is")
 ABOUT_THE_DISK = dict.fromkeys(
     ("line", "tls", "irc", "ssh", "web"), "the disk does not know through which door it came: programs can tell most"

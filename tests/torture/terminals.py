@@ -13,7 +13,7 @@ from torture.arena import ROOM, Arena
 from torture.case import ENDED_BY_BYTES, KEPT, ORDINARY, Setup, case, expect
 from torture.doors import Door
 from torture.network import Person, fresh_name
-from twisted_chat.claim_desk import FILE
+from twisted_chat.daemon.claim_desk import FILE
 
 ESC = "\x1b"
 ESCAPES = (

@@ -2,4 +2,4 @@
 
 from twisted.application.service import ServiceMaker
 
-chat = ServiceMaker("Twisted Chat", "twisted_chat.start", "A chat room reachable with whatever is on the machine.", "chat")
+chat = ServiceMaker("Twisted Chat", "twisted_chat.tap", "A chat room reachable with whatever is on the machine.", "chat")

@@ -10,8 +10,8 @@ from twisted_chat import __version__
 from twisted_chat.client.connection import Conversation
 from twisted_chat.client.encryption import Server, known_hosts
 from twisted_chat.config import Config
-from twisted_chat.core import names
 from twisted_chat.core.errors import BadName
+from twisted_chat.core.text import names
 
 # Where a script gives the password of a registered name: on the command line everybody could read it.
 PASSWORD = "TWISTED_CHAT_PASSWORD"  # noqa: S105

@@ -18,12 +18,12 @@ from twisted.internet.protocol import Factory, connectionDone
 from twisted.protocols.basic import LineReceiver
 from twisted.python.failure import Failure
 
+from twisted_chat.core.command_table.prompts import edited
 from twisted_chat.core.events import Done, Event, Joined, Left, People, Receipt, Refused, Renamed, RoomEvent, Welcome
-from twisted_chat.core.lookalikes import is_like_command, is_like_secret
-from twisted_chat.core.names import fold
-from twisted_chat.core.prompts import edited
-from twisted_chat.core.text import clean
-from twisted_chat.protocols.json_codec import as_event, line
+from twisted_chat.core.text.lookalikes import is_like_command, is_like_secret
+from twisted_chat.core.text.names import fold
+from twisted_chat.core.text.sanitize import clean
+from twisted_chat.protocols.jsonlines.codec import as_event, line
 
 # The longest object a server may send, in bytes: a history of 500 messages of 4 KiB, and what stands round them.
 LONGEST = 4 * 1024 * 1024
@@ -190,7 +190,7 @@ class Conversation:
 
         Its usage tells: ours, and the server's, which may be another's who does not tell.
         """
-        from twisted_chat.core.builtin import table  # with the hub it brings, for none but who needs it
+        from twisted_chat.core.commands.builtins import table  # with the hub it brings, for none but who needs it
 
         typed = clean(edited(typed)).lstrip()
         if is_like_secret(typed, table.secrets) or is_like_command(typed, table.commands):

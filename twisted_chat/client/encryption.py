@@ -31,7 +31,7 @@ from twisted.protocols.tls import TLSMemoryBIOFactory
 from twisted.python.failure import Failure
 from zope.interface import implementer
 
-from twisted_chat.certificates import Fingerprint, fingerprint
+from twisted_chat.net.certificates import Fingerprint, fingerprint
 
 # How long a handshake may take, in seconds: a server that waits for a line would wait for ever.
 HANDSHAKE_SECONDS = 10.0

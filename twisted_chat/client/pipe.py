@@ -18,9 +18,9 @@ from zope.interface import implementer
 from twisted_chat.client.connection import ConnectionFactory, Conversation, Front
 from twisted_chat.client.encryption import Endpoint, Server
 from twisted_chat.core.events import Event, Receipt, Refused, RoomEvent, Whispered
-from twisted_chat.core.text import altered_words, clean
-from twisted_chat.protocols.folding import ENDLESS
-from twisted_chat.protocols.text import Plain
+from twisted_chat.core.text.sanitize import altered_words, clean
+from twisted_chat.protocols.terminal.rendering import Plain
+from twisted_chat.protocols.terminal.wrapping import ENDLESS
 
 # How many messages may be without a receipt before no more is read: the pipe waits, not our memory.
 MOST_PENDING = 200

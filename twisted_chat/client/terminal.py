@@ -17,7 +17,8 @@ from twisted.python.failure import Failure
 
 from twisted_chat.client.connection import ConnectionFactory, Conversation, Front
 from twisted_chat.client.encryption import Endpoint, Server
-from twisted_chat.core.completion import candidates
+from twisted_chat.core.command_table.completion import candidates
+from twisted_chat.core.command_table.prompts import leaves
 from twisted_chat.core.events import (
     Done,
     Event,
@@ -30,10 +31,9 @@ from twisted_chat.core.events import (
     Renamed,
     Welcome,
 )
-from twisted_chat.core.prompts import leaves
-from twisted_chat.core.text import altered_words
-from twisted_chat.protocols.folding import GUTTER, LEAST, rows
-from twisted_chat.protocols.text import GREETING, lines, painted, terminal_text
+from twisted_chat.core.text.sanitize import altered_words
+from twisted_chat.protocols.terminal.rendering import GREETING, lines, painted, terminal_text
+from twisted_chat.protocols.terminal.wrapping import GUTTER, LEAST, rows
 
 
 class Interrupt(Exception):

@@ -1,1 +1,1 @@
-"""The chat itself. Nothing here knows of sockets, threads, files or clocks."""
+"""The chat itself: pure Python without sockets, files, threads or clocks."""

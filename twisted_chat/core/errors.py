@@ -23,7 +23,7 @@ class BadText(ChatError):
 
 
 class BadName(ChatError):
-    """A name or a room name breaks a rule of `core.names`."""
+    """A name or a room name breaks a rule of `core.text.names`."""
 
     code = "bad-name"
 
@@ -59,7 +59,7 @@ class NotKept(ChatError):
 
 
 class PasswordNeeded(ChatError):
-    """A command lacks a secret, its next argument. It is asked for, where somebody can be asked: see `core.prompts`.
+    """A command lacks a secret, its next argument. People are prompted for it: see `core.command_table.prompts`.
 
     ``str(error)`` asks for it; ``again`` does after an answer that was refused. ``new`` is true if a secret is to be chosen.
     ``given`` are the arguments before it, if they are not just those that were typed, and ``command`` is what it is an

@@ -212,7 +212,7 @@ class Welcome:
 class Receipt:
     """Your message has its number, and is on disk. With ``kept`` false it was shown, but is not in the history.
 
-    ``stored`` is its text if that is not what was sent: see `core.text.altered`.
+    ``stored`` is its text if that is not what was sent: see `core.text.sanitize.altered`.
     """
 
     seq: int

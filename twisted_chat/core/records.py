@@ -19,18 +19,18 @@ class Account:
 
     key: str
     name: str  # as it is shown
-    password: str  # hashed, with the hash's name and costs: see storage/accounts.py
+    password: str  # hashed, with the hash's name and costs: see storage/passwords/portal.py
     created: float
     settings: Mapping[str, str] = field(default_factory=dict)
     ignores: tuple[str, ...] = ()
     known: tuple[str, ...] = ()  # to whom this person has written privately: see `Account.person`
     rooms: tuple[str, ...] = ()  # where they are, or were when they left
     read: Mapping[str, int] = field(default_factory=dict)  # how far they have read: a number for each room, and their inbox
-    keys: tuple[str, ...] = ()  # of ssh, each as a line: see core/keys.py
-    sources: tuple[str, ...] = ()  # digests of where it has come from, the latest last: see core/known_sources.py
+    keys: tuple[str, ...] = ()  # of ssh, each as a line: see core/users/public_keys.py
+    sources: tuple[str, ...] = ()  # digests of where it has come from, the latest last: see core/logins/known_sources.py
     id: str = ""  # random: no later account of this name has it; empty for those made before schema 8
     generation: int = 0  # how often the password was changed
-    claimed: int = UNCLAIMED  # whether its owner has shown the claim code of an operator: see core/claims.py
+    claimed: int = UNCLAIMED  # whether its owner has shown the claim code of an operator: see core/logins/claims.py
 
     @property
     def person(self) -> str:
@@ -80,7 +80,7 @@ class RoomRecord:
     policy: Policy = field(default_factory=Policy)
     closed: bool = False  # its policy is closed, or was at any time since the room was made
     begins: int = 0  # what has this sequence number, or a lower one, was said in an earlier room of this name
-    shut_out: Mapping[str, tuple[tuple[int, int], ...]] = field(default_factory=dict)  # see core/shut_out.py
+    shut_out: Mapping[str, tuple[tuple[int, int], ...]] = field(default_factory=dict)  # see core/rooms/shut_out.py
     guests: Mapping[str, tuple[str, ...]] = field(default_factory=dict)  # operators without an account: their secrets' digests
 
 

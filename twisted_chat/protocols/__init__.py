@@ -1,1 +1,1 @@
-"""How bytes become commands and events become bytes: one file a dialect."""
+"""What is spoken on the port: codecs, connections and renderers. Nothing here touches the disk."""

@@ -32,19 +32,19 @@ from twisted.python.failure import Failure
 from zope.interface import implementer
 
 from twisted_chat.config import Config
-from twisted_chat.core.batch import Dialect
-from twisted_chat.core.commands import Answering, Call, Table
+from twisted_chat.core.command_table.table import Answering, Call, Table
+from twisted_chat.core.delivery.batch import Dialect
 from twisted_chat.core.errors import ChatError
 from twisted_chat.core.events import Answer, RoomEvent
-from twisted_chat.core.hub import Hub
-from twisted_chat.core.limits import Rate
-from twisted_chat.core.room import Room
-from twisted_chat.core.session import Way
-from twisted_chat.core.settings import Settings
-from twisted_chat.protocols.addresses import address_text, ip_of, place_of
+from twisted_chat.core.hub.hub import Hub
+from twisted_chat.core.rate_limits import Rate
+from twisted_chat.core.rooms.room import Room
+from twisted_chat.core.users.session import Way
+from twisted_chat.core.users.settings import Settings
+from twisted_chat.net.addresses import address_text, ip_of, place_of
+from twisted_chat.net.tcp import unsent_bytes
 from twisted_chat.protocols.framing import LineSplitter, NoLineEnd, Splitter, TooLong
 from twisted_chat.protocols.hidden_typing import HiddenTyping
-from twisted_chat.sockets import unsent_bytes
 
 # How many lines of one connection are worked off in a reactor turn.
 LINES_A_TURN = 64
@@ -218,7 +218,7 @@ class LineConnection(LineReceiver):
         self.write(self.session.dialect.render(answers))
 
     def close(self, last_words: str = "") -> None:
-        """End the connection in good order; see `core.ports.Outlet`."""
+        """End the connection in good order; see `core.interfaces.Outlet`."""
         if self._closing:
             return
         self._closing = True

@@ -1,6 +1,6 @@
 """What somebody types, unseen, while their password is looked at: an answer, if it is asked for again, or else nothing.
 
-Who sees what they type, or sends lines ahead without a terminal that hides them, knows what they send; see `core.prompts`.
+People who see what they type know what they send. So do clients that send lines ahead: see `core.command_table.prompts`.
 """
 
 # How much of it is kept, in bytes: as much as some lines.

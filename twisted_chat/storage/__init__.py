@@ -1,1 +1,1 @@
-"""Where the chat is kept."""
+"""Message logs, records and passwords. Nothing here knows a protocol."""

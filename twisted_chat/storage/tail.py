@@ -4,9 +4,9 @@ from collections import deque
 from collections.abc import Collection, Iterable, Iterator
 from dataclasses import replace
 
-from twisted_chat.core.batch import Batch, Fate
+from twisted_chat.core.delivery.batch import Batch, Fate
 from twisted_chat.core.events import DELETED, KEPT, KeptEvent
-from twisted_chat.core.ports import Sent
+from twisted_chat.core.interfaces import Sent
 
 
 class Tail:

@@ -1,0 +1,1 @@
+"""How a batch of the log reaches its readers, and receipts reach their senders."""

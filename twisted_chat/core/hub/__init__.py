@@ -1,0 +1,1 @@
+"""The state of the chat and the only code that changes it."""

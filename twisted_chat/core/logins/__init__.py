@@ -1,0 +1,1 @@
+"""Prove who somebody is: proofs, and the limits on guessing secrets."""

@@ -1,0 +1,1 @@
+"""One person: session, name, account, settings, keys. No rooms."""

@@ -1,0 +1,1 @@
+"""Sockets, endpoints, TLS and limits on connections. Nothing here knows the chat."""

@@ -1,0 +1,1 @@
+"""The IRC commands that a client sends."""

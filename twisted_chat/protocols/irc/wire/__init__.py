@@ -1,0 +1,1 @@
+"""The IRC message format, without any state: codec, numerics, modes, capabilities."""

@@ -1,0 +1,1 @@
+"""Programs, which speak one JSON object a line."""

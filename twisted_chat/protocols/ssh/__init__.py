@@ -1,0 +1,1 @@
+"""People and scripts who come in by ssh."""

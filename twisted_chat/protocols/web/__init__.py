@@ -1,0 +1,1 @@
+"""HTTP, the page, WebSockets and the rooms API."""

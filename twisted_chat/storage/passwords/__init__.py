@@ -1,0 +1,1 @@
+"""Hash and check passwords, off the reactor thread."""

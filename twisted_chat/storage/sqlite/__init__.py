@@ -1,0 +1,1 @@
+"""The message log and the records in one SQLite file."""

@@ -1,0 +1,431 @@
+"""One SQLite file that holds a message log. Plain, blocking calls, all from one thread.
+
+1. WAL with ``synchronous=FULL``, both asserted: a commit has been flushed to disk when it returns
+   (https://sqlite.org/pragma.html#pragma_synchronous). WAL with NORMAL has not.
+2. After any failed write the connection is closed, with every page it held, and opened again. A failed fsync says
+   nothing about which pages are on disk, and the next one says "done" (https://wiki.postgresql.org/wiki/Fsync_Errors):
+   what the failed commit wrote to the WAL may stand in the system's memory only, look whole, and be taken for
+   committed; whatever is written behind it would be cut off with it by a power failure.
+3. So no connection writes before it has moved all of the WAL into the file, flushed, and begun the WAL anew. The first
+   one too: the daemon before may have ended in the middle of that. Until it succeeds nothing is kept. Then what a
+   failed commit left behind is taken out: its senders were told that it was not kept.
+4. Checkpoints are made here and not by SQLite's commits, which pass over a checkpoint that fails. They are due by how much was
+   written: roughly, as SQLite does not tell; how large the ``-wal`` has become bounds it.
+5. After each commit the files still are those that were opened, or it counts as failed: a commit to a file that was
+   deleted, renamed or replaced would not be there after the next start. What takes their place has to be this log,
+   with its latest message.
+6. The first commit after each checkpoint reserves one number more, and the lock file notes it: a ``-wal`` that is gone at
+   the next start is noticed by that.
+7. Which messages a room has, and which have a word, stands in a file of its own, which may lack some and may be lost: see
+   `storage.index.index`. Nothing that is wrong with it stops the log.
+8. A commit that finds the file damaged makes the index of keys anew, and is tried once more. If that fails, too, it is the last
+   one: until the daemon is started again, which checks the file.
+"""
+
+import json
+import sqlite3
+from collections.abc import Callable, Sequence
+from contextlib import suppress
+from itertools import chain
+from operator import itemgetter
+from pathlib import Path
+from time import monotonic
+from typing import Any, TypeVar
+
+from twisted.logger import Logger
+
+from twisted_chat import private_files
+from twisted_chat.core.interfaces import Query
+from twisted_chat.core.text.names import fold
+from twisted_chat.storage.index import search
+from twisted_chat.storage.index.index import INDEX_AT, Index
+from twisted_chat.storage.index.room_index import Row
+from twisted_chat.storage.index.search import Stored as Stored
+from twisted_chat.storage.sqlite import renewal
+from twisted_chat.storage.sqlite.renewal import PAGE_SIZE, StateError
+from twisted_chat.storage.sqlite.state_dir import Folder, Identity
+
+T = TypeVar("T")
+
+# A checkpoint is due after so many bytes, as each writes a page once that many commits have changed: 46 of a hundred messages.
+WAL_BYTES, SMALLEST_WAL = 8 * 1024 * 1024, 128 * 1024
+# How much is given back to the file system at once, at most: 10 ms (measured).
+GIVEN_BACK = 1 << 20
+# What a commit writes, in pages, besides the texts: the end of the table, the index of keys, the numbers reserved.
+PAGES_A_COMMIT, ROWS_A_PAGE = 4, 16
+
+INSERT = (
+    "INSERT INTO messages (seq, time, room, kind, author, text, key) VALUES {}"
+    " ON CONFLICT (key) WHERE key IS NOT NULL DO NOTHING"
+)
+ROW = "(?, ?, ?, ?, ?, ?, ?)"
+INSERT_ONE = INSERT.format(ROW)
+# By one statement so many: half as dear as each by its own (measured). More at once gain nothing more.
+ROWS_AT_ONCE = 25
+INSERT_MANY = INSERT.format(", ".join([ROW] * ROWS_AT_ONCE))
+
+READ_ONE = "SELECT seq, time, room, kind, author, text FROM messages WHERE seq = ?"
+# Whatever the index says, a message of another room is none of this one.
+READ = (
+    "SELECT seq, time, room, kind, author, text FROM messages"
+    " WHERE seq IN (SELECT value FROM json_each(?)) AND room = ? ORDER BY seq"
+)
+READ_BACKWARDS = READ + " DESC"
+LAST_BEFORE = "SELECT max(seq) FROM messages WHERE seq IN (SELECT value FROM json_each(?)) AND room = ? AND time < ?"
+
+
+class Database:
+    """The file ``chat.db`` in a folder. `claim` first, then `open`, then the rest, from one thread at a time."""
+
+    _logger = Logger()
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = Folder(folder)
+        self.path = self._folder.path
+        self._connection: sqlite3.Connection | None = None
+        self._files: Identity = ()
+        self._trusted = False  # whether this connection may write: rule 3
+        self._damage = ""
+        self._damaged = False  # whether the last transaction has met damage
+        self._busy_ms = 0
+        self._unchecked = 0  # pages written since the last checkpoint, roughly
+        self._wal_bytes = WAL_BYTES
+        self._id = ""
+        self.kept = 0  # the highest number of a message that is on disk, or was
+        self._pruned = 0  # all up to this number has been taken out
+        self._index = Index(folder / "chat-index.db", self._connect)
+
+    def claim(self) -> None:
+        """Lock the folder, making it if needed, and check the file in it. Raises `StateError`."""
+        self._folder.claim()
+
+    def release(self) -> None:
+        """Let another process have the folder."""
+        self._folder.release()
+
+    def open(self, block: int) -> tuple[str, int]:
+        """Open or make the file, and reserve the next ``block`` numbers.
+
+        Returns the log's id and the highest number that may have been used. Raises `StateError`.
+        """
+        try:
+            if self.path.exists():
+                self._folder.renew()
+            else:
+                self._folder.make()
+            self._folder.tell()
+            connection = self._connect()
+            self._drop_strangers(connection)
+            log_id, used = connection.execute("SELECT id, reserved FROM log").fetchone()
+            self._id = str(log_id)
+            self.kept = int(connection.execute("SELECT coalesce(max(seq), 0) FROM messages").fetchone()[0])
+            self._index.open(self._id, self.kept)
+            self.commit([], used + block)
+        except StateError:
+            self._disconnect()
+            self.release()
+            raise
+        except (OSError, sqlite3.Error, UnicodeDecodeError) as error:  # the last if SQLite quotes what is damaged
+            self._disconnect()
+            self.release()
+            raise StateError(f"The log {self.path} can't be opened: {error}.") from None
+        return self._id, int(used)
+
+    def close(self, newest: int) -> None:
+        """Give back the numbers above ``newest``, and close the file."""
+        try:
+            self._folder.note(self._id, newest)
+            self.write([("UPDATE log SET reserved = ?", (newest,))])
+        finally:
+            self._index.close()
+            self._disconnect()
+            self.release()
+
+    def wait_for_locks(self, milliseconds: int) -> None:
+        """How long the next writes wait for another process that holds the file."""
+        self._busy_ms = milliseconds
+        if self._connection is not None:
+            self._connection.execute(f"PRAGMA busy_timeout = {milliseconds:d}")
+
+    def commit(self, rows: Sequence[Row], reserve: int | None) -> dict[int, int]:
+        """Write messages, and with ``reserve`` the highest number that may be used, in one transaction.
+
+        Returns, for each message whose key was there already, the number it is there under. When this returns, all
+        is on disk. Raises `sqlite3.Error`: then none of it is in the history, or will be once that is written again.
+        """
+        duplicates: dict[int, int] = {}
+
+        def work(connection: sqlite3.Connection) -> None:
+            duplicates.update(self._insert(connection, rows))
+            if reserve is not None:
+                connection.execute("UPDATE log SET reserved = max(reserved, ?)", (reserve,))
+
+        self._transact(work, PAGES_A_COMMIT + len(rows) // ROWS_A_PAGE)
+        fresh = [row for row in rows if row[0] not in duplicates] if duplicates else rows
+        self.kept = max(map(itemgetter(0), fresh), default=self.kept)
+        self._unchecked += self._index.add(fresh, self.kept) // PAGE_SIZE
+        return duplicates
+
+    def find(self, key: bytes) -> int | None:
+        """The number of the message with this key."""
+        found = self._connect().execute("SELECT seq FROM messages WHERE key = ?", (key,)).fetchone()
+        return None if found is None else int(found[0])
+
+    def read(self, room: str, after: int, before: int, limit: int, newest_first: bool) -> list[Stored]:
+        """Messages of a room with numbers between the two, both excluded."""
+        numbers = self._looked_up(lambda: self._index.numbers(room, after, before, limit, newest_first))
+        return self.query(READ_BACKWARDS if newest_first else READ, (json.dumps(numbers), room))
+
+    def last_before(self, room: str, time: float) -> int:
+        """The number of the last message of a room that was said before a time; 0 if there is none."""
+
+        def look() -> int:
+            for numbers in self._index.parts(room, 0, self.kept + 1, True, time):
+                if found := self.query(LAST_BEFORE, (json.dumps(numbers), room, time))[0][0]:
+                    return int(found)
+            return 0
+
+        return self._looked_up(look)
+
+    def count(self, room: str, after: int, upto: int, limit: int) -> int:
+        """How many messages of a room have numbers above one and up to another; at most ``limit``."""
+        return len(self._looked_up(lambda: self._index.numbers(room, after, upto + 1, limit, False)))
+
+    def search(self, query: Query) -> list[Stored]:
+        """The newest messages that fit, newest first. Raises `sqlite3.OperationalError` when it takes too long."""
+        self._index.update()
+        return search.search(self._connect(), self._index, query)
+
+    def erase(self, seq: int, rooms: Sequence[str], instead: str) -> Stored | None:
+        """Put other text in the place of a message's. Returns the message as it was."""
+        found = self.query(READ_ONE, (seq,))
+        if not found or found[0][2] not in rooms:
+            return None
+        row: Stored = found[0]
+        has_words = row[2].startswith("#")
+        if has_words:
+            self._index.unseal(seq)
+        self.write([("UPDATE messages SET text = ? WHERE seq = ?", (instead, seq))])
+        if has_words:
+            self._index.replace(seq, row[5], instead)
+        return row
+
+    def query(self, statement: str, values: Sequence[Any] = ()) -> list[Any]:
+        """What a SELECT finds."""
+        return self._connect().execute(statement, values).fetchall()
+
+    def write(self, statements: Sequence[tuple[str, Sequence[Any]]]) -> None:
+        """Run statements in one transaction: on disk when this returns, or, with `sqlite3.Error`, none of it has happened."""
+
+        def work(connection: sqlite3.Connection) -> None:
+            for statement, values in statements:
+                connection.execute(statement, values)
+
+        self._transact(work, 1)
+
+    def prune(self, upto: int) -> None:
+        """Take out the messages up to a number, and what the index has about them alone. Raises `sqlite3.Error`."""
+
+        rows = 0
+
+        def work(connection: sqlite3.Connection) -> None:
+            nonlocal rows
+            rows = connection.execute("DELETE FROM messages WHERE seq <= ?", (upto,)).rowcount
+
+        self._transact(work, PAGES_A_COMMIT)
+        self._unchecked += rows // ROWS_A_PAGE
+        self._pruned = max(self._pruned, upto)
+        self._index.prune(upto)
+
+    @property
+    def index_incomplete(self) -> bool:
+        """Whether `mend` has something to do. May be read by any thread."""
+        return self._index.incomplete
+
+    def mend(self) -> float | None:
+        """Add some messages that the index lacks. Returns in how many seconds to go on; None when it is complete."""
+        return self._index.mend()
+
+    def limit(self, size: int) -> None:
+        """Prepare for a log of at most so many bytes: a small one waits for little until it is checkpointed and indexed."""
+        self._wal_bytes = self._index.file.wal_bytes = max(SMALLEST_WAL, min(WAL_BYTES, size // 32))
+        self._index.at = max(INDEX_AT // 16, min(INDEX_AT, size // 32))
+
+    def used_bytes(self) -> int:
+        """How much of the files is in use, and will be once all messages are in the index."""
+        pages, free, size = (self.query(f"PRAGMA {name}")[0][0] for name in ("page_count", "freelist_count", "page_size"))
+        return int((pages - free) * size) + self._index.used_bytes()
+
+    def free_bytes(self) -> int:
+        """How much of the files is not in use, and could be given back."""
+        free, size = (self.query(f"PRAGMA {name}")[0][0] for name in ("freelist_count", "page_size"))
+        return int(free * size) * self.shrinks() + self._index.file.bytes_in("freelist_count")
+
+    def waiting_bytes(self) -> int:
+        """What waits on disk, beside the files, to be moved into them."""
+        return sum(private_files.size(files[1]) for files in (self._folder.files, self._index.file.files()))
+
+    def disk_bytes(self) -> int:
+        """What the files take on disk, with what SQLite lays beside them."""
+        return self._folder.disk_bytes() + sum(private_files.size(path) for path in self._index.file.files())
+
+    def shrinks(self) -> bool:
+        """Whether the log's file can give space back. Only those can that were made for it."""
+        return bool(self.query("PRAGMA auto_vacuum")[0][0] == 2)
+
+    def give_back(self) -> None:
+        """Give some of what is not in use back to the file system. Raises `sqlite3.Error`."""
+        pages = max(1, min(GIVEN_BACK, 2 * self._wal_bytes) // PAGE_SIZE)
+        vacuum = f"PRAGMA incremental_vacuum({pages:d})"
+        self._transact(lambda connection: connection.execute(vacuum).fetchall(), 2 * pages)
+        if self._folder.wal_bytes > self._wal_bytes:
+            self._truncate_wal(self._connect())
+        self._index.file.give_back(pages)
+
+    def _transact(self, work: Callable[[sqlite3.Connection], object], weight: int) -> None:
+        """Do something that writes so many pages in one transaction, and see that it is where it should be."""
+        try:
+            self._try(work)
+        except sqlite3.DatabaseError as error:
+            if not self._damaged:
+                raise
+            try:
+                self._make_keys()
+                self._try(work)
+            except sqlite3.DatabaseError as again:
+                if type(again) is sqlite3.DatabaseError:
+                    self._damage = str(error)
+                raise
+            self._logger.warn("The index of messages' keys in {path} was damaged, and is made anew.", path=str(self.path))
+        self._unchecked += weight
+
+    def _make_keys(self) -> None:
+        """Make anew all in the file that is made of the messages."""
+        connection = self._writable()
+        try:
+            connection.execute("BEGIN IMMEDIATE")
+            renewal.make_keys(connection)
+            connection.execute("COMMIT")
+        finally:
+            self._disconnect()
+
+    def _try(self, work: Callable[[sqlite3.Connection], object]) -> None:
+        try:
+            self._damaged = False
+            connection = self._writable()
+            if self._folder.wal_bytes > 2 * self._wal_bytes:
+                self._truncate_wal(connection)
+            elif self._unchecked * PAGE_SIZE >= self._wal_bytes:
+                connection.execute("PRAGMA wal_checkpoint(PASSIVE)").fetchone()
+                self._unchecked = 0
+            connection.execute("BEGIN IMMEDIATE")
+            first = self._unchecked == 0
+            if first:
+                connection.execute("UPDATE log SET reserved = reserved + 1")
+            work(connection)
+            connection.execute("COMMIT")
+            if self._folder.identity() != self._files:
+                connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")  # so that the file has all, wherever it is now
+                raise sqlite3.OperationalError("the log's files were deleted, renamed or replaced while they were in use")
+            if first:
+                self._folder.note(self._id, connection.execute("SELECT reserved FROM log").fetchone()[0])
+        except BaseException as error:
+            # Its children stand for other faults; and what is no longer our file is not damage of ours.
+            self._damaged = type(error) is sqlite3.DatabaseError and self._trusted and self._folder.identity() == self._files
+            self._disconnect()
+            raise
+
+    def _truncate_wal(self, connection: sqlite3.Connection) -> None:
+        connection.execute("PRAGMA busy_timeout = 0")  # who reads may take long, and is not waited for
+        connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
+        connection.execute(f"PRAGMA busy_timeout = {self._busy_ms:d}")
+        self._unchecked = 0
+
+    def _looked_up(self, look: Callable[[], T]) -> T:
+        """Look something up in the index. While it lacks messages, that may take long, and is ended."""
+        if not self._index.incomplete:
+            return look()
+        connection, end = self._connect(), monotonic() + search.SEARCH_SECONDS
+        connection.set_progress_handler(lambda: monotonic() > end, 10_000)
+        try:
+            return look()
+        except sqlite3.OperationalError as error:
+            if "interrupted" not in str(error):
+                raise
+            raise type(error)("the index of rooms is being made anew; try again later") from None
+        finally:
+            connection.set_progress_handler(None, 0)
+
+    def _drop_strangers(self, connection: sqlite3.Connection) -> None:
+        """Make what belongs to the table of messages as it has to be: no triggers, and an index of keys."""
+        names = connection.execute("SELECT name FROM sqlite_schema WHERE type = 'trigger'").fetchall()
+        for (name,) in names:
+            connection.execute('DROP TRIGGER "{}"'.format(name.replace('"', '""')))
+        renewal.add_keys(connection)
+
+    def _insert(self, connection: sqlite3.Connection, rows: Sequence[Row]) -> dict[int, int]:
+        before = connection.total_changes
+        many = len(rows) - len(rows) % ROWS_AT_ONCE
+        for at in range(0, many, ROWS_AT_ONCE):
+            connection.execute(INSERT_MANY, tuple(chain.from_iterable(rows[at : at + ROWS_AT_ONCE])))
+        connection.executemany(INSERT_ONE, rows[many:])
+        if connection.total_changes - before == len(rows):
+            return {}
+        there = {row[0]: connection.execute("SELECT seq FROM messages WHERE key = ?", (row[6],)) for row in rows if row[6]}
+        found = {seq: int(answer.fetchone()[0]) for seq, answer in there.items()}
+        return {seq: other for seq, other in found.items() if other != seq}
+
+    def _writable(self) -> sqlite3.Connection:
+        """A connection that has made sure of the file (rules 3, 5 and 8)."""
+        if self._damage:
+            raise sqlite3.DatabaseError(f"{self._damage}; it has to be restored, and the daemon started again")
+        connection = self._connect()
+        if not self._trusted:
+            if not self._has_latest(connection):
+                raise sqlite3.OperationalError("there is an older copy of the log; the latest has to be put back")
+            busy, _, _ = connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
+            if busy:
+                raise sqlite3.OperationalError("another program is reading the log")
+            connection.execute("DELETE FROM messages WHERE seq > ?", (self.kept,))
+            self._trusted = True
+        return connection
+
+    def _has_latest(self, connection: sqlite3.Connection) -> bool:
+        found = connection.execute("SELECT 1 FROM messages WHERE seq = ?", (self.kept,)).fetchone()
+        return found is not None or self.kept <= self._pruned
+
+    def _connect(self) -> sqlite3.Connection:
+        if self._connection is None:
+            uri = f"{self.path.absolute().as_uri()}?mode=rw"
+            before = self._folder.identity()
+            if before[0] is None:
+                raise sqlite3.OperationalError("the log's file is gone; it has to be put back")
+            connection = sqlite3.connect(uri, uri=True, isolation_level=None, check_same_thread=False)
+            try:
+                connection.execute(f"PRAGMA busy_timeout = {self._busy_ms:d}")
+                log_id = str(connection.execute("SELECT id FROM log").fetchone()[0])
+                if self._id not in ("", log_id):
+                    raise sqlite3.OperationalError("there is another log now; the right one has to be put back")
+                connection.execute("PRAGMA synchronous = FULL")
+                connection.execute("PRAGMA wal_autocheckpoint = 0")
+                connection.create_function("fold", 1, fold, deterministic=True)
+                connection.execute(f"PRAGMA journal_size_limit = {2 * self._wal_bytes:d}")
+                modes = [connection.execute(f"PRAGMA {name}").fetchone()[0] for name in ("journal_mode = WAL", "synchronous")]
+                if modes != ["wal", 2]:
+                    raise sqlite3.OperationalError(f"no WAL with synchronous=FULL here, but {modes}")
+                connection.execute("SELECT id FROM log").fetchone()  # a first read opens the -wal and the -shm
+                self._files = self._folder.identity()
+                if self._files[0] != before[0] or None in self._files:
+                    raise sqlite3.OperationalError("the log's files were replaced while they were opened")
+            except BaseException:
+                connection.close()
+                raise
+            self._connection = connection
+            self._unchecked = 0
+        return self._connection
+
+    def _disconnect(self) -> None:
+        connection, self._connection, self._trusted = self._connection, None, False
+        if connection is not None:
+            with suppress(sqlite3.Error):  # what could not be written is reported already
+                connection.close()
