@@ -1,9 +1,9 @@
-"""``--metrics``: numbers for Prometheus, at ``/metrics``, and whether all is well, at ``/health``. Off, it costs nothing.
+"""``--metrics``: metrics for Prometheus at ``/metrics``, and the server's health at ``/health``. Disabled, it costs nothing.
 
-1. Counting stands between the log and the hub, and is done once a batch, not once a reader. What can be seen by looking
-   (connections, lag) is looked at when it is asked for.
-2. It is asked and answered in the reactor's thread, so that nothing changes meanwhile. (prometheus_client's own resource
-   looks from another thread.) For 5,000 connections that takes some milliseconds, every 15 s or so.
+1. Counters sit between the log and the hub, and count once a batch, not once a reader. Current state (connections, lag) is
+   collected on request.
+2. Requests are answered in the reactor's thread, so that no state changes meanwhile. (prometheus_client's own resource
+   collects in another thread.) For 5,000 connections that takes some milliseconds, every 15 s or so.
 """
 
 from collections import Counter
@@ -24,23 +24,23 @@ from twisted_chat.core.interfaces import Reader
 from twisted_chat.daemon.login_log import protocol_word
 from twisted_chat.protocols.registry import Frame
 
-# How often it is measured how late the reactor is, in seconds.
+# The interval between measurements of the reactor's latency, in seconds.
 LATENESS_SECONDS = 0.25
-# Bounds of the histograms, in seconds: a good disk's commit to a locked one's, and a reactor's turn to a stall.
+# Bounds of the histograms, in seconds: from a good disk's commit to a locked one's, and from a reactor's turn to a stall.
 COMMIT_BUCKETS = (0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5)
 LATENESS_BUCKETS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5)
 
 
 class Counted(Reader):
-    """The log's reader: counts, and hands everything on to the hub."""
+    """A reader of the log that counts, and passes everything on to the hub."""
 
     def __init__(self, hub: Hub, clock: IReactorTime, registry: CollectorRegistry) -> None:
-        self.messages: Counter[str] = Counter()  # by what became of them
+        self.messages: Counter[str] = Counter()  # by outcome
         self.deliveries = 0
         self.history_works = True
         self._hub = hub
         self._clock = clock
-        self._shown: dict[Batch, float] = {}  # when each batch that waits for the disk was shown
+        self._shown: dict[Batch, float] = {}  # the delivery time of each batch that waits for the disk
         self._commits = Histogram(
             "chat_commit_seconds",
             "From when messages are shown until they are on disk.",
@@ -89,7 +89,7 @@ class Counted(Reader):
 
 
 class Looked(Collector):
-    """What is seen by looking, when it is asked for."""
+    """A collector of the current state, on request."""
 
     def __init__(self, frame: Frame, counted: Counted) -> None:
         self._frame = frame
@@ -123,7 +123,7 @@ class Looked(Collector):
 
 
 def gauges(name: str, doc: str, labels: Sequence[str], values: Iterable[tuple[Sequence[str], float]]) -> GaugeMetricFamily:
-    """Numbers that go up and down."""
+    """Return a family of gauges with these values."""
     family = GaugeMetricFamily(name, doc, labels=labels)
     for words, value in values:
         family.add_metric(words, value)
@@ -131,7 +131,7 @@ def gauges(name: str, doc: str, labels: Sequence[str], values: Iterable[tuple[Se
 
 
 def counters(name: str, doc: str, labels: Sequence[str], values: Iterable[tuple[Sequence[str], float]]) -> CounterMetricFamily:
-    """Numbers that only go up."""
+    """Return a family of counters with these values."""
     family = CounterMetricFamily(name, doc, labels=labels)
     for words, value in values:
         family.add_metric(words, value)
@@ -139,7 +139,7 @@ def counters(name: str, doc: str, labels: Sequence[str], values: Iterable[tuple[
 
 
 class Lateness:
-    """How much later than asked for the reactor calls: nothing else is done meanwhile."""
+    """A measurement of how late the reactor runs its timers: during that delay it does nothing else."""
 
     def __init__(self, clock: IReactorTime, registry: CollectorRegistry) -> None:
         self._clock = clock
@@ -149,7 +149,7 @@ class Lateness:
         self._wait()
 
     def stop(self) -> None:
-        """Measure no more."""
+        """Stop measuring."""
         self._call.cancel()
 
     def _wait(self) -> None:
@@ -177,7 +177,7 @@ class Page(Resource):
 
 
 class Health(Resource):
-    """``/health``: 200 while what is said is kept, else 503."""
+    """``/health``: 200 while messages are persisted, else 503."""
 
     isLeaf = True
 
@@ -195,16 +195,16 @@ class Health(Resource):
 
 
 class UncachedRequest(Request):
-    """A request whose answer is not kept on its way, whatever it is."""
+    """A request whose response must not be cached, whatever it is."""
 
     def process(self) -> None:
-        """Called by twisted.web when the whole request has come."""
+        """Called by twisted.web when the request is complete."""
         self.setHeader(b"cache-control", b"no-store")
         super().process()
 
 
 class QuietSite(Site):
-    """A site whose every request is not worth a line in the log."""
+    """A site that does not log its requests."""
 
     noisy = False
     requestFactory = UncachedRequest
@@ -214,10 +214,10 @@ class QuietSite(Site):
 
 
 class Metrics:
-    """All of it, for one server."""
+    """The metrics of one server."""
 
     def __init__(self, frame: Frame, clock: IReactorTime) -> None:
-        """From now on the log reports to the hub by way of this."""
+        """Insert the counters between the log and the hub."""
         registry = CollectorRegistry()
         counted = Counted(frame.hub, clock, registry)
         frame.hub.log.attach(counted)
@@ -229,5 +229,5 @@ class Metrics:
         self.site = QuietSite(root, timeout=15)
 
     def stop(self) -> None:
-        """Measure no more."""
+        """Stop measuring."""
         self._lateness.stop()

@@ -1,4 +1,4 @@
-"""The options of ``twistd chat``: a Config from the command line, the environment and an INI file.
+"""The options of ``twistd chat``: make a Config from the command line, the environment and an INI file.
 
 A setting comes from the command line, else from the environment (``TWISTED_CHAT_PORT``), else from the INI file
 (section ``[chat]``), else from `config.Config`.
@@ -31,32 +31,32 @@ SECTION = "chat"
 SETTINGS = {one.name: one for one in fields(Config) if "doc" in one.metadata}
 FLAGS = [name for name, one in SETTINGS.items() if isinstance(one.default, bool)]
 LISTS = [name for name, one in SETTINGS.items() if isinstance(one.default, tuple)]
-# Below this the file's own structure would be most of it.
+# Below this size the file would consist mostly of its own structure.
 SMALLEST_SIZE = 1 << 20
 WORDS = {"yes": True, "true": True, "on": True, "1": True, "no": False, "false": False, "off": False, "0": False}
 
 
 def dashed(name: str) -> str:
-    """The setting's name as an option."""
+    """Return the setting's name as an option."""
     return name.replace("_", "-")
 
 
 def port(text: str) -> int:
-    """A TCP port."""
+    """Parse a TCP port."""
     if not (text.isascii() and text.isdigit() and int(text) <= 65535):
         raise ValueError(f"--port takes a number from 0 to 65535, not {text!r}")
     return int(text)
 
 
 def host(text: str) -> str:
-    """An IP address."""
+    """Parse an IP address."""
     if not (isIPAddress(text) or isIPv6Address(text)):
         raise ValueError(f"--host takes an IP address, not {text!r}")
     return text
 
 
 def receipts(text: str) -> Receipts:
-    """A policy for receipts."""
+    """Parse a policy for receipts."""
     try:
         return Receipts(text)
     except ValueError:
@@ -64,7 +64,7 @@ def receipts(text: str) -> Receipts:
 
 
 def flag(text: str) -> bool:
-    """A yes or no, from the environment or the INI file."""
+    """Parse yes or no from the environment or the INI file."""
     try:
         return WORDS[text.strip().lower()]
     except KeyError:
@@ -72,7 +72,7 @@ def flag(text: str) -> bool:
 
 
 def endpoints(text: str) -> tuple[str, ...]:
-    """Endpoint strings, apart by white space, each with what is spoken there before it if it is not everything."""
+    """Parse endpoint strings separated by white space, each with a prefix if only some protocols are enabled there."""
     from twisted.internet import reactor
 
     for description in text.split():
@@ -87,7 +87,7 @@ def endpoints(text: str) -> tuple[str, ...]:
 
 
 def metrics(text: str) -> str:
-    """An endpoint for Prometheus."""
+    """Parse an endpoint for Prometheus."""
     from twisted.internet import reactor
 
     try:
@@ -98,7 +98,7 @@ def metrics(text: str) -> str:
 
 
 def protocols(text: str, name: str = "--protocols") -> str:
-    """What is spoken."""
+    """Parse the enabled protocols."""
     try:
         chosen(text)
     except ValueError as error:
@@ -107,7 +107,7 @@ def protocols(text: str, name: str = "--protocols") -> str:
 
 
 def operators(text: str) -> tuple[str, ...]:
-    """Names, apart by white space."""
+    """Parse names separated by white space."""
     try:
         return tuple(names.person(name, frozenset()) for name in text.split())
     except BadName as error:
@@ -115,7 +115,7 @@ def operators(text: str) -> tuple[str, ...]:
 
 
 def web_names(text: str) -> tuple[str, ...]:
-    """Names of this server, apart by white space."""
+    """Parse names of this server separated by white space."""
     for name in text.split():
         if not re.fullmatch(r"[A-Za-z0-9.-]{1,253}", name):
             raise ValueError(f"--web-name takes a name as chat.example.org, not {name!r}")
@@ -123,7 +123,7 @@ def web_names(text: str) -> tuple[str, ...]:
 
 
 def limits(text: str) -> Limits:
-    """Whether there are limits."""
+    """Parse the setting that enables limits."""
     try:
         return Limits(text)
     except ValueError:
@@ -131,7 +131,7 @@ def limits(text: str) -> Limits:
 
 
 def _connections(option: str) -> Callable[[str], int]:
-    """What reads a number of connections."""
+    """Return a parser for a number of connections."""
 
     def parse(text: str) -> int:
         if not (text.isascii() and text.isdigit() and 1 <= int(text[:8]) <= 1_000_000):
@@ -142,7 +142,7 @@ def _connections(option: str) -> Callable[[str], int]:
 
 
 def networks(text: str) -> tuple[str, ...]:
-    """Addresses and networks, apart by white space; ``none`` stands for none."""
+    """Parse addresses and networks separated by white space; ``none`` means an empty list."""
     found = text.split()
     if found == ["none"]:
         return ()
@@ -155,7 +155,7 @@ def networks(text: str) -> tuple[str, ...]:
 
 
 def length_of_time(text: str) -> float:
-    """A length of time."""
+    """Parse a length of time."""
     length = durations.seconds(text)
     if not length:
         raise ValueError(f"--keep takes a length of time, as 90d or 12h, not {text!r}")
@@ -163,7 +163,7 @@ def length_of_time(text: str) -> float:
 
 
 def size(text: str) -> int:
-    """A number of bytes."""
+    """Parse a number of bytes."""
     found = re.fullmatch(r"([0-9]{1,6})([KMGT])", text.upper())
     bytes_ = int(found[1]) << {"K": 10, "M": 20, "G": 30, "T": 40}[found[2]] if found else 0
     if bytes_ < SMALLEST_SIZE:
@@ -172,7 +172,7 @@ def size(text: str) -> int:
 
 
 def server_name(text: str) -> str:
-    """A name of a server, as IRC has it."""
+    """Parse a server name for IRC."""
     if not re.fullmatch(r"[A-Za-z0-9.-]{1,63}", text):
         raise ValueError(f"--server-name takes letters, digits, - and ., not {text!r}")
     return text
@@ -198,7 +198,7 @@ PARSERS: dict[str, Callable[[str], Any]] = {
 
 
 def help_line(name: str) -> str:
-    """A setting's line in ``--help``, with its default."""
+    """Return a setting's line in ``--help``, with its default."""
     setting = SETTINGS[name]
     default = getattr(setting.default, "value", setting.default)
     default = " ".join(default) if isinstance(default, tuple) else default
@@ -206,7 +206,7 @@ def help_line(name: str) -> str:
 
 
 class Options(usage.Options):
-    """``twistd chat [options]``. What was given stays text until all sources are known; `config` then holds it."""
+    """``twistd chat [options]``. Values stay text until all sources are read; `config` then holds the result."""
 
     synopsis = "[options]"
     optFlags: ClassVar[list[list[Any]]] = [[dashed(name), None, help_line(name)] for name in FLAGS]
@@ -222,7 +222,7 @@ class Options(usage.Options):
         self.lists: dict[str, list[str]] = {name: [] for name in LISTS}
         super().__init__()
 
-    def opt_listen(self, endpoint: str) -> None:  # noqa: D102 (its docstring is the setting's)
+    def opt_listen(self, endpoint: str) -> None:  # noqa: D102 (its docstring comes from the setting)
         self.lists["listen"].append(endpoint)
 
     def opt_operator(self, name: str) -> None:  # noqa: D102
@@ -245,12 +245,12 @@ class Options(usage.Options):
         sys.exit(0)
 
     def parseArgs(self, *rest: str) -> None:
-        """Called with what is no option. Nothing may be left."""
+        """Called by Twisted with the arguments that are not options. There must be none."""
         if rest:
             fail(f"there is no argument {rest[0]!r}; see twistd chat --help")
 
     def postOptions(self) -> None:
-        """Called when the command line has been read."""
+        """Called by Twisted when the command line has been read."""
         try:
             self.config = self._config(os.environ)
         except ValueError as error:
@@ -277,7 +277,7 @@ class Options(usage.Options):
 
 
 def parsed(name: str, text: str, where: str) -> Any:
-    """A setting's text as its value. Raises `ValueError` naming where it came from."""
+    """Return the value of a setting's text. Raise `ValueError`, which names the source."""
     parser = flag if name in FLAGS else PARSERS.get(name, str)
     try:
         return parser(text)
@@ -286,13 +286,13 @@ def parsed(name: str, text: str, where: str) -> Any:
 
 
 def from_environment(environment: Mapping[str, str]) -> tuple[str, dict[str, str]]:
-    """The settings in the environment."""
+    """Return the settings in the environment."""
     found = {name: environment[ENVIRONMENT + name.upper()] for name in SETTINGS if ENVIRONMENT + name.upper() in environment}
     return "in the environment: ", found
 
 
 def from_file(path: str | None, environment: Mapping[str, str]) -> tuple[str, dict[str, str]]:
-    """The settings in the INI file, if one is named. Raises `ValueError` if it can't be read or has an unknown one."""
+    """Return the settings of the INI file, if given. Raise `ValueError` if it is unreadable or has an unknown setting."""
     path = path or environment.get(ENVIRONMENT + "CONFIG")
     if not path:
         return "", {}
@@ -313,5 +313,5 @@ def from_file(path: str | None, environment: Mapping[str, str]) -> tuple[str, di
 
 
 def fail(why: str) -> NoReturn:
-    """End with one line on the terminal. Twisted's own UsageError would print all of the help before it."""
+    """Exit with one line on the terminal. Twisted's UsageError would print the whole help before it."""
     raise SystemExit(f"twistd chat: {why}")

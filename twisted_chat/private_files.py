@@ -1,6 +1,6 @@
 """Files that only their owner may read and write, whatever the umask and the folder allow.
 
-A file is made with its mode: between making it and changing its mode somebody else could open it.
+A file is created with its mode: another user could open it before a later change of mode.
 """
 
 import os
@@ -12,18 +12,18 @@ FILE_MODE, OTHERS = 0o600, 0o077
 
 
 def make(path: Path) -> None:
-    """Make an empty file. Raises `OSError`, also if something has that name."""
+    """Create an empty file. Raise `OSError`, also if the name exists."""
     opened = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, FILE_MODE)
     try:
-        os.fchmod(opened, FILE_MODE)  # the umask may have taken it from its owner, too
+        os.fchmod(opened, FILE_MODE)  # the umask may even have removed the owner's access
     finally:
         os.close(opened)
 
 
 def restrict(path: Path) -> bool:
-    """Take a file away from everybody but its owner. Returns whether others could use it. Raises `OSError`.
+    """Remove other users' access to a file. Return whether they had any. Raise `OSError`.
 
-    What is no file, such as ``/dev/null``, or stands elsewhere, by a symbolic link, stays as it is.
+    Special files, such as ``/dev/null``, and symbolic links stay as they are.
     """
     with suppress(FileNotFoundError):
         status = path.lstat()

@@ -1,10 +1,10 @@
-"""Builds log, hub and listeners from a Config; starts them in order, drains them in order.
+"""Build log, hub and listeners from a Config; start them in order, drain them in order.
 
-Starting: the state folder is claimed and checked, and the ports are tried, while the terminal still listens
-(`make_service`). Then, in the daemon: the log is opened, and only then is anything listened on.
+Start: the state folder is claimed and checked, and the ports are tried, while errors still reach the terminal
+(`make_service`). Then the daemon opens the log, and only after that listens.
 
-Draining: nothing more is accepted; what was read is worked off and receipted; everybody is told; connections that
-take nothing are cut off; the log is closed. All within `Config.draining_seconds` and a second.
+Drain: the server stops accepting; received input is processed and receipted; all clients get a last message; connections
+that do not read are aborted; the log is closed. All of this takes at most `Config.draining_seconds` and a second.
 """
 
 import sys
@@ -67,11 +67,11 @@ if TYPE_CHECKING:
 
 
 class CannotStart(Exception):
-    """One sentence for whoever starts the daemon."""
+    """A failed start, described in one sentence for the operator."""
 
 
 def make_service(config: Config, reactor: Any = None) -> "ChatService":
-    """The daemon, with its state claimed and its ports tried. Raises `CannotStart`, having changed nothing."""
+    """Return the daemon, with its state claimed and its ports tried. If that fails, change nothing and raise `CannotStart`."""
     if reactor is None:
         from twisted.internet import reactor as installed
 
@@ -100,7 +100,7 @@ def make_service(config: Config, reactor: Any = None) -> "ChatService":
 
 
 def make_credentials(config: Config) -> Credentials | None:
-    """The certificate that a Config asks for, made if need be. Raises `BadCertificate`."""
+    """Return the certificate for a Config, made if necessary. Raise `BadCertificate`."""
     if config.tls == "off" or (not config.tls and config.state == "none"):
         if config.require_tls:
             raise BadCertificate("With --require-tls there has to be a certificate: see --tls.")
@@ -109,13 +109,13 @@ def make_credentials(config: Config) -> Credentials | None:
 
 
 def where(error: CannotListenError) -> str:
-    """The address that could not be listened on."""
+    """Return the address that failed to listen."""
     host = str(error.interface)
     return f"[{host}]:{error.port}" if ":" in host else f"{host or '0.0.0.0'}:{error.port}"  # noqa: S104
 
 
 def read_motd(path: str) -> list[str]:
-    """The lines of the message of the day, made safe. Raises `CannotStart`."""
+    """Return the sanitized lines of the message of the day. Raise `CannotStart`."""
     if not path:
         return []
     try:
@@ -125,19 +125,19 @@ def read_motd(path: str) -> list[str]:
 
 
 def use_monotonic_time(reactor: Any) -> None:
-    """Let timers follow a clock that nobody sets. Twisted's follow the wall clock: an hour's step fires or stalls them."""
+    """Make timers follow the monotonic clock. Twisted's follow the wall clock: a step of an hour fires or stalls them."""
     if hasattr(reactor, "seconds") and not hasattr(reactor, "advance"):
         reactor.seconds = time.monotonic
 
 
 def terminal() -> TextIO | None:
-    """Return the terminal from which the daemon was started and on which it can still write: with ``twistd -n`` alone."""
+    """Return the terminal that started the daemon, if the daemon can still write to it: only with ``twistd -n``."""
     streams = [stream for stream in (sys.__stderr__, sys.__stdout__) if stream is not None and not stream.closed]
     return next((stream for stream in streams if stream.isatty()), None)
 
 
 class ChatService(Service):
-    """The chat daemon, as Twisted's application framework wants it."""
+    """The chat daemon, as a service of Twisted's application framework."""
 
     log = Logger()
 
@@ -150,7 +150,7 @@ class ChatService(Service):
         key: HostKey,
         reactor: Any,
     ) -> None:
-        """``database`` is claimed; None keeps nothing. Without ``credentials`` no TLS is spoken."""
+        """``database`` is claimed; without one, nothing is persisted. Without ``credentials``, TLS is disabled."""
         self._config = config.effective()
         self._database = database
         self._motd = motd
@@ -164,16 +164,16 @@ class ChatService(Service):
         self._metrics: Metrics | None = None
         self._ending = Ending(reactor, lambda: self.log.info("[SERVER] Shutting down already."))
         self._login_log = LoginLog(reactor.seconds)
-        self._told: Counter[str] = Counter()  # how many refusals the log knows of, by reason
+        self._told: Counter[str] = Counter()  # the number of refusals logged, by reason
 
     def setServiceParent(self, parent: Any) -> None:
-        """Called by twistd. Its application may name who writes the log."""
+        """Called by twistd. Its application can have a log observer."""
         super().setServiceParent(parent)
         if self.log_writer is not None:
             parent.setComponent(ILogObserver, self.log_writer)
 
     def startService(self) -> None:
-        """Called by Twisted, in the daemon. Raises `CannotListenError`; ends the process if the log can't be opened."""
+        """Called by Twisted, in the daemon. Raise `CannotListenError`. End the process if the log cannot be opened."""
         super().startService()
         try:
             self.messages = self._open_log()
@@ -224,7 +224,7 @@ class ChatService(Service):
         for wanted, words in self._places:
             self._listen(wanted, port_factory(self._frame, words))
         if self._config.metrics:
-            # Not at the top: with all of twisted.web it is a tenth of the start, for who does not ask for it.
+            # Imported here: with twisted.web it takes a tenth of the start-up time, which is wasted without --metrics.
             from twisted_chat.metrics import Metrics
 
             self._metrics = Metrics(self._frame, self._reactor)
@@ -249,7 +249,7 @@ class ChatService(Service):
 
     @property
     def addresses(self) -> list[IAddress]:
-        """Where it listens."""
+        """The addresses on which the server listens."""
         return [port.getHost() for port in self._ports]
 
     def _open_log(self) -> MessageLog:
@@ -295,7 +295,7 @@ class ChatService(Service):
         self.log.info("[LISTENING] Server is listening on {address}", address=address_text(port.getHost()))
 
     def _reload(self) -> None:
-        """SIGHUP: show newcomers the certificate that is there now. Those who are here keep theirs."""
+        """Reload the certificate on SIGHUP, for new connections. Open connections keep theirs."""
         if self._credentials is None:
             return
         try:
@@ -313,16 +313,16 @@ class ChatService(Service):
                 self.log.info("[SSH] {line}", line=line)
 
     def _fingerprints(self) -> tuple[str, ...]:
-        """What the server is known by, in each protocol that proves who it is."""
+        """Return the server's fingerprints in each protocol that authenticates the server."""
         tls = self._credentials.told() if self._credentials else ()
         return tls + (self._host_key.told() if "ssh" in self._spoken else ())
 
     def _what_can_wait(self) -> tuple[Callable[[], object], ...]:
-        """What is loaded while it listens already. Only then is it known what stays to the end."""
+        """Return the loaders to run once the server listens. The last one excludes all live objects from garbage collection."""
         return confusables.prototypes, wrapping.looks, *self._frame.later, portal.load, resources.keep_what_is_there
 
     def _run_blocking(self, work: Callable[[], None]) -> None:
-        """Do what reads or writes a file where it keeps nobody waiting."""
+        """Run file access where it does not block the reactor."""
         if isinstance(self.messages, SqliteLog):
             self.messages.submit(work).addErrback(lambda failure: self.log.failure("while writing a file", failure))
 
@@ -369,7 +369,7 @@ class ChatService(Service):
         await self._at_most(1.0, closing)
 
     async def _say_goodbye(self) -> None:
-        """Work off what was read, then close every connection, with a word."""
+        """Process received input, then close every connection with a message."""
         for connection in tuple(self._frame.connections):
             connection.finish("Server is shutting down")
         while self._frame.connections:
@@ -382,7 +382,7 @@ class ChatService(Service):
 
 
 def address_text(address: IAddress) -> str:
-    """Where the server listens: ``127.0.0.1:5555``, ``[::]:5555``, or a path."""
+    """Return an address of the server: ``127.0.0.1:5555``, ``[::]:5555``, or a path."""
     if isinstance(address, IPv6Address):
         return f"[{address.host}]:{address.port}"
     if isinstance(address, IPv4Address):

@@ -1,6 +1,6 @@
-"""The in-memory harness: a hub, a clock, and connected clients of any dialect, without a socket.
+"""The in-memory test harness: a hub, a clock, and connected clients of any protocol, without a socket.
 
-For instance:
+For example:
 
     chat = Chat()
     simran = chat.enter("Simran")
@@ -40,22 +40,22 @@ from twisted_chat.storage.memory_log import MemoryLog
 from twisted_chat.storage.passwords.portal import SHORTEST, prepared
 from twisted_chat.storage.sqlite.records import MemoryRecords
 
-# What hides and shows typing: WILL and WONT ECHO (RFC 857).
+# The telnet commands that hide and show typing: WILL and WONT ECHO (RFC 857).
 TELNET_ECHO = re.compile(rb"\xff[\xfb\xfc]\x01\r?")
-# Of an operator whose name was claimed by `Chat.enter`.
+# The password of an operator whose name `Chat.enter` claims.
 OPERATOR_PASSWORD = "secret12"  # noqa: S105
-# As Twisted's own transports: beyond this many bytes a producer is asked to pause.
+# The limit of Twisted's own transports: beyond this many bytes a producer must pause.
 BUFFER_SIZE = 65536
 
 
 class MemoryTransport(StringTransport):
-    """A transport whose peer reads at once, until the test says `stop_reading`."""
+    """A transport whose peer reads at once, until the test calls `stop_reading`."""
 
     protocol: Any = None
 
     def __init__(self, address: str = "192.0.2.1") -> None:
         super().__init__(peerAddress=IPv4Address("TCP", address, 54321))
-        self.received = b""  # what the peer has read
+        self.received = b""  # the bytes that the peer has read
         self._reads = True
         self._paused = False
 
@@ -76,11 +76,11 @@ class MemoryTransport(StringTransport):
         """Called by twisted.web, inside TLS."""
 
     def stop_reading(self) -> None:
-        """The peer takes nothing more."""
+        """Make the peer stop reading."""
         self._reads = False
 
     def read_on(self) -> None:
-        """The peer reads again, all there is."""
+        """Make the peer read all waiting data, and resume reading."""
         self._reads = True
         self._drain()
         while self._paused:
@@ -105,11 +105,11 @@ class Client:
 
     @property
     def closed(self) -> bool:
-        """Whether the server has ended the connection."""
+        """True if the server has closed the connection."""
         return bool(self.transport.disconnecting)
 
     def send(self, *lines: str | dict[str, Any]) -> None:
-        """Send lines, or objects as JSON, and let the server work."""
+        """Send lines, or objects as JSON, and let the server process them."""
         for one in lines:
             text = one if isinstance(one, str) else json.dumps(one)
             self.send_bytes(text.encode() + b"\n")
@@ -120,73 +120,73 @@ class Client:
         self.transport.protocol.dataReceived(data)
 
     def vanish(self) -> None:
-        """The connection ends, however that came about."""
+        """End the connection abruptly."""
         self.transport.protocol.connectionLost()
         if self._slot is not None:
             self._slot.release()
         self._chat.turn()
 
     def end_input(self) -> None:
-        """Half close."""
+        """Half-close the connection."""
         assert IHalfCloseableProtocol.providedBy(self.transport.protocol)
         self.transport.protocol.readConnectionLost()
         self._chat.turn()
 
     def lines(self) -> list[str]:
-        """What has come since this was asked last, without telnet's commands."""
+        """Return the lines received since the last call, without telnet commands."""
         data, self.transport.received = TELNET_ECHO.sub(b"", self.transport.received), b""
         return data.decode().splitlines()
 
     def objects(self, kind: str | None = None) -> list[dict[str, Any]]:
-        """The same as JSON objects, of one type or all."""
+        """Return the same as JSON objects, all or those of one type."""
         found = [json.loads(line) for line in self.lines()]
         return [one for one in found if kind in (None, one["type"])]
 
 
 class PlainAccounts:
-    """Accounts whose passwords are kept as they are, at once: hashing has tests of its own."""
+    """Accounts with plain passwords and immediate answers: hashing has its own tests."""
 
     def __init__(self, kept: Callable[[str], str | None]) -> None:
         self._kept = kept
         self._codes = 0
 
     async def hash(self, password: str, source: str) -> str:
-        """Itself."""
+        """Return the password itself."""
         return prepared(password, SHORTEST).decode()
 
     async def check(self, key: str, password: str, source: str) -> bool:
-        """Whether it is the one."""
+        """Return whether the password is right."""
         return self._kept(key) == password
 
     def code(self) -> str:
-        """The next code."""
+        """Return the next code."""
         self._codes += 1
         return f"CODE-{self._codes}"
 
     def digest(self, code: str) -> str:
-        """Itself, turned round."""
+        """Return the code reversed."""
         return code[::-1]
 
 
 class Claims:
-    """The codes that operators' names are claimed with, by folded name."""
+    """The claim codes of operators' names, by folded name."""
 
     def __init__(self) -> None:
         self.codes: dict[str, str] = {}
 
     def hand_out(self, name: str, code: str, account: Account | None) -> None:
-        """Keep a code."""
+        """Store a code."""
         self.codes[fold(name)] = code
 
     def take_back(self, name: str) -> None:
-        """Forget it."""
+        """Delete a code."""
         del self.codes[fold(name)]
 
 
 class Chat:
-    """A server in memory. It is 12:01 there, and its clock moves only with ``clock.advance``.
+    """A server in memory. Its time is 12:01, and its clock moves only with ``clock.advance``.
 
-    Without a ``config`` nobody is held to a rate: tests talk faster than people.
+    Without a ``config`` there are no rate limits: tests send faster than people.
     """
 
     def __init__(
@@ -197,7 +197,7 @@ class Chat:
         credentials: Credentials | None = None,
         protocols: Collection[str] = PROTOCOLS,
     ) -> None:
-        self.stops: list[float] = []  # after how many seconds somebody has stopped the server
+        self.stops: list[float] = []  # the delays of the requests to stop the server, in seconds
         self.failed_logins: list[FailedLogin] = []
         self.claims = Claims()
         self.config = (config or Config(limits=Limits.OFF)).effective()
@@ -246,7 +246,7 @@ class Chat:
         self.ticker.start()
 
     def now(self) -> float:
-        """Seconds since 1970."""
+        """Return seconds since 1970."""
         return time.mktime((2026, 11, 23, 12, 1, 0, 0, 0, -1)) + self.clock.seconds()
 
     def _tick(self, now: float) -> None:
@@ -258,7 +258,7 @@ class Chat:
         return account.password if account else None
 
     def connect(self, kind: str = "detect", address: str = "192.0.2.1") -> Client:
-        """A client: ``line``, ``json``, ``irc``, ``web``, ``ssh``, or ``detect`` for one whose protocol is to be found out."""
+        """Return a client: ``line``, ``json``, ``irc``, ``web``, ``ssh``, or ``detect``, whose protocol the server detects."""
         factories: dict[str, Any] = {
             "line": self.people,
             "json": self.programs,
@@ -271,7 +271,7 @@ class Chat:
         return Client(self, protocol, address)
 
     def enter(self, name: str, kind: str = "line", **hello: Any) -> Client:
-        """A client who has given a name. That of an operator is claimed if need be, with `OPERATOR_PASSWORD`."""
+        """Return a client that has given a name. An operator's name is claimed if necessary, with `OPERATOR_PASSWORD`."""
         client = self.connect(kind)
         code = self.claim_code(name)
         if kind != "line":
@@ -282,10 +282,10 @@ class Chat:
         return client
 
     def claim_code(self, name: str) -> str | None:
-        """Return the code that claims a name, None if it is nobody's, or somebody's already."""
+        """Return the claim code of a name, or None if it has none or is already claimed."""
         return self.claims.codes.get(fold(name)) if self.hub.registry.account(name) is None else None
 
     def turn(self) -> None:
-        """Let the reactor turn until nothing is due, nor under way on another thread."""
+        """Run the reactor until no call is due and no work runs on another thread."""
         while any(call.getTime() <= self.clock.seconds() for call in self.clock.getDelayedCalls()):
             self.clock.advance(0)

@@ -123,3 +123,15 @@ def test_each_promise_names_tests_that_exist() -> None:
                 assert re.search(
                     rf"^\s*(?:class|def) {test}\b|^{test} = ", (DOCS.parent / path).read_text("utf-8"), re.MULTILINE
                 ), test
+
+
+def test_the_map_of_folders_is_true() -> None:
+    """docs/architecture.md names every folder of the package, and no folder or module that is not there."""
+    page = (DOCS / "architecture.md").read_text("utf-8")
+    package = DOCS.parent / "twisted_chat"
+    named = set(re.findall(r"^\| `(twisted_chat/[\w/]*)` \|", page, re.MULTILINE))
+    folders = {path.parent for path in package.rglob("__init__.py")}
+    assert named == {f"{folder.relative_to(DOCS.parent)}/" for folder in folders}
+    modules = re.findall(r"`([\w/]+/\w+\.py)`", page)
+    assert modules
+    assert not [path for path in modules if not (package / path).exists()]

@@ -10,7 +10,7 @@ from twisted_chat.protocols.irc.protocol import OFFERED
 from twisted_chat.protocols.irc.welcome import USER_MODES
 from twisted_chat.protocols.irc.wire.numerics import Numeric
 
-PACKAGE = Path(mode.__file__).parent
+PACKAGE = Path(mode.__file__).parents[1]
 DOCS = Path(__file__).parents[2] / "docs"
 PAGE = (DOCS / "irc.md").read_text("utf-8")
 
@@ -43,7 +43,7 @@ def test_every_capability_is_listed() -> None:
 
 def test_every_numeric_is_listed_and_sent() -> None:
     """The table is that of the program, and none stands there in vain."""
-    sent = "".join(path.read_text("utf-8") for path in PACKAGE.glob("irc*.py") if path.name != "irc_numerics.py")
+    sent = "".join(path.read_text("utf-8") for path in PACKAGE.rglob("*.py") if path.name != "numerics.py")
     for number, name, layout in table("Numerics"):
         numeric = Numeric[name.strip("`")]
         assert (numeric.number, f"`{numeric.layout}`") == (number, layout)

@@ -1,1 +1,1 @@
-"""The bundled client: in a pipe, lines in and lines out; on a terminal, a line editor that messages never garble."""
+"""The bundled client: in a pipe, lines in and lines out; on a terminal, a line editor that messages never disturb."""

@@ -1,4 +1,4 @@
-"""``twisted-chat [HOST[:PORT]]``: reads the command line and picks the front end."""
+"""The command ``twisted-chat [HOST[:PORT]]``: it parses the command line and chooses the front end."""
 
 import argparse
 import getpass
@@ -13,12 +13,12 @@ from twisted_chat.config import Config
 from twisted_chat.core.errors import BadName
 from twisted_chat.core.text import names
 
-# Where a script gives the password of a registered name: on the command line everybody could read it.
+# The environment variable with which a script passes a password: other users could read it on the command line.
 PASSWORD = "TWISTED_CHAT_PASSWORD"  # noqa: S105
 
 
 def place(text: str) -> tuple[str, int]:
-    """``HOST``, ``HOST:PORT``, ``[IPV6]:PORT`` or a bare IPv6 address as host and port. Raises `ValueError`."""
+    """Parse ``HOST``, ``HOST:PORT``, ``[IPV6]:PORT`` or a bare IPv6 address into host and port. Raise `ValueError`."""
     host, colon, port = text.rpartition(":")
     if not colon or (":" in host and not host.endswith("]")) or text.endswith("]"):
         host, port = text, str(Config().port)
@@ -26,7 +26,7 @@ def place(text: str) -> tuple[str, int]:
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
-    """Run the client, and end with its status."""
+    """Run the client and exit with its status."""
     parser = argparse.ArgumentParser(
         prog="twisted-chat",
         description="Talk on a twisted_chat server.",

@@ -1,10 +1,10 @@
 """A conversation with the server that outlives its connections.
 
-1. A message has an id of its own and is pending until its receipt comes. After a reconnect it is sent again, under the
-   same id, and the server's log keeps one copy.
-2. In each room it is remembered how far one has read; after a reconnect the server is asked to go on from there.
-3. No password leaves on a connection that is not encrypted, unless the person has asked for such ones: neither in the
-   first request, nor typed after a command, nor as an answer. The server's question is given up for them.
+1. Each message has its own id and is pending until its receipt arrives. After a reconnect the client sends it again, under
+   the same id, and the server's log stores one copy.
+2. The client remembers the reading position in each room, and asks the server to continue there after a reconnect.
+3. The client sends passwords only on encrypted connections, unless the user has allowed clear text. This holds for the
+   first request, typed commands and answers. If the server asks for a password, the client cancels the question.
 """
 
 import json
@@ -25,32 +25,32 @@ from twisted_chat.core.text.names import fold
 from twisted_chat.core.text.sanitize import clean
 from twisted_chat.protocols.jsonlines.codec import as_event, line
 
-# The longest object a server may send, in bytes: a history of 500 messages of 4 KiB, and what stands round them.
+# The longest object a server may send, in bytes: a history of 500 messages of 4 KiB, and the JSON around them.
 LONGEST = 4 * 1024 * 1024
 
 
-# What a person is told instead of being asked for a password.
+# The error that the user sees instead of a question for a password.
 NOT_SENT = Refused("not-encrypted", "Passwords are not sent without encryption. Use another name, or --insecure-plain.")
 
 
-# What a usage calls a secret.
+# The names of secrets in a command's usage.
 SECRET = re.compile("PASSWORD|CURRENT|NEW")
 
 
 class Front(Protocol):
-    """Who is told what happens: the terminal or the pipe."""
+    """The front end, which receives events: the terminal or the pipe."""
 
     def happened(self, event: Event) -> None:
-        """Something came from the server."""
+        """Handle an event from the server."""
 
     def settled(self, text: str, answer: Event) -> None:
-        """A message has its receipt (`Receipt`), was refused (`Refused`), or its command is done (`Done`)."""
+        """Handle the reply to a message: its receipt (`Receipt`), an error (`Refused`), or a finished command (`Done`)."""
 
     def turned_away(self, why: Refused) -> None:
-        """The server does not take the name. `Conversation.come_in` may try another."""
+        """Handle a refused name. `Conversation.come_in` may try another."""
 
     def lost(self) -> None:
-        """The connection is gone. Another is on its way."""
+        """Handle a lost connection. The client connects again by itself."""
 
 
 class Conversation:
@@ -66,19 +66,20 @@ class Conversation:
         *,
         plain: bool = False,
     ) -> None:
-        """``room`` is where to come in, by default where the server sends us; ``code`` is an invitation.
+        """Set the name and the options of the login.
 
-        With ``plain`` passwords may be sent in clear.
+        ``room`` is the room to join, by default the server's choice. ``code`` is an invitation. ``plain`` allows passwords in
+        clear text.
         """
         self.front = front
         self.name = name
         self.password = password
         self.claim: str | None = None  # the code that claims an operator's name
-        self.room = room  # the current one
+        self.room = room  # the current room
         self.rooms: dict[str, int | None] = {room: None} if room else {}
         self.pending: dict[str, dict[str, Any]] = {}
-        self.welcome: Welcome | None = None  # of this connection
-        self.prompt: str | None = None  # asks for a secret, on this connection
+        self.welcome: Welcome | None = None  # the welcome on this connection
+        self.prompt: str | None = None  # the server's question for a secret on this connection
         self._code = code
         self._plain = plain
         self._client = secrets.token_hex(16)
@@ -87,18 +88,18 @@ class Conversation:
         self._answer = ""  # the id of the last answer
 
     def opened(self, connection: "Connection") -> None:
-        """A connection is there."""
+        """Log in on a new connection."""
         self._connection = connection
         self.come_in()
 
     def closed(self, connection: "Connection") -> None:
-        """A connection is gone."""
+        """Forget a connection that has ended."""
         if self._connection is connection:
             self._connection = self.welcome = self.prompt = None
             self.front.lost()
 
     def come_in(self) -> None:
-        """Say hello under our name, and ask to read on where we were."""
+        """Send hello with our name, and ask to catch up from our positions."""
         if self._connection is not None:
             if (self.password or self.claim) is not None and not self._private:
                 self.password = self.claim = None
@@ -111,7 +112,7 @@ class Conversation:
             self._connection.send(hello | {member: value for member, value in known.items() if value is not None})
 
     def say(self, text: str, kind: str = "say") -> None:
-        """Say something: now, or as soon as there is a connection. With ``line`` the server reads it as typed."""
+        """Send a message now, or as soon as there is a connection. The kind ``line`` marks text as typed by the user."""
         message_id = str(uuid.uuid4())
         request = {"type": kind, "id": message_id, "text": text} | ({"room": self.room} if self.room else {})
         self.pending[message_id] = request
@@ -119,7 +120,7 @@ class Conversation:
             self._send(request)
 
     def answer(self, text: str) -> bool:
-        """Answer what the server has asked for, once. Return whether it still asks: else the answer goes nowhere."""
+        """Send an answer to the server's question. Return False if there is no question any more, and drop the answer."""
         if self._connection is None or self.prompt is None:
             return False
         self._answer = str(uuid.uuid4())
@@ -127,12 +128,12 @@ class Conversation:
         return True
 
     def leave(self) -> None:
-        """Go, in good order: the server closes the connection."""
+        """Log out. The server closes the connection."""
         if self._connection is not None:
             self._connection.send({"type": "do", "command": "quit"})
 
     def received(self, event: Event) -> None:
-        """Take in what came from the server."""
+        """Process an event from the server."""
         match event:
             case Welcome():
                 self._welcomed(event)
@@ -172,11 +173,11 @@ class Conversation:
 
     @property
     def _private(self) -> bool:
-        """Whether a password may be sent."""
+        """True if the client may send a password."""
         return self._plain or (self._connection is not None and self._connection.encrypted)
 
     def _send(self, request: dict[str, Any]) -> None:
-        """Send something that was said or typed, unless it has a password that others could read."""
+        """Send a message or a typed line, unless it contains a password that others could read."""
         assert self._connection is not None
         if self._private or request["type"] != "line" or not self._has_password(request["text"]):
             self._connection.send(request)
@@ -186,11 +187,11 @@ class Conversation:
             self.front.settled("", Refused(NOT_SENT.code, NOT_SENT.text, request["id"]))
 
     def _has_password(self, typed: str) -> bool:
-        """Return whether a password may stand in a typed command.
+        """Return whether a typed command may contain a password.
 
-        Its usage tells: ours, and the server's, which may be another's who does not tell.
+        The command's usage tells: both ours and the server's, as an impostor's server may conceal it.
         """
-        from twisted_chat.core.commands.builtins import table  # with the hub it brings, for none but who needs it
+        from twisted_chat.core.commands.builtins import table  # imported on use, as it brings the hub with it
 
         typed = clean(edited(typed)).lstrip()
         if is_like_secret(typed, table.secrets) or is_like_command(typed, table.commands):
@@ -203,7 +204,7 @@ class Conversation:
         return word.startswith("/") and any(len(arguments) > index for index in places)
 
     def _give_up(self) -> None:
-        """Answer the server's question for a password with an empty line."""
+        """Cancel the server's question for a password with an empty answer."""
         assert self._connection is not None
         self._connection.send({"type": "answer", "text": ""})
 
@@ -217,7 +218,7 @@ class Conversation:
                 self.room = next(iter(self.rooms), None)
 
     def mine(self, name: str) -> bool:
-        """Whether this is our own name."""
+        """Return whether this is our own name."""
         return fold(name) == fold(self.name)
 
 
@@ -232,7 +233,7 @@ class Connection(LineReceiver):
 
     @property
     def encrypted(self) -> bool:
-        """Whether nobody on the way can read it."""
+        """True if the connection is encrypted."""
         return ISSLTransport.providedBy(self.transport)
 
     def connectionMade(self) -> None:
@@ -240,7 +241,7 @@ class Connection(LineReceiver):
         self._conversation.opened(self)
 
     def lineReceived(self, data: bytes) -> None:
-        """Called by LineReceiver for each line. What is no event is a server's word to people, and passed over."""
+        """Called by LineReceiver for each line. Ignore lines that are not events: they are a server's text for people."""
         try:
             event = as_event(json.loads(data))
         except (ValueError, RecursionError):
@@ -258,7 +259,7 @@ class Connection(LineReceiver):
 
 
 class ConnectionFactory(Factory):
-    """Makes the connections of one conversation, one after the other."""
+    """The factory of one conversation's connections, one after the other."""
 
     noisy = False
 

@@ -1,13 +1,13 @@
-"""How the client connects: encrypted, and each time to the server it was the first time.
+"""The client's connection: encrypted, and always to the same server as the first time.
 
-1. TLS comes first. A server that speaks none ends the attempt with an alert, and never sees anything that it could take
-   for a person's words; with ``--insecure-plain`` it is not tried.
-2. Only to this very machine is there a second attempt, in clear text: nobody is on the way. Elsewhere whoever is could
-   make any server look as if it spoke no TLS. No password is ever sent there (see `client.connection`): another user of
-   this machine may hold the port. Nor is there one where TLS was spoken before.
-3. A certificate is trusted the first time it is seen, and remembered, as ssh does it. Another one later is refused, and
-   both fingerprints are shown. Nothing has been sent by then. Servers on this machine are not remembered: they come and
-   go, on any port.
+1. The client tries TLS first, except with ``--insecure-plain``. A server without TLS ends the attempt with an alert, and
+   receives nothing that it could take for a person's words.
+2. The client makes a second attempt, in clear text, only to its own machine: elsewhere, an attacker on the way could make
+   any server look as if it spoke no TLS. The client sends no password in clear text (see `client.connection`): another user
+   of this machine may hold the port. There is no second attempt if the server has spoken TLS before.
+3. The client trusts a certificate on first use and remembers it, as ssh does. It refuses a different one later and shows
+   both fingerprints, before it has sent anything. It does not remember servers on this machine: they come and go, on any
+   port.
 """
 
 import os
@@ -33,26 +33,26 @@ from zope.interface import implementer
 
 from twisted_chat.net.certificates import Fingerprint, fingerprint
 
-# How long a handshake may take, in seconds: a server that waits for a line would wait for ever.
+# The time-out of a handshake, in seconds: a server that waits for a line would wait for ever.
 HANDSHAKE_SECONDS = 10.0
 
 
 class NotEncrypted(Exception):
-    """The server does not speak TLS, or does not speak it well."""
+    """The server does not speak TLS, or its TLS fails."""
 
 
 class NotTrusted(Exception):
-    """The server is not, or may not be, the one it was."""
+    """The server is not, or may not be, the same as before."""
 
 
 class KnownHosts:
-    """The file that holds what servers were like: ``HOST:PORT FINGERPRINT``, a line each."""
+    """The file of known servers: ``HOST:PORT FINGERPRINT``, a line each."""
 
     def __init__(self, path: Path) -> None:
         self.path = path
 
     def get(self, place: str) -> Fingerprint | None:
-        """What a server's certificate was. Raises `NotTrusted` if that can't be read."""
+        """Return the remembered fingerprint of a server, or None. Raise `NotTrusted` if it cannot be read."""
         try:
             lines = self.path.read_text("utf-8").splitlines()
         except FileNotFoundError:
@@ -68,7 +68,7 @@ class KnownHosts:
         return None
 
     def add(self, place: str, found: Fingerprint) -> None:
-        """Remember a server's certificate. Raises `NotTrusted` if that can't be written."""
+        """Remember a server's fingerprint. Raise `NotTrusted` if it cannot be written."""
         try:
             self.path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
             with self.path.open("a", encoding="utf-8") as file:
@@ -78,29 +78,29 @@ class KnownHosts:
 
 
 def known_hosts(environment: Mapping[str, str] = os.environ) -> KnownHosts:
-    """The user's file (XDG Base Directory Specification)."""
+    """Return the user's file (XDG Base Directory Specification)."""
     data = environment.get("XDG_DATA_HOME") or "~/.local/share"
     return KnownHosts(Path(data).expanduser() / "twisted-chat" / "known_hosts")
 
 
 @dataclass(frozen=True, slots=True)
 class Server:
-    """Where to connect to, and what is asked of it."""
+    """A server's address, and the security that the client requires of it."""
 
     host: str
     port: int
     known: KnownHosts
-    plain: bool = False  # clear text is good enough
+    plain: bool = False  # True to connect in clear text
 
     @property
     def place(self) -> str:
-        """``HOST:PORT``."""
+        """The address as ``HOST:PORT``."""
         host = self.host.lower()
         return f"{f'[{host}]' if ':' in host else host}:{self.port}"
 
     @property
     def here(self) -> bool:
-        """Whether it is on this machine."""
+        """True if the server is on this machine."""
         try:
             return ip_address(self.host).is_loopback
         except ValueError:
@@ -108,7 +108,7 @@ class Server:
 
 
 def check(server: Server, found: Fingerprint, tell: Callable[[str], None]) -> None:
-    """Raises `NotTrusted` if the certificate is not the known one. A first one is remembered, and told."""
+    """Raise `NotTrusted` if the certificate is not the known one. Remember a server's first certificate, and report it."""
     if server.here:
         return
     known = server.known.get(server.place)
@@ -127,10 +127,10 @@ def check(server: Server, found: Fingerprint, tell: Callable[[str], None]) -> No
 
 @implementer(IStreamClientEndpoint)
 class Endpoint:
-    """Connects to a server. What Twisted's ClientService asks for each connection."""
+    """The endpoint through which Twisted's ClientService makes each connection to a server."""
 
     def __init__(self, reactor: Any, server: Server, tell: Callable[[str], None], distrust: Callable[[str], None]) -> None:
-        """``tell`` shows a line to the person; ``distrust`` is called when to try again is of no use."""
+        """Set the server. ``tell`` shows a line to the user; ``distrust`` is called when another attempt would be useless."""
         self._reactor = reactor
         self._server = server
         self._tell = tell
@@ -183,7 +183,7 @@ class Endpoint:
 
 @implementer(IOpenSSLClientConnectionCreator)
 class Offer:
-    """What TLS is asked for. Who the server is, its fingerprint says, not an authority: see `check`."""
+    """The client's TLS settings. The fingerprint identifies the server, not a certificate authority: see `check`."""
 
     def __init__(self, host: str) -> None:
         self._host = host
@@ -202,7 +202,7 @@ class Offer:
 
 @implementer(IHandshakeListener)
 class Handshake(Protocol):
-    """Has the connection until the handshake is done. Nothing is sent in it but that."""
+    """The protocol of a connection until the handshake is done. It sends nothing itself."""
 
     def __init__(self, reactor: Any) -> None:
         self.done: Deferred[None] = Deferred()
@@ -218,7 +218,7 @@ class Handshake(Protocol):
         self.done.callback(None)
 
     def connectionLost(self, reason: Failure = connectionDone) -> None:
-        """Called by TLS, if the connection is lost before anything else has it."""
+        """Called by TLS, if the connection is lost before another protocol takes it over."""
         if self._timer.active():
             self._timer.cancel()
         if not self.done.called:

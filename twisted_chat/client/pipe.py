@@ -1,6 +1,6 @@
-"""The client without a terminal: lines in are messages, messages of others are lines out.
+"""The client without a terminal: each input line is a message, and other users' messages are output lines.
 
-It ends when every line has its receipt. The status is 0 if all are on disk.
+The client ends when every line has its receipt. The exit status is 0 if all messages are on disk.
 """
 
 import sys
@@ -22,15 +22,15 @@ from twisted_chat.core.text.sanitize import altered_words, clean
 from twisted_chat.protocols.terminal.rendering import Plain
 from twisted_chat.protocols.terminal.wrapping import ENDLESS
 
-# How many messages may be without a receipt before no more is read: the pipe waits, not our memory.
+# The limit of messages without a receipt. Reading pauses at it, so that the pipe fills up instead of our memory.
 MOST_PENDING = 200
-# How long it is tried to get a lost connection back, in seconds.
+# The time after which the client gives up a lost connection, in seconds.
 GIVE_UP_SECONDS = 60.0
 
 
 @implementer(IHalfCloseableProtocol)
 class Pipe(LineReceiver):
-    """Standard input and output, and the front of the conversation."""
+    """Standard input and output, and the conversation's front end."""
 
     delimiter = b"\n"
     MAX_LENGTH = 16 * 1024 * 1024
@@ -41,12 +41,12 @@ class Pipe(LineReceiver):
         self._input_ended = self._ending = self._output_gone = False
         self._giving_up: Any = None
         self._conversation = converse(self)
-        self._dialect = Plain(columns=ENDLESS)  # who reads a pipe counts on a message being one line
+        self._dialect = Plain(columns=ENDLESS)  # programs that read a pipe expect one line for a message
         endpoint = Endpoint(reactor, server, self._tell, self._end)
         self._service = ClientService(endpoint, ConnectionFactory(self._conversation), backoffPolicy(), reactor)
 
     def start(self) -> None:
-        """Connect. A first connection that fails is the end; later ones are tried again."""
+        """Connect. The client ends if its first connection fails, and tries later ones again."""
         self._service.whenConnected(failAfterFailures=1).addCallbacks(self._connected, self._unreachable)
         self._service.startService()
 
@@ -69,7 +69,7 @@ class Pipe(LineReceiver):
                 self.pauseProducing()
 
     def readConnectionLost(self) -> None:
-        """Called by StandardIO: the input has ended. Its last line may have no end."""
+        """Called by StandardIO at the end of input. The last line may have no line end."""
         rest = self.clearLineBuffer()
         if rest:
             self.lineReceived(rest)
@@ -77,17 +77,17 @@ class Pipe(LineReceiver):
         self._end_if_done()
 
     def writeConnectionLost(self) -> None:
-        """Called by StandardIO: nobody reads the output. The input is still said."""
+        """Called by StandardIO when the reader of the output is gone. The client still sends the input."""
         self._output_gone = True
 
     def connectionLost(self, reason: Failure = connectionDone) -> None:
-        """Called by StandardIO, when all was written."""
+        """Called by StandardIO when all output is written."""
         self._stop()
 
-    # The conversation's front
+    # The conversation's front end
 
     def happened(self, event: Event) -> None:
-        """Show what others say and do."""
+        """Show other users' messages and actions."""
         if self._giving_up is not None and self._conversation.welcome is not None:
             self._giving_up.cancel()
             self._giving_up = None
@@ -100,7 +100,7 @@ class Pipe(LineReceiver):
         return self._conversation.mine(name)
 
     def settled(self, text: str, answer: Event) -> None:
-        """Count what was not kept against us."""
+        """Set the exit status to 1 if a message was refused or not persisted."""
         if isinstance(answer, Refused):
             self._complain(answer.text)
         elif isinstance(answer, Receipt) and not answer.kept:
@@ -112,11 +112,11 @@ class Pipe(LineReceiver):
         self._end_if_done()
 
     def turned_away(self, why: Refused) -> None:
-        """The name can't be had: nothing can be said under it."""
+        """End the client: the server has refused the name."""
         self._end(why.text)
 
     def lost(self) -> None:
-        """Wait for the next connection, but not for ever."""
+        """Wait for the next connection, at most `GIVE_UP_SECONDS`."""
         if not self._ending and self._giving_up is None:
             self._giving_up = self._reactor.callLater(GIVE_UP_SECONDS, self._end, "the connection is lost")
 
@@ -132,7 +132,7 @@ class Pipe(LineReceiver):
         self._tell(why)
 
     def _tell(self, line: str) -> None:
-        print(f"twisted-chat: {clean(line)}", file=sys.stderr)  # it may be the server's words
+        print(f"twisted-chat: {clean(line)}", file=sys.stderr)  # the text may come from the server
 
     def _end(self, why: str = "") -> None:
         if self._ending:
@@ -161,7 +161,7 @@ class Pipe(LineReceiver):
 
 
 def run(server: Server, converse: Callable[[Front], Conversation]) -> int:
-    """Talk until the input has ended and all is receipted. Returns the exit status."""
+    """Run until the input has ended and every message has its receipt. Return the exit status."""
     from twisted.internet import reactor
 
     pipe = Pipe(reactor, server, converse)

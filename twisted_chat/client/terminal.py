@@ -1,4 +1,4 @@
-"""The client on a terminal: a prompt that incoming messages never garble, with history, completion and colour."""
+"""The client on a terminal: a prompt that incoming messages never disturb, with history, completion and colour."""
 
 import asyncio
 import os
@@ -37,25 +37,25 @@ from twisted_chat.protocols.terminal.wrapping import GUTTER, LEAST, rows
 
 
 class Interrupt(Exception):
-    """Control-C. prompt_toolkit's own choice, KeyboardInterrupt, would end the reactor in the middle."""
+    """Control-C. prompt_toolkit's default, KeyboardInterrupt, would stop the reactor abruptly."""
 
 
 class Words(Completer):
-    """Completes commands, what they take, names and rooms."""
+    """A completer for commands, their arguments, names and rooms."""
 
     def __init__(self) -> None:
-        self.usages: dict[str, str] = {}  # of the commands, by their names
-        self.people: dict[str, set[str]] = {}  # by room
+        self.usages: dict[str, str] = {}  # usages by command
+        self.people: dict[str, set[str]] = {}  # users by room
 
     def get_completions(self, document: Document, complete_event: CompleteEvent) -> Iterable[Completion]:
-        """Called by prompt_toolkit when one asks for it."""
+        """Called by prompt_toolkit when the user asks for completion."""
         typed = document.text_before_cursor
         begun = len(re.split(r"\s", typed)[-1])
         for word in candidates(typed, self.usages, set().union(*self.people.values()), self.people.keys()):
             yield Completion(word, start_position=-begun)
 
     def learn(self, event: Event) -> None:
-        """Take in who is where."""
+        """Update the commands, and the users of rooms, from an event."""
         match event:
             case Welcome():
                 self.usages = dict(event.commands)
@@ -70,12 +70,12 @@ class Words(Completer):
                 self.people.setdefault(event.room, set()).add(event.new)
 
 
-# What refuses an answer without having looked at it.
+# The codes of errors that refuse an answer unchecked.
 AGAIN = ("too-often", "busy")
 
 
 class Terminal:
-    """The front of the conversation, and the loop that reads the prompt."""
+    """The conversation's front end, and the loop that reads the prompt."""
 
     def __init__(self, reactor: Any, server: Server, converse: Callable[[Front], Conversation]) -> None:
         self.status = 0
@@ -90,20 +90,20 @@ class Terminal:
             interrupt_exception=Interrupt,
             eof_exception=EOFError,
         )
-        self._secret_prompt: PromptSession[str] = PromptSession(  # with a history of its own, which nobody can call back
+        self._secret_prompt: PromptSession[str] = PromptSession(  # with its own history, which no other prompt shows
             erase_when_done=True, interrupt_exception=Interrupt, eof_exception=EOFError
         )
         self._asking = False
-        self._secret = False  # what is asked for is a password
-        self._deserted = False  # the connection on which it was asked for is gone: the answer goes nowhere
+        self._secret = False  # True while the prompt asks for a secret
+        self._deserted = False  # True if the connection that asked is gone: the answer is not sent
         self._leaving = False
-        self._claims = False  # the secret that is asked for is the code that claims an operator's name
+        self._claims = False  # True if the secret is the code that claims an operator's name
         self._reading: asyncio.Future[str] | None = None
         endpoint = Endpoint(reactor, server, lambda line: self._show_folded(lines(Remark(line))), self._fail)
         self._service = ClientService(endpoint, ConnectionFactory(self._conversation), backoffPolicy(), reactor)
 
     async def run(self) -> None:
-        """Ask for a name, connect, and talk until the person leaves."""
+        """Ask for a name, connect, and run until the user leaves."""
         with patch_stdout(raw=True):
             if not self._conversation.name:
                 self.show(GREETING)
@@ -126,7 +126,7 @@ class Terminal:
         self.show("Connection closed.")
 
     def _answered(self, text: str) -> None:
-        """A password or a name was given; an empty password asks for another name. It is hidden as long as it is asked for."""
+        """Process a password or a name. An empty password asks for another name. Typing stays hidden while a secret is due."""
         if leaves(text):
             self._leaving = True
             return
@@ -148,7 +148,7 @@ class Terminal:
             self._conversation.come_in()
 
     async def _read(self) -> str | None:
-        """The next line; an empty one after Control-C, None if another prompt is needed. The end of input is leaving."""
+        """Return the next line: empty after Control-C, None if another prompt is needed. Leave at the end of input."""
         prompt = self._secret_prompt if self._secret else self._prompt
         self._reading = asyncio.ensure_future(prompt.prompt_async("> ", handle_sigint=False, is_password=self._secret))
         try:
@@ -174,20 +174,20 @@ class Terminal:
             print_formatted_text(ANSI(one) if self._colour else one)
 
     def _show_folded(self, shown: Iterable[str]) -> None:
-        """Print rendered lines, made safe, folded at the terminal's width."""
+        """Print rendered lines, sanitized and folded at the terminal's width."""
         columns = max(LEAST, self._prompt.output.get_size().columns)
         self.show(*(f"\n{GUTTER}".join(rows(terminal_text(one), columns)) for one in shown))
 
     def leave(self) -> None:
-        """Stop reading the prompt: the terminal is set back before the process ends."""
+        """Stop reading the prompt, so that the terminal is restored before the process ends."""
         self._leaving = True
         if self._reading is not None and not self._reading.done():
             self._reading.cancel()
 
-    # The conversation's front
+    # The conversation's front end
 
     def happened(self, event: Event) -> None:
-        """Show what came."""
+        """Show an event from the server."""
         self._words.learn(event)
         if not self._asking and not self._deserted:
             self._ask_secretly(self._conversation.prompt is not None)
@@ -198,7 +198,7 @@ class Terminal:
         self._show_folded(lines(event, marked=marked, paint=paint))
 
     def settled(self, text: str, answer: Event) -> None:
-        """Show a receipt to who is alone, as the server does, and to everybody what was not kept, or altered."""
+        """Show a receipt if the user is alone in the room, as the server does. Report messages not persisted or altered."""
         if isinstance(answer, Receipt):
             if answer.stored is not None:
                 self._show_folded(lines(Remark(altered_words(answer.stored))))
@@ -215,13 +215,13 @@ class Terminal:
         self._show_folded(lines(why))
 
     def lost(self) -> None:
-        """Say so. The service connects again. Who was typing a password goes on, and it is not sent."""
+        """Report the lost connection; the service connects again. A password that is being typed is not sent."""
         self._deserted = self._secret and not self._asking
         if not self._leaving:
             self.show(*lines(Remark("The connection is lost. Trying to get it back; what you type is sent then.")))
 
     def _ask_secretly(self, secret: bool) -> None:
-        """Read the next line without showing it, or, with False, as every other."""
+        """Hide the next line while it is typed if ``secret`` is true, or show it as usual."""
         if secret != self._secret:
             self._secret = secret
             if self._reading is not None:
@@ -238,7 +238,7 @@ class Terminal:
 
 
 def run(server: Server, converse: Callable[[Front], Conversation]) -> int:
-    """Talk until the person leaves. Returns the exit status."""
+    """Run until the user leaves. Return the exit status."""
     from twisted.internet import asyncioreactor
 
     loop = asyncio.new_event_loop()

@@ -1,9 +1,9 @@
-"""What secrets and messages are known by: digests, each for one purpose.
+"""Digests of secrets and messages, each for one purpose.
 
-1. A secret that has two purposes has two digests, of which neither tells the other: what is compared when somebody comes
-   back is never what makes ids.
-2. Only the very same message of the same program has the same key: the key stands for its author, room and text, too. So
-   an id that two programs with the same weak secret have chosen, or that one uses again, makes no message pass for another.
+1. A secret with two purposes has two digests, and neither reveals the other: the digest that proves a returning guest is
+   never the one that makes ids.
+2. Only the same message of the same program has the same key: the key covers its author, room and text, too. So no message
+   passes for another if two programs with the same weak secret choose the same id, or one program uses an id twice.
 """
 
 from __future__ import annotations
@@ -12,27 +12,27 @@ from hashlib import blake2b
 from hmac import compare_digest
 
 # Purposes, of at most 16 bytes each (blake2b's personalization).
-CLIENT = b"chat client"  # a secret that a program has chosen
+CLIENT = b"chat client"  # for a secret that a program has chosen
 TOKEN = b"chat token"
 RESUME_CODE = b"chat resume code"
-GUEST_OPERATOR = b"chat guest op"  # of what a guest is known by, as a closed room remembers it
+GUEST_OPERATOR = b"chat guest op"  # for a guest's secrets, as a closed room remembers them
 MESSAGE_IDS = b"chat message ids"
 MESSAGE = b"chat message"
-# A secret that a program chose counts as one that nobody can guess from so many characters on.
+# The length in characters from which a program's chosen secret counts as unguessable.
 LONG_ENOUGH = 12
 
 
 def digest(secret: bytes, purpose: bytes) -> bytes:
-    """Return what a secret is known by for one purpose."""
+    """Return the digest of a secret for one purpose."""
     return blake2b(secret, digest_size=16, person=purpose).digest()
 
 
 def one_in_common(some: tuple[bytes, ...], others: tuple[bytes, ...]) -> bool:
-    """Return whether one of these digests is among the others, in a time that tells nothing of them."""
+    """Return whether the two groups share a digest; each comparison takes constant time."""
     return any(compare_digest(one, other) for one in some for other in others)
 
 
 def message_key(scope: bytes, message_id: str, kind: str, room: str, author: str, text: str) -> bytes:
-    """Return what the log knows a message by. ``scope`` is secret; none of the others has a zero in it."""
+    """Return the log's key of a message. ``scope`` is secret; the other arguments must not contain NUL."""
     whole = "\0".join((message_id, kind, room, author, text))
     return blake2b(whole.encode(), key=scope, digest_size=16, person=MESSAGE).digest()

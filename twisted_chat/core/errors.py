@@ -1,8 +1,8 @@
-"""What a person is told when something can't be done: a code for programs, a sentence for people."""
+"""Errors that a person is told: each has a code for programs and a sentence for people."""
 
 
 class ChatError(Exception):
-    """Anything a person did that can't be done. Never a bug: bugs are any other exception.
+    """A request that cannot be done. Never a bug: bugs are any other exception.
 
     ``code`` is stable and part of the JSON protocol; ``str(error)`` is one sentence and may change.
     """
@@ -11,13 +11,13 @@ class ChatError(Exception):
 
 
 class NotUnderstood(ChatError):
-    """The line is not a command we know, or has the wrong words."""
+    """The command is unknown or its arguments are wrong."""
 
     code = "not-understood"
 
 
 class BadText(ChatError):
-    """The text is not UTF-8, is empty once made safe, or is too long."""
+    """The text is not UTF-8, is empty after sanitizing, or is too long."""
 
     code = "bad-text"
 
@@ -29,41 +29,41 @@ class BadName(ChatError):
 
 
 class NameTaken(ChatError):
-    """Somebody here has this name, or one that counts as the same."""
+    """The name, or one that counts as the same, is taken."""
 
     code = "name-taken"
 
 
 class NotAllowed(ChatError):
-    """The command is not for this person, or not yet: a visitor has to give a name first."""
+    """The person may not use this command, or not yet: a visitor must give a name first."""
 
     code = "not-allowed"
 
 
 class NoSuchPerson(ChatError):
-    """Nobody of that name is here."""
+    """No person of that name is here."""
 
     code = "no-such-person"
 
 
 class NotInRoom(ChatError):
-    """The person is not in the room the command is about."""
+    """The person is not in the command's room."""
 
     code = "not-in-room"
 
 
 class NotKept(ChatError):
-    """History can't be read or written now: the disk failed."""
+    """History cannot be read or written now: the disk failed."""
 
     code = "history-unavailable"
 
 
 class PasswordNeeded(ChatError):
-    """A command lacks a secret, its next argument. People are prompted for it: see `core.command_table.prompts`.
+    """A command needs a secret as its next argument. People are prompted for it: see `core.command_table.prompts`.
 
-    ``str(error)`` asks for it; ``again`` does after an answer that was refused. ``new`` is true if a secret is to be chosen.
-    ``given`` are the arguments before it, if they are not just those that were typed, and ``command`` is what it is an
-    argument of, if that is not what was typed either.
+    ``str(error)`` is the prompt, and ``again`` the prompt after a refused answer. ``new`` is true if the person must choose
+    a new secret. ``given`` are the arguments before the secret, if they differ from those that were typed. ``command`` is
+    the command that takes the secret, if it differs from the one that was typed.
     """
 
     code = "password-needed"
@@ -78,7 +78,7 @@ class PasswordNeeded(ChatError):
 
 
 class ClaimNeeded(PasswordNeeded):
-    """The name is an operator's, and nobody has claimed it yet: the next line is the code with which it is claimed."""
+    """The name is an operator's and is not claimed yet: the next line is its claim code."""
 
     code = "claim-needed"
     command = "claim"
@@ -90,36 +90,36 @@ class ClaimNeeded(PasswordNeeded):
 
 
 class WrongPassword(ChatError):
-    """The password is not the one of that name."""
+    """The password is wrong."""
 
     code = "wrong-password"
 
 
 class WrongClaim(WrongPassword):
-    """The code is not the one with which that name is claimed."""
+    """The claim code is wrong."""
 
     code = "wrong-claim"
 
 
 class TooOften(ChatError):
-    """Allowed, but not so often; the sentence says when."""
+    """The action came too often; the sentence says when to try again."""
 
     code = "too-often"
 
 
 class Banned(ChatError):
-    """The person may not come in, or not speak."""
+    """The person may not come in, or may not speak."""
 
     code = "banned"
 
 
 class BadPassword(ChatError):
-    """It can't be a password."""
+    """The text cannot be used as a password."""
 
     code = "bad-password"
 
 
 class Busy(ChatError):
-    """Too many ask for this at once."""
+    """Too many requests of this kind are under way."""
 
     code = "busy"

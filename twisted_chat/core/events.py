@@ -1,13 +1,13 @@
-"""What a person can be told: frozen nouns.
+"""Events and answers: everything that a person can be told, as frozen dataclasses.
 
-1. Events of a room (`RoomEvent`) stand in the log. Their ``seq`` is the one order everybody sees.
-2. Of these only `Said`, `Emoted` and `Told` are kept on disk (`KEPT`); the others pass between them.
-3. Answers (`Answer`) concern one person alone, have no number and never enter the log.
-4. ``room`` is a room's key (``#lobby``), or an inbox, which nobody else reads: ``@ann`` of a registered name, else ``@17``.
+1. Events of a room (`RoomEvent`) are in the log. All people see them in the order of their ``seq``.
+2. Only `Said`, `Emoted` and `Told` are kept on disk (`KEPT`); the other events are shown once.
+3. Answers (`Answer`) are for one person alone, have no number and never enter the log.
+4. ``room`` is a room's key (``#lobby``), or a person's private inbox: ``@ann`` for a registered name, else ``@17``.
 5. ``by`` is the id of the session that caused the event, 0 when unknown (read back from disk).
-6. ``time`` is in seconds since 1970, UTC. It is shown; nothing is ordered by it.
-7. They are frozen for the type checker, which sees all that handles them. Python's own check would cost each message 0.5 µs
-   (measured), a tenth of what else is done for it in Python.
+6. ``time`` is in seconds since 1970, UTC. It is for display only; it orders nothing.
+7. The classes are frozen for type checkers only; these see all code that handles them. A check at run time would cost
+   0.5 µs a message (measured), a tenth of the other Python work for it.
 """
 
 from typing import TYPE_CHECKING, TypeAlias
@@ -18,13 +18,13 @@ else:
     from dataclasses import dataclass
 
     def noun(*, frozen, slots):
-        """A dataclass, made frozen by nobody but who reads it."""
+        """Return a dataclass decorator. The class is frozen for type checkers only."""
         return dataclass(slots=slots, unsafe_hash=frozen)
 
 
 @noun(frozen=True, slots=True)
 class Said:
-    """Somebody said something in a room."""
+    """A message in a room."""
 
     seq: int
     time: float
@@ -36,7 +36,7 @@ class Said:
 
 @noun(frozen=True, slots=True)
 class Emoted:
-    """Somebody did something: ``/me waves``."""
+    """An action in a room: ``/me waves``."""
 
     seq: int
     time: float
@@ -48,7 +48,7 @@ class Emoted:
 
 @noun(frozen=True, slots=True)
 class Whispered:
-    """A private message that is not kept: one of the two is a guest."""
+    """A private message that is not kept: its author or its recipient is a guest."""
 
     seq: int
     time: float
@@ -61,25 +61,25 @@ class Whispered:
 
 @noun(frozen=True, slots=True)
 class Told(Whispered):
-    """A private message between registered names. It is kept, and waits for whoever is away."""
+    """A private message between registered names. It is kept, and waits for a recipient who is away."""
 
 
 @noun(frozen=True, slots=True)
 class Noticed:
-    """What a program remarks in a room, or to one person: nobody is to answer it, and it is not kept."""
+    """An automated notice to a room, or to one person. It is not kept and must not be answered."""
 
     seq: int
     time: float
     room: str
     author: str
-    to: str  # the room, or who is told
+    to: str  # the room, or the recipient
     text: str
     by: int = 0
 
 
 @noun(frozen=True, slots=True)
 class Joined:
-    """Somebody came in; ``here`` people are in the room now."""
+    """A person joined a room; ``here`` people are in it now."""
 
     seq: int
     time: float
@@ -91,7 +91,7 @@ class Joined:
 
 @noun(frozen=True, slots=True)
 class Left:
-    """Somebody went; ``here`` people are left. ``reason`` may be empty. ``quit``: they have left the chat."""
+    """A person left a room; ``here`` people remain. ``reason`` may be empty. ``quit``: they have left the chat."""
 
     seq: int
     time: float
@@ -105,7 +105,7 @@ class Left:
 
 @noun(frozen=True, slots=True)
 class Kicked:
-    """Somebody was sent out by an operator; ``here`` people are left. ``reason`` may be empty."""
+    """A person was removed by an operator; ``here`` people remain. ``reason`` may be empty."""
 
     seq: int
     time: float
@@ -119,7 +119,7 @@ class Kicked:
 
 @noun(frozen=True, slots=True)
 class Renamed:
-    """Somebody has another name from here on."""
+    """A person changed their name."""
 
     seq: int
     time: float
@@ -131,7 +131,7 @@ class Renamed:
 
 @noun(frozen=True, slots=True)
 class TopicSet:
-    """A room has another topic; an empty one was taken away."""
+    """A room's topic was set; an empty topic means that it was cleared."""
 
     seq: int
     time: float
@@ -143,10 +143,10 @@ class TopicSet:
 
 @noun(frozen=True, slots=True)
 class Changed:
-    """An operator has changed what may be done in a room, or who is who there: ``name`` did ``what``.
+    """An operator changed a room's policy or people's rights there: ``name`` did ``what``.
 
     ``changes`` says the same for programs: ``+`` or ``-``, a member of `records.Policy` (or ``bans``), and a value:
-    a name, a mask, a number, or nothing. A room's key is not told.
+    a name, a mask, a number, or nothing. A room's key is not included.
     """
 
     seq: int
@@ -160,10 +160,10 @@ class Changed:
 
 @noun(frozen=True, slots=True)
 class Described:
-    """Somebody in a room is ``away`` (or, with None, back), has an ``account`` (or none), is ``about`` something else, or
-    has ``invited`` somebody.
+    """A change to a person in a room. ``what`` is one of four words:
 
-    ``what`` is one of these four words.
+    ``away`` (with None: back), ``account`` (with None: none any more), ``about`` (their description of themselves), or
+    ``invited`` (a person whom they invited).
     """
 
     seq: int
@@ -177,7 +177,7 @@ class Described:
 
 @noun(frozen=True, slots=True)
 class Deleted:
-    """An operator has taken the text of message ``target`` out of the history."""
+    """An operator removed the text of message ``target`` from the history."""
 
     seq: int
     time: float
@@ -189,7 +189,7 @@ class Deleted:
 
 @noun(frozen=True, slots=True)
 class Notice:
-    """The server tells a whole room something."""
+    """A message of the server to a whole room."""
 
     seq: int
     time: float
@@ -200,7 +200,7 @@ class Notice:
 
 @noun(frozen=True, slots=True)
 class Welcome:
-    """You have a name now. ``log`` names the log the numbers belong to; ``commands`` pairs each command with its usage."""
+    """The answer to a new name. ``log`` is the id of the log of all numbers; ``commands`` pairs each command with its usage."""
 
     name: str
     log: str
@@ -210,9 +210,9 @@ class Welcome:
 
 @noun(frozen=True, slots=True)
 class Receipt:
-    """Your message has its number, and is on disk. With ``kept`` false it was shown, but is not in the history.
+    """The receipt of a message that has its number and is on disk. With ``kept`` false, it was shown but is not in the history.
 
-    ``stored`` is its text if that is not what was sent: see `core.text.sanitize.altered`.
+    ``stored`` is the message's text if it was altered: see `core.text.sanitize.altered`.
     """
 
     seq: int
@@ -225,9 +225,9 @@ class Receipt:
 
 @noun(frozen=True, slots=True)
 class People:
-    """Who is in a room, in alphabetical order, and what the room is about. ``arriving`` if you have just come in.
+    """The people in a room, in alphabetical order, and its topic. ``arriving``: the person has just joined.
 
-    ``how``, if asked for, says of each how they have come in and whether they are away.
+    ``how``, if asked for, gives each person's protocol and whether they are away.
     """
 
     room: str
@@ -239,7 +239,7 @@ class People:
 
 @noun(frozen=True, slots=True)
 class RoomSummary:
-    """A room as it stands in a list: how many ``people`` are there, and whether you are one of them."""
+    """A room in a list: the number of ``people`` in it, and whether the person is one of them (``mine``)."""
 
     room: str
     people: int
@@ -249,17 +249,17 @@ class RoomSummary:
 
 @noun(frozen=True, slots=True)
 class RoomList:
-    """The rooms there are."""
+    """The list of rooms."""
 
     rooms: tuple[RoomSummary, ...]
 
 
 @noun(frozen=True, slots=True)
 class History:
-    """What was said before, oldest first. ``today`` is the time of asking, for day marks.
+    """Earlier messages, oldest first. ``today`` is the time of the request, for day marks.
 
-    ``mark`` is the number up to which you had read when you left, 0 if that is not known, and ``missed`` how many
-    messages have come since.
+    ``mark`` is the number up to which the person had read when they left, 0 if unknown; ``missed`` is the number of
+    messages since.
     """
 
     room: str
@@ -271,7 +271,7 @@ class History:
 
 @noun(frozen=True, slots=True)
 class Found:
-    """What a search has found, oldest first. With ``more``, there is more before it."""
+    """The results of a search, oldest first. With ``more``, there are earlier ones."""
 
     events: "tuple[KeptEvent, ...]"
     today: float
@@ -280,16 +280,16 @@ class Found:
 
 @noun(frozen=True, slots=True)
 class Help:
-    """How commands are used: (usage, what it does), one pair a command."""
+    """The help on commands: one pair (usage, explanation) per command."""
 
     entries: tuple[tuple[str, str], ...]
 
 
 @noun(frozen=True, slots=True)
 class Whois:
-    """Somebody who is here. ``idle`` is in seconds; ``address`` is for operators only; ``away`` is None if they are not.
+    """A person who is here. ``idle`` is in seconds; ``address`` is for operators only; ``away`` is None if they are not away.
 
-    ``about`` is what they say of themselves; ``host`` stands for their address in masks.
+    ``about`` is their description of themselves; ``host`` stands for their address in masks.
     """
 
     name: str
@@ -306,7 +306,7 @@ class Whois:
 
 @noun(frozen=True, slots=True)
 class Invited:
-    """``name`` invites you, ``whom``, into a room."""
+    """An invitation into a room, from ``name`` to ``whom``."""
 
     room: str
     name: str
@@ -315,7 +315,7 @@ class Invited:
 
 @noun(frozen=True, slots=True)
 class Listing:
-    """A table: what it lists (``bans``), what its columns are called, and its rows."""
+    """A table: its subject (``bans``), the titles of its columns, and its rows."""
 
     of: str
     columns: tuple[str, ...]
@@ -324,31 +324,31 @@ class Listing:
 
 @noun(frozen=True, slots=True)
 class Remark:
-    """The server tells you alone something, in one sentence."""
+    """One sentence of the server to one person."""
 
     text: str
 
 
 @noun(frozen=True, slots=True)
 class Refused:
-    """What you asked for can't be done, or not without a secret."""
+    """The refusal of a request that cannot be done, or needs a secret."""
 
     code: str
     text: str
     id: str | None = None
-    prompt: str | None = None  # asks for a secret, which the next ``answer`` is
+    prompt: str | None = None  # asks for a secret, which the next ``answer`` must be
 
 
 @noun(frozen=True, slots=True)
 class Done:
-    """What you asked for under this id is done. For programs; people see what happened."""
+    """The confirmation that the request with this id is done. For programs; people see the effect."""
 
     id: str
 
 
 @noun(frozen=True, slots=True)
 class Pong:
-    """Everything you asked for before this has been worked off."""
+    """The confirmation that all earlier requests are done."""
 
 
 Spoken: TypeAlias = Said | Emoted
@@ -375,6 +375,6 @@ Answer: TypeAlias = (
 Event: TypeAlias = RoomEvent | Answer
 
 KEPT = (Said, Emoted, Told)
-IN_ROOMS = (Said, Emoted)  # what is not private of it
-KIND_OF: dict[type, str] = {Said: "said", Emoted: "emoted", Told: "told"}  # as it stands in the log
-DELETED = "(deleted)"  # stands where a text was
+IN_ROOMS = (Said, Emoted)  # the kept events that are not private
+KIND_OF: dict[type, str] = {Said: "said", Emoted: "emoted", Told: "told"}  # the names of kept events in the log
+DELETED = "(deleted)"  # replaces a deleted text

@@ -1,4 +1,4 @@
-"""What the core needs others to be."""
+"""The interfaces that the core needs others to implement."""
 
 from collections.abc import Awaitable, Callable, Collection, Generator, Iterable, Sequence
 from dataclasses import dataclass
@@ -10,24 +10,24 @@ from twisted_chat.core.records import Account, Deed, Record
 
 
 class Outlet(Protocol):
-    """Where a session's bytes go. A protocol implements it; the session does not know what is behind it."""
+    """The output side of a connection. Each protocol implements it; the session does not know which."""
 
     full: bool
     """True while the connection has more waiting than it should. Then nothing of the log is written to it."""
 
     def write(self, data: bytes) -> None:
-        """Hand over bytes. Never raises and never blocks; after `close` it does nothing."""
+        """Send bytes. Never raises and never blocks; after `close` it does nothing."""
 
     def tell(self, answers: Sequence[Answer | RoomEvent]) -> None:
-        """Say something to the person alone, in the session's dialect. Never raises and never blocks."""
+        """Send answers to this person alone, in the session's dialect. Never raises and never blocks."""
 
     def close(self, last_words: str = "") -> None:
-        """Say why, let what was written go out, then end the connection. May be called twice."""
+        """Send the last words, flush, then end the connection. May be called twice."""
 
 
 @dataclass(frozen=True, slots=True)
 class Page:
-    """A piece of the log, oldest first. All of the room up to ``position`` (a sequence number) has been read with it."""
+    """A piece of the log, oldest first. With it, the room has been read up to the sequence number ``position``."""
 
     events: Sequence[RoomEvent]
     position: int
@@ -35,41 +35,41 @@ class Page:
 
 @dataclass(frozen=True, slots=True)
 class Sent:
-    """What the log knows of a message it was given before under the same key."""
+    """A message that the log was given before under the same key."""
 
     seq: int
     batch: Batch | None  # None once only the disk knows it
 
 
 class Reader(Protocol):
-    """Who is told of the log's progress: the hub. All calls come on the reactor thread, never from within `append`."""
+    """The receiver of the log's progress: the hub. All calls come on the reactor thread, never from within `append`."""
 
     def deliver(self, batches: Sequence[Batch]) -> None:
-        """These were added in the turn that ends now. Show them."""
+        """Show the batches that were added in the turn that ends now."""
 
     def kept(self, batches: Sequence[Batch], duplicates: dict[int, int]) -> None:
-        """These are on disk, in the order of their numbers; earlier ones were reported earlier.
+        """Note that these batches are on disk. They come in the order of their numbers.
 
-        ``duplicates`` maps the numbers of messages whose key the disk held already to the number it is held under.
+        ``duplicates`` is for messages whose key the disk held already: it maps their numbers to the number of the kept one.
         """
 
     def not_kept(self, batches: Sequence[Batch]) -> None:
-        """These were shown but will not be in the history."""
+        """Note that these batches were shown but will not be in the history."""
 
     def history_stopped(self, why: str) -> None:
-        """Nothing is kept from here on. Said once, until `history_back`."""
+        """Note that messages are no longer kept. Called once, until `history_back`."""
 
     def history_back(self) -> None:
-        """Messages are kept again."""
+        """Note that messages are kept again."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Query:
-    """What is searched for: messages with all of these words, in one of these rooms, or in one of these parts of rooms."""
+    """A search for messages with all of these words, in one of these rooms or parts of rooms."""
 
     words: tuple[str, ...]
     rooms: tuple[str, ...]
-    parts: tuple[tuple[str, int, int], ...] = ()  # or in a part of one: its first and its last number
+    parts: tuple[tuple[str, int, int], ...] = ()  # parts of rooms: room, first and last number
     author: str = ""
     since: float = 0.0  # seconds since 1970
     before: int | None = None  # a sequence number
@@ -77,16 +77,16 @@ class Query:
 
 
 class MessageLog(Protocol):
-    """The order of everything that happens, and the memory of everything that was said.
+    """The order of all events, and the store of all messages.
 
     1. `append` fixes an event's place at once. `Reader.deliver` follows at the end of the turn, in batches.
-    2. Each batch's messages are kept side by side with that; then `Reader.kept` or `Reader.not_kept`, in order.
-    3. No number is ever used twice, not even after a crash.
+    2. Meanwhile each batch's messages are written to disk. `Reader.kept` or `Reader.not_kept` follows, in order.
+    3. A number is never used twice, even after a crash.
     """
 
     @property
     def id(self) -> str:
-        """Names this log. Numbers of a log with another id mean nothing here."""
+        """The name of this log. The numbers of a log with another id mean nothing here."""
 
     @property
     def newest(self) -> int:
@@ -94,140 +94,141 @@ class MessageLog(Protocol):
 
     @property
     def pruned(self) -> int:
-        """All messages up to this number have been taken out, as they were too old or too many; 0 if none were."""
+        """The number up to which all messages were removed, because they were too old or too many; 0 if none were."""
 
     @property
     def congested(self) -> bool:
-        """Whether more is said than can be kept: then no more should be taken from those who talk, for a moment."""
+        """True if messages come faster than they can be kept: then the senders should be paused for a moment."""
 
     @property
     def settled(self) -> int:
-        """All messages up to this number are kept, or will never be."""
+        """The number up to which each message is on disk, or will never be."""
 
     def attach(self, reader: Reader) -> None:
-        """Name the reader, before the first `append`."""
+        """Set the reader, before the first `append`."""
 
     def number(self) -> int:
-        """The number for the next event. It has to be appended before another is asked for.
+        """Return the number for the next event, which must be appended before the next call.
 
         Raises `NotKept` when the reserved numbers are used up because the disk failed for very long.
         """
 
     def append(self, event: RoomEvent, text_size: int = 0, key: bytes | None = None) -> None:
-        """Add an event that carries `number()`. ``key`` is the message's own id: the disk keeps one message a key."""
+        """Add an event that carries `number()`. ``key`` is the message's own id: the disk keeps one message per key."""
 
     def fresh(self, after: int) -> Sequence[RoomEvent]:
-        """The events that were added after this number and are not delivered yet, in their order."""
+        """Return the events after this number that are not delivered yet, in order."""
 
     def when_delivered(self, call: Callable[[], None]) -> None:
-        """Call once everything that was added is delivered; at once if that is so now."""
+        """Call once all added events are delivered; at once if they are."""
 
     def sent(self, key: bytes) -> Sent | None:
-        """The message of this key, if memory still knows it."""
+        """Return the message of this key, if it is in memory."""
 
     async def find(self, key: bytes) -> Sent | None:
-        """The message of this key, from memory or disk. Raises `NotKept` when the disk can't tell."""
+        """Return the message of this key, from memory or disk. Raises `NotKept` if the disk cannot tell."""
 
     @property
     def remembered(self) -> int:
-        """Memory has everything after this number, in every room."""
+        """The number after which memory has every event of every room."""
 
     def tail(self, room: str, after: int) -> Sequence[Batch]:
-        """The delivered batches of a room with events after this number, which is not below `remembered`."""
+        """Return a room's delivered batches with events after this number, which must not be below `remembered`."""
 
     async def read_after(self, room: str, after: int, limit: int) -> Page:
-        """What was said in a room after a number, oldest first, at most ``limit`` messages; one page of many.
+        """Return one page of a room's messages after a number, oldest first, at most ``limit``.
 
-        Its position is never below ``after``, and above it unless nothing follows. Raises `NotKept`.
+        The page's position is at least ``after``, and above it if anything follows. Raises `NotKept`.
         """
 
     async def read_before(self, room: str, before: int, limit: int) -> list[KeptEvent]:
-        """The last ``limit`` messages of a room with numbers below ``before``, oldest first. Raises `NotKept`."""
+        """Return a room's last ``limit`` messages with numbers below ``before``, oldest first. Raises `NotKept`."""
 
     async def read_since(self, room: str, time: float, limit: int) -> list[KeptEvent]:
-        """The first ``limit`` messages of a room that were said at a time or later, oldest first. Raises `NotKept`."""
+        """Return a room's first ``limit`` messages sent at a time or later, oldest first. Raises `NotKept`."""
 
     async def count_after(self, room: str, after: int, limit: int) -> int:
-        """How many messages of a room have numbers above ``after``; at most ``limit``. Raises `NotKept`."""
+        """Return the number of a room's messages with numbers above ``after``; at most ``limit``. Raises `NotKept`."""
 
     async def search(self, query: "Query") -> list[KeptEvent]:
-        """The newest messages that fit, oldest first. Raises `NotKept`, also when it takes too long."""
+        """Return the newest messages that match, oldest first. Raises `NotKept`, also when the search takes too long."""
 
     async def erase(self, seq: int, rooms: Collection[str]) -> KeptEvent | None:
-        """Take the text of a message in one of these rooms out of memory and disk. None if there is none. Raises `NotKept`."""
+        """Erase a message's text from memory and disk, if it is in one of these rooms; return the message, or None if there
+        is none. Raises `NotKept`."""
 
     def close(self) -> object:
-        """Keep what waits, then stop. Returns an awaitable; nothing may be appended afterwards."""
+        """Write what is pending, then stop. Return an awaitable; no `append` may follow."""
 
 
-# How many deeds are kept: of the server, and of operators of rooms in one room and by one person.
+# The most deeds kept: of the server; of room operators in one room; of room operators by one person.
 MOST_DEEDS, MOST_DEEDS_IN_ROOM, MOST_DEEDS_BY_ONE = 100_000, 200, 400
 
 
 class Records(Protocol):
-    """Where what is kept besides messages is written. The hub has it all in memory, but for deeds."""
+    """The store of records. The hub has all of them in memory except deeds."""
 
     def load(self) -> Iterable[Record]:
-        """All there is, and the last deed. Called once, before anything else; blocks."""
+        """Return all records, and the last deed. Called once, before any other method; blocks."""
 
     async def save(self, *records: Record) -> None:
-        """Keep records, new or changed, in one transaction. Raises `NotKept`."""
+        """Save records, new or changed, in one transaction. Raises `NotKept`."""
 
     async def remove(self, *records: Record) -> None:
-        """Take records away. Raises `NotKept`."""
+        """Delete records. Raises `NotKept`."""
 
     async def deeds(self, limit: int, place: str | None = None) -> list[Deed]:
         """Return the last deeds, oldest first: all, those of the server (an empty place), or those in a room. Raises `NotKept`.
 
-        Of the server `MOST_DEEDS` are kept. Of those of a room's operators, `MOST_DEEDS_IN_ROOM` are kept in one room,
-        and `MOST_DEEDS_BY_ONE` by one person: they never take the place of the server's.
+        At most `MOST_DEEDS` of the server are kept. Of room operators, at most `MOST_DEEDS_IN_ROOM` are kept per room and
+        `MOST_DEEDS_BY_ONE` per person; these never displace the server's.
         """
 
 
 class Promise(Protocol):
-    """Something to await that happens once."""
+    """An awaitable event that happens once."""
 
     def fire(self) -> None:
-        """It has happened. May be called twice."""
+        """Let the waiting coroutines go on. May be called twice."""
 
     def __await__(self) -> Generator[Any, Any, None]:
-        """Wait until it has."""
+        """Wait until `fire` was called."""
 
 
 class Waits(Protocol):
-    """How the core waits."""
+    """The core's timers and promises."""
 
     def later(self, seconds: float, call: Callable[[], None]) -> object:
-        """Call in so many seconds."""
+        """Call after the given seconds."""
 
     def promise(self) -> Promise:
-        """Return a new one."""
+        """Return a new promise."""
 
 
 class ClaimDesk(Protocol):
-    """Where whoever runs the server gets the codes that operators take their names with: see `core.logins.claims`."""
+    """The desk that gives the person who runs the server the operators' claim codes: see `core.logins.claims`."""
 
     def hand_out(self, name: str, code: str, account: Account | None) -> None:
-        """A name has a new code. ``account`` is registered under that name, and was not claimed."""
+        """Give out a name's new code. ``account``, if any, is registered under that name and was not claimed."""
 
     def take_back(self, name: str) -> None:
-        """The code of a name is used up."""
+        """Withdraw a name's code, which is used up."""
 
 
 class Accounts(Protocol):
-    """Who can prove to be whom. Passwords are hashed here, off the reactor thread, and nowhere else."""
+    """The checker of passwords and codes. Passwords are hashed only here, off the reactor thread."""
 
     def hash(self, password: str, source: str) -> Awaitable[str]:
-        """A password as it is kept. Raises `BadPassword`, or `Busy` when too many of this source wait."""
+        """Return a password's hash. Raises `BadPassword`, or `Busy` when too many of this source wait."""
 
     def check(self, key: str, password: str, source: str) -> Awaitable[bool]:
-        """Whether this is the password of the account of that key; as slow if there is none. Raises `Busy`.
+        """Return whether this is the account's password; a missing account takes as long. Raises `Busy`.
 
-        Sources take turns (see `core.logins.sources`): many from one don't keep another waiting.
+        Sources take turns (see `core.logins.sources`): many checks from one source do not delay another's.
         """
 
     def code(self) -> str:
-        """A new code that nobody can guess, to be typed by people: ``K7QX-2M9P-…``."""
+        """Return a new unguessable code that people can type: ``K7QX-2M9P-…``."""
 
     def digest(self, code: str) -> str:
-        """A code as it is kept: who reads that can't tell the code."""
+        """Return a code's digest for storage; it does not reveal the code."""

@@ -1,6 +1,6 @@
-"""How often, and how many. Time comes in as an argument, in seconds of a clock that only goes forward.
+"""Rate and count limits. Time is an argument, in seconds of a monotonic clock.
 
-The numbers themselves, with their reasons, stand in `config`.
+The limits' values and reasons are in `config`.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from itertools import islice
 
 from twisted_chat.core.errors import TooOften
 
-# Of how many addresses something is remembered at once: the one longest quiet is forgotten first.
+# The most addresses remembered at once: the one longest quiet is forgotten first.
 MOST_REMEMBERED = 10_000
 
 
@@ -19,18 +19,18 @@ MOST_REMEMBERED = 10_000
 class Rate:
     """``burst`` at once, then ``per_second``: the generic cell rate algorithm (ITU-T I.371), whose state is one number.
 
-    That number, ``due``, begins at 0 and belongs to whoever is limited; `spent` gives the next one.
+    That number, ``due``, begins at 0. The caller keeps one for each limited subject; `spent` returns the next value.
     """
 
     burst: float
     per_second: float
 
     def wait(self, due: float, now: float) -> float:
-        """How many seconds until something may be done again; 0 if it may be done now."""
+        """Return the seconds until the next action is allowed; 0 if it is allowed now."""
         return max(0.0, due - (self.burst - 1) / self.per_second - now)
 
     def spent(self, due: float, now: float, cost: float = 1.0) -> float:
-        """``due`` after something that costs so much was done."""
+        """Return ``due`` after an action of this cost."""
         return max(due, now) + cost / self.per_second
 
 
@@ -51,14 +51,14 @@ class Retries:
     most: float
 
     def wait(self, failures: int) -> float:
-        """Return how many seconds after the last of so many failures another attempt may be made."""
+        """Return the seconds to wait after the last of so many failures before another attempt."""
         over = failures - self.free
         return min(self.most, self.first * 2.0 ** min(over, 30)) if over >= 0 else 0.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class GuessLimits:
-    """How often a secret may be guessed: see `core.logins.attempts`."""
+    """The limits on guessing a secret: see `core.logins.attempts`."""
 
     pair: Retries  # by one source, at one subject
     source: Rate  # by one source, at all subjects
@@ -68,7 +68,7 @@ class GuessLimits:
 
 @dataclass(frozen=True, slots=True)
 class Numbers:
-    """How many connections there may be; None is no limit."""
+    """The limits on connections; None is no limit."""
 
     most: int | None = None  # in all
     per_address: int | None = None  # at once
@@ -78,14 +78,14 @@ class Numbers:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Bounds:
-    """What the hub holds people to. Of what may be done ever so often, None sets no bound."""
+    """The limits that the hub enforces. None, where it is allowed, is no limit."""
 
-    message_bytes: int  # of UTF-8, one message
+    message_bytes: int  # of one message, in UTF-8
     rooms_a_person: int
     owned_rooms: int
     devices: int  # connections of one registered name
     guesses: GuessLimits
-    lookups: Often | None  # of one person: who, history and the like
+    lookups: Often | None  # by one person: who, history and the like
     searches: Often | None  # from one address
     registrations: Often | None  # attempts from one source
     registered: Often | None  # new accounts on the whole server
@@ -102,10 +102,10 @@ def with_one_more(some: frozenset[str], one: str, most: int) -> frozenset[str]:
 
 
 class Window:
-    """Holds everybody to an `Often`, each for themselves. Without one, nobody is held to anything.
+    """A limiter that applies one `Often` to each subject separately. With None it limits nothing.
 
-    Whoever has many addresses can have a count forgotten, of one of whom nothing was heard while `MOST_REMEMBERED` others
-    were counted: that is why what is guessed is counted elsewhere, by what it is a guess at.
+    An attacker with many addresses can have a quiet subject's count forgotten: `MOST_REMEMBERED` others must be counted
+    meanwhile. So guesses at secrets are counted elsewhere, by the secret that they target.
     """
 
     def __init__(self, often: Often | None) -> None:
@@ -113,7 +113,7 @@ class Window:
         self._times: dict[str, deque[float]] = {}
 
     def check(self, who: str, now: float, what: str) -> None:
-        """Raises `TooOften` if there were too many. Nothing is counted."""
+        """Raise `TooOften` if there were too many. Count nothing."""
         times = self._times.get(who)
         if self._often is not None and times is not None:
             last = [time for time in times if time > now - self._often.span]
@@ -121,7 +121,7 @@ class Window:
                 raise TooOften(f"{what} too often. Try again in {last[0] + self._often.span - now:.0f} seconds.")
 
     def take(self, who: str, now: float, what: str) -> None:
-        """Count one more. Raises `TooOften` if there were too many; ``what`` begins its sentence."""
+        """Count one more. Raise `TooOften` if there were too many; ``what`` begins its sentence."""
         if self._often is None:
             return
         times = self._times.pop(who, None) or deque()

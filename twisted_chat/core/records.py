@@ -1,4 +1,4 @@
-"""What is kept besides messages: frozen nouns, one class a table. The hub holds them all in memory; a store keeps them.
+"""Everything that is kept besides messages: frozen dataclasses, one per table. The hub has all in memory; a store keeps them.
 
 Names in records are folded keys (`names.fold`) unless they are there to be shown. Times are in seconds since 1970, UTC.
 """
@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import TypeAlias
 
-# Of an account: whether it was claimed with a code, or is older than such codes are.
+# The states of an account's claim: not claimed, claimed with a code, or older than claim codes.
 UNCLAIMED, CLAIMED, OLDER = range(3)
 
 
@@ -23,107 +23,107 @@ class Account:
     created: float
     settings: Mapping[str, str] = field(default_factory=dict)
     ignores: tuple[str, ...] = ()
-    known: tuple[str, ...] = ()  # to whom this person has written privately: see `Account.person`
-    rooms: tuple[str, ...] = ()  # where they are, or were when they left
-    read: Mapping[str, int] = field(default_factory=dict)  # how far they have read: a number for each room, and their inbox
-    keys: tuple[str, ...] = ()  # of ssh, each as a line: see core/users/public_keys.py
-    sources: tuple[str, ...] = ()  # digests of where it has come from, the latest last: see core/logins/known_sources.py
-    id: str = ""  # random: no later account of this name has it; empty for those made before schema 8
-    generation: int = 0  # how often the password was changed
+    known: tuple[str, ...] = ()  # the people they have written to privately: see `Account.person`
+    rooms: tuple[str, ...] = ()  # the rooms they are in, or were in when they left
+    read: Mapping[str, int] = field(default_factory=dict)  # the last number read in each room and in their inbox
+    keys: tuple[str, ...] = ()  # ssh keys, each as a line: see core/users/public_keys.py
+    sources: tuple[str, ...] = ()  # digests of its known sources, the latest last: see core/logins/known_sources.py
+    id: str = ""  # random, so that a later account of this name differs; empty for accounts made before schema 8
+    generation: int = 0  # the number of password changes
     claimed: int = UNCLAIMED  # whether its owner has shown the claim code of an operator: see core/logins/claims.py
 
     @property
     def person(self) -> str:
-        """What stands for its owner: the next owner of the name is another. No name has a space in it."""
+        """The identity of its owner, which differs for a later owner of the name. Names contain no spaces."""
         return f"{self.key} {self.id}".rstrip()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Policy:
-    """Who may come into a room, and do what there."""
+    """The rules of a room: entry, and permissions inside."""
 
-    private: bool = False  # nothing about it is told to those outside
-    key: str = ""  # has to be given to come in
+    private: bool = False  # hidden from people outside
+    key: str = ""  # must be given to come in
     invite_only: bool = False
     registered: bool = False  # only for registered names
-    encrypted: bool = False  # only for connections that nobody can read on the way
+    encrypted: bool = False  # only for encrypted connections
     slow: float = 0.0  # seconds between two messages of one person
     operators: tuple[str, ...] = ()
     invited: tuple[str, ...] = ()
-    invited_by: Mapping[str, str] = field(default_factory=dict)  # who has invited each of them, if that is known
+    invited_by: Mapping[str, str] = field(default_factory=dict)  # the inviter of each of them, if known
     voices: tuple[str, ...] = ()  # registered names that may speak while the room is moderated
     moderated: bool = False  # only operators and those with a voice may speak
-    outsiders: bool = False  # who is not in the room may speak there too
-    topic_locked: bool = False  # only operators say what it is about
-    limit: int = 0  # so many people at the most; 0 is no limit
-    excepted: tuple[str, ...] = ()  # masks of whom bans don't hit
-    welcome: tuple[str, ...] = ()  # masks of who needs no invitation
+    outsiders: bool = False  # people who are not in the room may speak there too
+    topic_locked: bool = False  # only operators may set the topic
+    limit: int = 0  # the most people allowed in; 0 is no limit
+    excepted: tuple[str, ...] = ()  # masks of people exempt from bans
+    welcome: tuple[str, ...] = ()  # masks of people who need no invitation
 
     @property
     def closed(self) -> bool:
-        """Return True if not everybody may come in, or know what is said."""
+        """True if the room is hidden or its entry is restricted."""
         return bool(self.private or self.key or self.invite_only or self.registered or self.encrypted)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RoomRecord:
-    """A room that is there also when nobody is in it: one with an owner, the lobby, and one that was ever closed until it ends.
+    """A room that exists while empty: the lobby, a room with an owner, or a room that was ever closed, until it ends.
 
-    Of a closed room that has ended a record is left that says where a later room of its name begins: it is neither
-    ``closed`` nor has it an ``owner``.
+    After a closed room has ended, a record without ``closed`` and ``owner`` remains. It says where a later room of that
+    name begins.
     """
 
     key: str
-    owner: str = ""  # `SERVER`: the operators of the server, as the owner has given their name up
+    owner: str = ""  # `SERVER`: the operators of the server, after the owner gave their name up
     topic: str = ""
     created: float = 0.0
     policy: Policy = field(default_factory=Policy)
     closed: bool = False  # its policy is closed, or was at any time since the room was made
-    begins: int = 0  # what has this sequence number, or a lower one, was said in an earlier room of this name
+    begins: int = 0  # messages up to this sequence number belong to an earlier room of this name
     shut_out: Mapping[str, tuple[tuple[int, int], ...]] = field(default_factory=dict)  # see core/rooms/shut_out.py
     guests: Mapping[str, tuple[str, ...]] = field(default_factory=dict)  # operators without an account: their secrets' digests
 
 
-# The owner of a room that belongs to the operators of the server. It can be nobody's name.
+# The owner of a room that belongs to the operators of the server. No person can have this name.
 SERVER = "*"
 
 
-# The rank of a restriction that was made before schema 8: it binds all operators of its room, and each of them may end it.
+# The rank of a restriction made before schema 8: it binds all operators of its room, and each of them may lift it.
 UNRANKED = 6
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Sanction:
-    """Somebody may not come in (``ban``) or not speak (``mute``)."""
+    """A restriction: the target may not come in (``ban``) or may not speak (``mute``)."""
 
     id: int
     kind: str
     room: str  # empty: anywhere
-    target: str  # a folded name, an address, a network as 192.0.2.0/24, or a folded mask as ann!*@*
+    target: str  # a folded name, an address, a network such as 192.0.2.0/24, or a folded mask such as ann!*@*
     by: str
     at: float
     until: float | None
     reason: str
-    rank: int = UNRANKED  # of who made it, in that room: see `Role`. It binds no operator of the room of that rank or above
+    rank: int = UNRANKED  # its maker's `Role` in that room. Operators of the room of that rank or above are exempt
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Invitation:
     """A code that lets one guest into a room, once."""
 
-    code: str  # hashed: who reads the file can't use it
+    code: str  # hashed, so that a reader of the file cannot use it
     room: str
     by: str
     until: float
-    source: str = ""  # whose it counts as: an account, or what stands for a guest's address; empty if made before
+    source: str = ""  # the account, or stand-in for a guest's address, that it counts as; empty if made earlier
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Token:
-    """What a script shows to speak and read in one room, as a bot."""
+    """A token that lets a script speak and read in one room, as a bot."""
 
-    digest: str  # who reads the file can't use it
-    name: str  # the bot's, as it is shown
+    digest: str  # a reader of the file cannot use it
+    name: str  # the bot's name, as it is shown
     room: str
     by: str
     at: float
@@ -131,7 +131,7 @@ class Token:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Fact:
-    """Something about the whole server: ``motd``, ``lockdown``."""
+    """A value of the whole server, such as ``motd`` or ``lockdown``."""
 
     key: str
     value: str
@@ -139,7 +139,7 @@ class Fact:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Deed:
-    """What an operator did, for ``/audit``. Never changed; the earliest make room."""
+    """An operator's action, for ``/audit``. Never changed; the earliest are dropped first."""
 
     id: int
     at: float

@@ -1,8 +1,8 @@
-"""Where the claim codes of operators' names go: a file in the state folder, and the terminal that started the daemon.
+"""Publish the claim codes of operators' names: in a file in the state folder, and on the terminal that started the daemon.
 
-1. A line a name, ``NAME CODE``, readable by the daemon's user alone. It is written whole or not at all, and is gone once
-   no name waits to be claimed. The log says where it is, and never what is in it.
-2. With ``twistd -n`` the code is shown on the terminal too, if there is one: the log may go elsewhere.
+1. The file has a line ``NAME CODE`` for each name, readable only by the daemon's user. It is never incomplete, and is deleted
+   once no name waits to be claimed. The log names the file, never its contents.
+2. With ``twistd -n`` the code is also shown on the terminal, if there is one: the log may go elsewhere.
 """
 
 from collections.abc import Callable
@@ -24,7 +24,7 @@ class DaemonClaimDesk:
     log = Logger()
 
     def __init__(self, folder: Path | None, terminal: TextIO | None, run: Callable[[Callable[[], None]], None]) -> None:
-        """Without a ``folder`` nothing is written, without a ``terminal`` nothing shown. ``run`` does what blocks."""
+        """Without ``folder`` no file is written, without ``terminal`` no code is shown. ``run`` runs blocking calls."""
         self._path = folder / FILE if folder is not None else None
         self._terminal = terminal
         self._run = run
@@ -32,7 +32,7 @@ class DaemonClaimDesk:
         self._told: list[str] = []
 
     def begin(self) -> None:
-        """Write the file of this start. What an earlier one has written is void. Blocks."""
+        """Write the codes of this start to the file. Codes from earlier starts are void. Blocks."""
         codes, self._codes = self._codes, None
         self._write(codes or {})
         for line in self._told:
@@ -40,7 +40,7 @@ class DaemonClaimDesk:
         self._told = []
 
     def hand_out(self, name: str, code: str, account: Account | None) -> None:
-        """Write a code down, and say where it is."""
+        """Publish a code, and log where it is."""
         self._show(name, code)
         line = f"{_state(name, account)} {self._where(name)}"
         if self._codes is not None:
@@ -51,7 +51,7 @@ class DaemonClaimDesk:
         self.log.warn("[OPERATOR] {line}", line=line)
 
     def take_back(self, name: str) -> None:
-        """Take a code that is used up out of the file."""
+        """Remove a used code from the file."""
         if self._codes is not None:
             self._codes.pop(name, None)
             return
@@ -70,7 +70,7 @@ class DaemonClaimDesk:
             print(f"Claim code of the operator {name}: {code}", file=self._terminal, flush=True)
 
     def _read(self) -> dict[str, str]:
-        """The lines of the file."""
+        """Return the codes in the file, by name."""
         assert self._path is not None
         try:
             lines = self._path.read_text("utf-8").splitlines()
@@ -79,7 +79,7 @@ class DaemonClaimDesk:
         return {name: code for name, _, code in (line.partition(" ") for line in lines) if code}
 
     def _write(self, codes: dict[str, str]) -> None:
-        """Write the file anew, or take it away. What can't be written is logged: the next start makes other codes."""
+        """Rewrite the file, or delete it if there is no code. Log a failure: the next start makes other codes."""
         if self._path is None:
             return
         try:
@@ -93,7 +93,7 @@ class DaemonClaimDesk:
 
 
 def _state(name: str, account: Account | None) -> str:
-    """What is the matter with an operator's name."""
+    """Describe the state of an operator's name."""
     if account is None:
         return f"Nobody has claimed the name {name} yet: whoever gives it is asked for its claim code."
     confirm = f"Its owner confirms it by typing /claim {name}, and the claim code."

@@ -1,12 +1,12 @@
-"""The daemon's own log: a thread writes it, so that a disk that is slow or full, or a pipe nobody reads, holds up nobody.
+"""The daemon's own log. A thread writes it, so that a slow or full disk, or an unread pipe, does not block the reactor.
 
-1. twistd's options count as ever: ``--logfile``, with its rotation and SIGUSR1, and ``-n`` to standard output;
-   ``--logger`` and ``--syslog`` go before what is here.
-2. What waits is bounded. What comes on top is dropped and counted, and so is what can't be written; how much that was
-   is written as soon as something can be.
-3. A record is one line, and any further lines of it are indented. What could control a terminal is escaped.
-4. A file of ours belongs to its owner alone, whatever the umask: see `PrivateLogFile`.
-5. The same complaint over and over is written a few times a minute, then counted.
+1. twistd's options keep their meaning: ``--logfile``, with its rotation and SIGUSR1, and ``-n`` for standard output.
+   ``--logger`` and ``--syslog`` take precedence over this module.
+2. The queue is bounded. Records beyond the bound, and records that cannot be written, are dropped and counted. The count is
+   logged as soon as writing works again.
+3. A record is one line; its further lines are indented. Terminal control characters are escaped.
+4. Only the owner can read a log file, whatever the umask is: see `PrivateLogFile`.
+5. A repeated complaint is written a few times a minute, then only counted.
 """
 
 import os
@@ -27,67 +27,67 @@ from zope.interface import implementer
 
 from twisted_chat import private_files
 
-# How many records may wait, and how long one may be, in characters: a few MiB at most of what is usual.
+# The most records that may wait, and the longest record, in characters: a few MiB at most of usual records.
 MOST_WAITING, LONGEST = 5000, 8192
-# How often the same complaint is written in so many seconds, and how many different ones are told apart.
+# The most repeats of a complaint in so many seconds, and the most complaints that are distinguished.
 REPEATS, REPEAT_SECONDS, COMPLAINTS = 10, 60.0, 200
-# How long the end of the process waits for the last records, in seconds.
+# The longest wait for the last records at the end of the process, in seconds.
 LAST_SECONDS = 1.0
 
 
 class File(Protocol):
-    """What a log is written to."""
+    """The destination of a log."""
 
     def write(self, data: bytes) -> object:
-        """Write all of it. May block, and raise anything."""
+        """Write all data. May block, and may raise any exception."""
 
     def rotate(self) -> None:
-        """Begin a new file, if it is one."""
+        """Begin a new file, if the log is a file."""
 
 
 class StandardOutput:
-    """A descriptor, written to without Python's buffers: at the end the interpreter would wait for these."""
+    """A descriptor, written to without Python's buffers: the interpreter would wait for these at its end."""
 
     def __init__(self, descriptor: int) -> None:
         self._descriptor = descriptor
 
     def write(self, data: bytes) -> None:
-        """Write all of it."""
+        """Write all data."""
         while data:
             data = data[os.write(self._descriptor, data) :]
 
     def rotate(self) -> None:
-        """It is no file."""
+        """Do nothing: this is not a file."""
 
 
 class PrivateLogFile(LogFile):
-    """A file that nobody but its owner may read, and those that it was rotated to: they name people and their addresses."""
+    """A log file that only its owner may read, with its rotated files: they contain names and addresses."""
 
     def _openFile(self) -> None:
-        """Called by LogFile at first, and after each rotation."""
+        """Called by LogFile at the start and after each rotation."""
         path = Path(self.path).resolve()
         with suppress(FileExistsError):
             private_files.make(path)
         for one in (path, *(Path(f"{self.path}.{number}") for number in self.listLogs())):
-            with suppress(OSError):  # it belongs to somebody else
+            with suppress(OSError):  # it belongs to another user
                 private_files.restrict(one)
-        self.defaultMode = None  # else LogFile gives it the mode that it had
+        self.defaultMode = None  # otherwise LogFile restores the file's old mode
         super()._openFile()
 
 
 @implementer(ILogObserver)
 class LogWriter:
-    """A log observer. Until `start` it writes at once, as no thread survives becoming a daemon."""
+    """A log observer. It writes at once until `start`, because threads do not survive the fork into a daemon."""
 
     def __init__(self, open_file: Callable[[], File], clock: Callable[[], float] = monotonic) -> None:
-        """``open_file`` opens what is written to, at once, and again when it has broken. Raises what that raises."""
+        """``open_file`` opens the log: now, where its errors are raised, and again after a failure."""
         self._open = open_file
         self._file: File | None = open_file()
         self._clock = clock
         self._queue: SimpleQueue[Callable[[], object]] = SimpleQueue()  # may be used in a signal handler
         self._started = False
         self._end: float | None = None
-        self._refused = self._failed = self._told = 0  # records: refused by the queue, failed by the file, told of
+        self._refused = self._failed = self._told = 0  # records: refused by the queue, failed by the file, reported
         self._why = ""
         self._complaints: dict[str, int] = {}
         self._minute = clock()
@@ -99,18 +99,18 @@ class LogWriter:
             self._put(text)
 
     def start(self, reactor: Any) -> None:
-        """Write in a thread from now on."""
+        """Start writing in a thread."""
         self._started = True
         Thread(target=self._run, name="log", daemon=True).start()
         reactor.addSystemEventTrigger("after", "shutdown", self.finish)
 
     def finish(self) -> None:
-        """From now on wait until records are written, `LAST_SECONDS` in all: the process may end after any of them."""
+        """Wait for each further record to be written, `LAST_SECONDS` in all: the process may end after any of them."""
         self._end = self._clock() + LAST_SECONDS
         self._sum_up()
 
     def rotate(self) -> None:
-        """Begin a new file, if it is one."""
+        """Begin a new file, if the log is a file."""
         self._queue.put(self._rotate)
 
     def _put(self, text: str) -> None:
@@ -127,11 +127,11 @@ class LogWriter:
             written.wait(max(0.0, self._end - self._clock()))
 
     def _is_news(self, text: str) -> bool:
-        """Whether a complaint has not come too often in this minute."""
+        """Return whether a complaint is still below the limit in this minute."""
         if self._clock() - self._minute >= REPEAT_SECONDS or len(self._complaints) >= COMPLAINTS:
             self._sum_up()
         _, _, complaint = text.partition(" ")
-        complaint = re.sub("[0-9]+", "#", complaint)  # ports and ids make none of them another one
+        complaint = re.sub("[0-9]+", "#", complaint)  # complaints that differ only in ports and ids are the same
         self._complaints[complaint] = self._complaints.get(complaint, 0) + 1
         return self._complaints[complaint] <= REPEATS
 
@@ -150,7 +150,7 @@ class LogWriter:
             if self._file is not None:
                 self._file.rotate()
         except Exception:
-            self._file = None  # what failed shows again when the next record opens it
+            self._file = None  # the next record opens the file again and reports the fault
 
     def _write(self, data: bytes) -> None:
         lost = self._refused + self._failed - self._told
@@ -158,7 +158,7 @@ class LogWriter:
             if self._file is None:
                 self._file = self._open()
             if lost:
-                cut_off = "\n" if self._why else ""  # a full disk may have taken a part of a record
+                cut_off = "\n" if self._why else ""  # a full disk may have cut a record
                 told = note(f"{lost} records are missing here: {self._why or 'too many at once'}")
                 self._file.write(f"{cut_off}{told}".encode())
                 self._told += lost
@@ -168,30 +168,30 @@ class LogWriter:
             self._failed += 1
             self._why = str(error)
             if not isinstance(error, OSError):
-                self._file = None  # a rotation that failed leaves it closed
+                self._file = None  # a failed rotation leaves the file closed
 
 
 def escaped(text: str) -> str:
-    """A text without anything that could control a terminal, but for line ends and tabs."""
+    """Return a text with all terminal control characters escaped, except line ends and tabs."""
     if text.replace("\n", "").replace("\t", "").isprintable():
         return text
     return "".join(one if one.isprintable() or one in "\n\t" else one.encode("unicode_escape").decode() for one in text)
 
 
 def is_complaint(event: Mapping[str, Any]) -> bool:
-    """Whether an event is one that is not written over and over: what others log, and our warnings."""
+    """Return whether repeats of an event are limited: events of other packages, and our warnings."""
     return event.get("log_level", LogLevel.info) >= LogLevel.warn or not event.get("log_namespace", "").startswith(
         "twisted_chat"
     )
 
 
 def note(text: str) -> str:
-    """A record of the log about itself."""
+    """Return a log record about the log itself."""
     return f"{formatTime(time())} [{__name__}#warn] {text}\n"
 
 
 def writer_for(options: Any) -> LogWriter | None:
-    """A writer as twistd's options want the log, or None where Twisted's own way has to do. Raises `OSError`."""
+    """Return a writer for twistd's options, or None if Twisted's own logging must be used. Raise `OSError`."""
     if options is None or "nodaemon" not in options or options.get("syslog") or options.get("logger"):
         return None
     path, foreground = options.get("logfile"), options["nodaemon"] or options["debug"]
@@ -200,7 +200,7 @@ def writer_for(options: Any) -> LogWriter | None:
         return LogWriter(lambda: StandardOutput(descriptor))
     if path == "-":
         return None  # twistd refuses it
-    path = os.path.abspath(path or "twistd.log")  # noqa: PTH100 (does not follow links)
+    path = os.path.abspath(path or "twistd.log")  # noqa: PTH100 (it does not follow links)
     writer = LogWriter(lambda: PrivateLogFile.fromFullPath(path))
     if not signal.getsignal(signal.SIGUSR1):
         signal.signal(signal.SIGUSR1, lambda *_: writer.rotate())

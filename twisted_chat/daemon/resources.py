@@ -5,11 +5,11 @@ import resource
 from collections.abc import Iterator
 from pathlib import Path
 
-# The most descriptors that the process asks for: some systems allow a thousand million.
+# The most descriptors that the process requests: some systems allow a thousand million.
 MOST_DESCRIPTORS = 65536 + 128
 # Descriptors that are not for connections: about twenty for the database, the log, listening sockets and the reactor,
-# two turns' worth (`sockets.ACCEPTS_A_TURN`) for rejected connections, and those that are waited for (`no_room.MOST_AT_ONCE`),
-# and a reserve. If there are few, half of them.
+# two turns' worth (`tcp.ACCEPTS_A_TURN`) for rejected connections, those that are waited for (`no_room.MOST_AT_ONCE`),
+# and a reserve. If there are few descriptors, half of them.
 RESERVE, LEAST_RESERVE = 128, 40
 # The most memory that a connection takes, in bytes: 64 KiB of unprocessed input and as much again just read, 64 KiB of
 # unsent output, and one more batch or page.

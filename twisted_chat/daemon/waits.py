@@ -1,4 +1,4 @@
-"""How the core waits: with the reactor's timers, and with Deferreds. It imports neither."""
+"""Timers and promises for the core, which imports neither the reactor nor Deferreds."""
 
 from collections.abc import Callable, Generator
 from typing import Any
@@ -14,12 +14,12 @@ class Once:
         self._deferred: Deferred[None] = Deferred()
 
     def fire(self) -> None:
-        """It has happened. May be called twice."""
+        """Fulfil the promise. May be called twice."""
         if not self._deferred.called:
             self._deferred.callback(None)
 
     def __await__(self) -> Generator[Any, Any, None]:
-        """Wait until it has."""
+        """Wait until the promise is fulfilled."""
         return self._deferred.__await__()
 
 
@@ -30,9 +30,9 @@ class ReactorWaits:
         self._clock = clock
 
     def later(self, seconds: float, call: Callable[[], None]) -> object:
-        """Call in so many seconds."""
+        """Call a function after so many seconds."""
         return self._clock.callLater(seconds, call)
 
     def promise(self) -> Once:
-        """Return a new one."""
+        """Return a new promise."""
         return Once()

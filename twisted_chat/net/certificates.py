@@ -1,11 +1,11 @@
-"""The server's key and certificate: made where there are none, read, and known by a fingerprint.
+"""The server's key and certificate: made if they are missing, loaded, and identified by a fingerprint.
 
-1. A folder has them as certbot's do: ``fullchain.pem`` and ``privkey.pem``.
-2. A certificate that we make is signed by its own key, for the names and addresses of this machine. Nobody vouches for
-   it: whoever connects compares the fingerprint, or trusts the first one seen, as with ssh.
-3. A fingerprint is the SHA-256 of the certificate, as ``openssl x509 -fingerprint -sha256`` shows it. To compare by
-   voice there are words for its first half: 128 bits, which nobody can meet on purpose.
-4. TLS 1.2 or newer, and no renegotiation, which lets a client spend our time (CVE-2011-1473).
+1. A folder has certbot's file names: ``fullchain.pem`` and ``privkey.pem``.
+2. A certificate made here is self-signed, for the names and addresses of this machine. No authority vouches for it: the user
+   compares the fingerprint, or trusts the first one seen, as with ssh.
+3. A fingerprint is the SHA-256 of the certificate, as ``openssl x509 -fingerprint -sha256`` shows it. Its first half also has
+   words, for comparison by voice: 128 bits, for which no attacker can make a second certificate.
+4. TLS 1.2 or newer, without renegotiation, which would let a client waste the server's time (CVE-2011-1473).
 """
 
 import fcntl
@@ -30,53 +30,53 @@ from cryptography.x509.oid import NameOID
 from OpenSSL import SSL
 
 CERTIFICATE, KEY = "fullchain.pem", "privkey.pem"
-# How long a certificate of our own is valid: it is pinned, and its end would only be an alarm without a reason.
+# The validity of a self-signed certificate. It is pinned, so its expiry would only be a false alarm.
 VALID = timedelta(days=3650)
-# What clients may ask for by ALPN (RFC 7301), and we take: the names that are registered for what is spoken inside TLS.
+# The ALPN names (RFC 7301) that the server accepts: the registered names of the protocols inside TLS.
 APPLICATIONS = (b"http/1.1", b"irc")
-# For TLS 1.2; those of 1.3 are all good. Forward secrecy and authenticated encryption, as Mozilla's intermediate list.
+# For TLS 1.2: forward secrecy and authenticated encryption, as in Mozilla's intermediate list. All ciphers of 1.3 are good.
 CIPHERS = b"ECDHE+AESGCM:ECDHE+CHACHA20"
 # SIOCGIFADDR of netdevice(7).
 GET_ADDRESS = 0x8915
-# Options of OpenSSL that pyOpenSSL has no name for (ssl.h). A connection that ends without TLS's own goodbye is taken for
-# one that ended: whoever stops openssl with Control-C has gone, as with nc, and a line that was cut off is not said.
+# Options of OpenSSL that pyOpenSSL does not name (ssl.h). A connection that ends without TLS's close_notify counts as closed:
+# a user may stop openssl with Control-C, as with nc, and an incomplete line is not sent.
 NO_RENEGOTIATION = 1 << 30
 IGNORE_UNEXPECTED_EOF = 1 << 7
 
 
 class BadCertificate(Exception):
-    """One sentence about a key or a certificate that can't be used."""
+    """An unusable key or certificate, described in one sentence."""
 
 
 @dataclass(frozen=True, slots=True)
 class Fingerprint:
-    """What a certificate is known by."""
+    """The fingerprint of a certificate."""
 
     digest: bytes
 
     @property
     def hex(self) -> str:
-        """``6F:1C:…``, 32 bytes."""
+        """The 32 bytes in hexadecimal: ``6F:1C:…``."""
         return self.digest.hex(":").upper()
 
     @property
     def words(self) -> str:
-        """Sixteen words."""
+        """The first half as sixteen words."""
         return as_words(self.digest[:16])
 
 
 @dataclass(frozen=True, slots=True)
 class Loaded:
-    """A key and a certificate that have been read, ready for use."""
+    """A loaded key and certificate, ready for use."""
 
     context: SSL.Context
     fingerprint: Fingerprint
 
 
 def source(wanted: str, state: str) -> Callable[[], Loaded]:
-    """What reads the certificate that ``--tls`` asks for; our own, in the folder ``state``, is made first if it is not there.
+    """Return a function that loads the certificate of ``--tls``, or ours in the folder ``state``. Make ours if it is missing.
 
-    Raises `BadCertificate`.
+    Raise `BadCertificate`.
     """
     if wanted in ("", "auto"):
         if state == "none":
@@ -95,7 +95,7 @@ def source(wanted: str, state: str) -> Callable[[], Loaded]:
 
 
 def make(folder: Path) -> bool:
-    """Make a key and a certificate in a folder, unless they are there. Returns whether they were made. Raises `OSError`."""
+    """Make a key and a certificate in a folder if they are missing. Return whether they were made. Raise `OSError`."""
     if (folder / CERTIFICATE).exists():
         return False
     folder.mkdir(mode=0o700, exist_ok=True)
@@ -107,7 +107,7 @@ def make(folder: Path) -> bool:
 
 
 def self_signed(key: ec.EllipticCurvePrivateKey, names: Iterable[str]) -> x509.Certificate:
-    """A certificate for these names and addresses, the first of which is its subject."""
+    """Return a certificate for these names and addresses. The first is its subject."""
     found = tuple(names)
     subject = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, found[0][:64])])
     yesterday = datetime.now(timezone.utc) - timedelta(days=1)  # clocks differ
@@ -126,7 +126,7 @@ def self_signed(key: ec.EllipticCurvePrivateKey, names: Iterable[str]) -> x509.C
 
 
 def general_name(name: str) -> x509.GeneralName:
-    """A host name or an address, as certificates have it."""
+    """Return a host name or an address in the form for certificates."""
     try:
         return x509.IPAddress(ip_address(name.partition("%")[0]))
     except ValueError:
@@ -134,17 +134,17 @@ def general_name(name: str) -> x509.GeneralName:
 
 
 def own_names() -> list[str]:
-    """This machine's names and addresses, as far as it knows them."""
+    """Return the names and addresses that this machine knows as its own."""
     name = socket.gethostname()
     own = [name] if name and name.isascii() else []
     return list(dict.fromkeys([*own, "localhost", "127.0.0.1", "::1", *interface_addresses()]))
 
 
 def interface_addresses() -> Iterator[str]:
-    """What Linux has given this machine's interfaces (netdevice(7), proc(5)); elsewhere, nothing. Nobody else is asked."""
+    """Yield the addresses of this machine's interfaces on Linux (netdevice(7), proc(5)), without any network request."""
     with suppress(OSError), socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as asking:
         for _, interface in socket.if_nameindex():
-            with suppress(OSError):  # it has none
+            with suppress(OSError):  # the interface has no address
                 answer = fcntl.ioctl(asking, GET_ADDRESS, struct.pack("256s", interface.encode()[:15]))
                 yield socket.inet_ntoa(answer[20:24])
     with suppress(OSError):
@@ -153,7 +153,7 @@ def interface_addresses() -> Iterator[str]:
 
 
 def write_whole(path: Path, data: bytes, mode: int) -> None:
-    """Write a file that is there in whole or not at all, and never readable by more than ``mode`` allows."""
+    """Write a file atomically. At no time does it allow more than ``mode``."""
     draft = path.with_suffix(".new")
     draft.unlink(missing_ok=True)
     with os.fdopen(os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, mode), "wb") as file:
@@ -164,7 +164,7 @@ def write_whole(path: Path, data: bytes, mode: int) -> None:
 
 
 def load(certificate: Path, key: Path) -> Loaded:
-    """Read a certificate, with those that vouch for it after it, and its key. Raises `BadCertificate`."""
+    """Load a certificate, followed by its chain, and its key. Raise `BadCertificate`."""
     path = certificate
     try:
         chain = x509.load_pem_x509_certificates(certificate.read_bytes())
@@ -181,20 +181,20 @@ def load(certificate: Path, key: Path) -> Loaded:
 
 
 def fingerprint(certificate: x509.Certificate) -> Fingerprint:
-    """What a certificate is known by."""
+    """The fingerprint of a certificate."""
     return Fingerprint(sha256(certificate.public_bytes(Encoding.DER)).digest())
 
 
 def server_context(chain: list[x509.Certificate], key: Any) -> SSL.Context:
-    """What OpenSSL needs for each connection. Raises `SSL.Error` if key and certificate don't belong together.
+    """Return the OpenSSL context for all connections. Raise `SSL.Error` if key and certificate do not match.
 
-    Made here and not by Twisted's CertificateOptions, which hands certificates on in a form that is deprecated.
+    Twisted's CertificateOptions is not used: it passes certificates in a deprecated form.
     """
     context = SSL.Context(SSL.TLS_SERVER_METHOD)
     context.set_min_proto_version(SSL.TLS1_2_VERSION)
     context.set_options(SSL.OP_NO_COMPRESSION | SSL.OP_NO_TICKET | NO_RENEGOTIATION | IGNORE_UNEXPECTED_EOF)
-    context.set_session_cache_mode(SSL.SESS_CACHE_OFF)  # connections last for hours: there is nothing to resume
-    context.set_mode(SSL.MODE_RELEASE_BUFFERS)  # and most are idle
+    context.set_session_cache_mode(SSL.SESS_CACHE_OFF)  # connections last for hours, so resumption is of no use
+    context.set_mode(SSL.MODE_RELEASE_BUFFERS)  # most connections are idle
     context.use_certificate(chain[0])
     context.use_privatekey(key)
     for one in chain[1:]:
@@ -206,15 +206,15 @@ def server_context(chain: list[x509.Certificate], key: Any) -> SSL.Context:
 
 
 def as_words(data: bytes) -> str:
-    """Bytes as words, one each: of two and of three syllables in turn, so that one left out or misplaced is heard."""
+    """Return a word for each byte, of two and three syllables in turn, so that a missing or misplaced word is noticed."""
     text = files(__package__).joinpath("pgp_words.txt").read_text("ascii")
     pairs = [line.split() for line in text.splitlines() if not line.startswith("#")]
     return " ".join(pairs[byte][place % 2] for place, byte in enumerate(data))
 
 
 def choose_application(connection: SSL.Connection, offered: list[bytes]) -> Any:
-    """Called by OpenSSL for who offers applications by ALPN.
+    """Called by OpenSSL if a client offers protocols by ALPN.
 
-    Twisted 26.10's own answers that it takes none, which OpenSSL takes for an error: curl and browsers would all fail.
+    Twisted 26.10's own callback accepts none, which OpenSSL treats as an error: curl and all browsers would fail.
     """
     return next((one for one in APPLICATIONS if one in offered), SSL.NO_OVERLAPPING_PROTOCOLS)

@@ -1,13 +1,13 @@
-"""Who may connect: how many in all, how many from one address, and how many who have no name yet.
+"""Limit the connections: in all, per address, and without a name.
 
-1. A connection that is let in has a `Slot`, and gives it back once, when its socket is gone.
-2. An IPv6 address counts with its whole /64: one customer has that many (RFC 6177). Exempt addresses don't count at
-   all, only what they take of the whole: loopback is where tunnels and proxies come from.
-3. Fewer may be without a name: of one address's connections so many, of all at most a quarter. From an eighth on,
-   newcomers are refused at random, ever more of them (as OpenSSH's MaxStartups does): whoever tries again gets in, a flood
+1. An accepted connection has a `Slot`, and releases it once, when its socket is closed.
+2. An IPv6 address counts with its whole /64: one customer has that many (RFC 6177). Exempt addresses only count towards
+   the total, because tunnels and proxies connect from loopback.
+3. Fewer connections may be unnamed: a fixed number per address, and at most a quarter of all. From an eighth on, newcomers
+   are refused at random with rising probability (like OpenSSH's MaxStartups): a client that retries gets in, a flood
    does not.
-4. A connection that is kept for what a browser may ask later gives way to another of the same address.
-5. What was refused is counted by reason: ten thousand refusals are one line in a log.
+4. A connection that a browser keeps idle for later requests gives way to another from the same address.
+5. Refusals are counted by reason: ten thousand refusals are one line in the log.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ UNNAMED_MOST, UNNAMED_EARLY = 1 / 4, 1 / 8  # of all slots
 
 
 class Full(Exception):
-    """There is no room for this connection. ``reason`` is one word, of which there are few, for counting."""
+    """A refused connection. ``reason`` is one of a few words, for counting."""
 
     def __init__(self, sentence: str, reason: str) -> None:
         super().__init__(sentence)
@@ -36,27 +36,27 @@ class Full(Exception):
 
 
 class Slot:
-    """One connection's place."""
+    """The slot of one connection."""
 
     __slots__ = ("_gate", "_source")
 
     def idle(self, close: Callable[[], object]) -> None:
-        """Nothing is asked for there now: ``close`` is called if the place is needed for another of the same address."""
+        """Mark the connection as idle. The limiter calls ``close`` if its address needs the slot."""
         if self._gate is not None:
             self._gate.idle(self, self._source, close)
 
     def busy(self) -> None:
-        """Something is asked for there."""
+        """Mark the connection as busy."""
         if self._gate is not None:
             self._gate.busy(self, self._source)
 
     def __init__(self, gate: Gate, source: str) -> None:
-        """``source`` is whom it counts for; empty for exempt ones."""
+        """``source`` is the address or network that it counts for, empty if exempt."""
         self._gate: Gate | None = gate
         self._source = source
 
     def release(self) -> None:
-        """Give it back. May be called twice."""
+        """Release the slot. May be called twice."""
         gate, self._gate = self._gate, None
         if gate is not None:
             gate.busy(self, self._source)
@@ -64,10 +64,10 @@ class Slot:
 
 
 class Gate:
-    """Counts connections."""
+    """The limiter of connections."""
 
     def __init__(self, numbers: Numbers, exempt: Iterable[str], named: Callable[[], int], dice: Callable[[], float]) -> None:
-        """``exempt`` are networks; ``named`` counts the connections that have a name; ``dice`` gives numbers from 0 to 1."""
+        """``exempt`` are networks, ``named`` counts the named connections, and ``dice`` returns random numbers from 0 to 1."""
         self.taken = 0
         self.refused: Counter[str] = Counter()  # by reason, since the start
         self._numbers = numbers
@@ -75,12 +75,12 @@ class Gate:
         self._named = named
         self._dice = dice
         self._sources: Counter[str] = Counter()
-        self._idle: dict[str, dict[Slot, Callable[[], object]]] = {}  # by source: those that give way, the oldest first
-        self._named_there: Counter[str] = Counter()  # by source: how many have a name
+        self._idle: dict[str, dict[Slot, Callable[[], object]]] = {}  # by source: connections that give way, oldest first
+        self._named_there: Counter[str] = Counter()  # by source: the number of named connections
         self._new = Window(numbers.new)
 
     def enter(self, address: str, now: float) -> Slot:
-        """Let a connection in. ``address`` is empty if it has none, as a Unix socket. Raises `Full`."""
+        """Accept a connection. ``address`` is empty if it has none, such as on a Unix socket. Raise `Full`."""
         try:
             self._check_whole()
             source = self._source(address)
@@ -94,25 +94,25 @@ class Gate:
         return Slot(self, source)
 
     def left(self, source: str) -> None:
-        """A connection has ended. Called by its slot."""
+        """Count a closed connection. Called by its slot."""
         self.taken -= 1
         self._sources[source] -= 1
         if not self._sources[source]:
             del self._sources[source]
 
     def idle(self, slot: Slot, source: str, close: Callable[[], object]) -> None:
-        """A connection can give way to another of its address. Called by its slot."""
+        """Let a connection give way to another from its address. Called by its slot."""
         if source:
             self._idle.setdefault(source, {})[slot] = close
 
     def busy(self, slot: Slot, source: str) -> None:
-        """It can't any more. Called by its slot."""
+        """Stop a connection from giving way. Called by its slot."""
         there = self._idle.get(source, {})
         if there.pop(slot, None) is not None and not there:
             del self._idle[source]
 
     def _gives_way(self, source: str) -> bool:
-        """Close the connection of this address that has been idle for the longest time. False if there is none."""
+        """Close the longest idle connection from this address. Return False if there is none."""
         for slot, close in self._idle.get(source, {}).items():
             slot.release()
             close()
@@ -120,7 +120,7 @@ class Gate:
         return False
 
     def watch(self, session: Session, old: str, new: str) -> None:
-        """Note that a session has another name; an empty one is none. Called by the hub."""
+        """Count a session's change of name; an empty name is none. Called by the hub."""
         source = self._source(session.way.address)
         if source and bool(old) is not bool(new):
             self._named_there[source] += 1 if new else -1
@@ -128,7 +128,7 @@ class Gate:
                 del self._named_there[source]
 
     def _source(self, address: str) -> str:
-        """Whom an address counts for; empty if it does not count."""
+        """Return the source that an address counts for; empty if it does not count."""
         try:
             found = ip_address(address.partition("%")[0])
         except ValueError:

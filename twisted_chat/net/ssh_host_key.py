@@ -1,6 +1,6 @@
-"""The key that ssh clients know this server by: made on the first start, kept in the state folder, known by a fingerprint.
+"""The server's ssh host key: made on the first start, stored in the state folder, identified by a fingerprint.
 
-A server that keeps nothing has a new one at each start, of which clients that have been there before will warn.
+A server without a state folder has a new key at each start. Clients that connected before will warn about it.
 """
 
 from dataclasses import dataclass
@@ -15,27 +15,27 @@ FILE = "ssh_host_ed25519_key"
 
 
 class BadHostKey(Exception):
-    """One sentence about a key that can't be used."""
+    """An unusable key, described in one sentence."""
 
 
 @dataclass(frozen=True, slots=True)
 class HostKey:
-    """An Ed25519 key, in OpenSSH's form where it is kept."""
+    """An Ed25519 key, stored in OpenSSH's format."""
 
     key: Key
 
     @property
     def fingerprint(self) -> str:
-        """``SHA256:…``, as ssh shows it when it is asked whether to go on connecting."""
+        """The fingerprint ``SHA256:…``, as ssh shows it before the first connection."""
         return f"SHA256:{self.key.fingerprint(FingerprintFormats.SHA256_BASE64).rstrip('=')}"
 
     def told(self) -> tuple[str, ...]:
-        """The fingerprint, as people are told it."""
+        """Return the fingerprint as shown to users."""
         return (f"Fingerprint of this server's ssh key (ED25519): {self.fingerprint}",)
 
 
 def host_key(state: str) -> HostKey:
-    """The key that is kept in a folder, which is made if it is not there; for ``none`` a new one. Raises `BadHostKey`."""
+    """Return the key in a state folder, made if it is missing; for ``none``, a new key. Raise `BadHostKey`."""
     if state == "none":
         return HostKey(Key(Ed25519PrivateKey.generate()))
     path = Path(state) / FILE

@@ -51,7 +51,7 @@ def unsent_bytes(transport: object) -> int:
 
 
 def slot_of(transport: Any) -> Slot | None:
-    """The place of a connection, also from inside TLS; None if it has none."""
+    """Return the slot of a connection, also from inside TLS; None if it has none."""
     while isinstance(transport, ProtocolWrapper):
         transport = transport.transport
     return getattr(transport, "slot", None)

@@ -1,8 +1,8 @@
-"""TLS on the same port: one more protocol, inside which all the others are told apart once more.
+"""TLS on the same port: one more protocol, inside which the others are detected again.
 
-1. A certificate can be exchanged while people talk: each connection keeps the one it has begun with.
-2. What is written is encrypted at once, so that there is one buffer, the socket's, and its fullness is told at once.
-   Twisted's usual `BufferingTLSTransport` has a second one of 64 kB, and tells only a turn later.
+1. The certificate can be replaced while the server runs: each connection keeps the one it began with.
+2. Data is encrypted when it is written, so the socket's is the only buffer, and backpressure is reported at once.
+   Twisted's usual `BufferingTLSTransport` has a second buffer of 64 kB, and reports a turn later.
 """
 
 from collections.abc import Callable
@@ -17,24 +17,24 @@ from twisted_chat.net.certificates import Fingerprint, Loaded
 
 @implementer(IOpenSSLServerConnectionCreator)
 class Credentials:
-    """The certificate that newcomers are shown."""
+    """The certificate for new connections."""
 
     def __init__(self, load: Callable[[], Loaded]) -> None:
-        """``load`` reads it. Raises `BadCertificate`, as that does."""
+        """``load`` loads the certificate. Raise its `BadCertificate`."""
         self._load = load
         self._loaded = load()
 
     def reload(self) -> None:
-        """Read it again. Raises `BadCertificate`: then the old one stays."""
+        """Load the certificate again. Raise `BadCertificate` if that fails: then the old one stays."""
         self._loaded = self._load()
 
     @property
     def fingerprint(self) -> Fingerprint:
-        """Of the one that newcomers are shown now."""
+        """The fingerprint of the certificate for new connections."""
         return self._loaded.fingerprint
 
     def told(self) -> tuple[str, ...]:
-        """The fingerprint, as people are told it."""
+        """Return the fingerprint as shown to users."""
         return (
             f"Fingerprint of this server's certificate (SHA-256): {self.fingerprint.hex}",
             f"Its first half, to compare by voice: {self.fingerprint.words}",
@@ -46,10 +46,10 @@ class Credentials:
 
 
 class TlsFactory(TLSMemoryBIOFactory):
-    """Makes the connections of one port's TLS."""
+    """The factory of TLS connections on one port."""
 
     protocol = TLSMemoryBIOProtocol
 
     def __init__(self, credentials: Credentials, inside: IProtocolFactory, clock: IReactorTime) -> None:
-        """``inside`` makes what is spoken there."""
+        """``inside`` builds the protocols inside TLS."""
         super().__init__(credentials, False, inside, clock)

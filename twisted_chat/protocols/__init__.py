@@ -1,1 +1,1 @@
-"""What is spoken on the port: codecs, connections and renderers. Nothing here touches the disk."""
+"""The protocols of a port: codecs, connections and renderers. No access to the disk."""

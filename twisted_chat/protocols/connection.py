@@ -1,13 +1,13 @@
-"""One connection that speaks lines: what all protocols have in common. (The lines of a WebSocket are its messages.)
+"""The base class of all line-based connections. (A line of a WebSocket is one of its messages.)
 
-1. Bytes become lines, at most `LINES_A_TURN` of them a reactor turn, so that nobody's paste keeps others waiting; and
-   no faster than the ``rate``, after a burst. What comes faster waits, here and then in the kernel: nothing is dropped.
-2. A command that takes longer holds up its own connection's next line, and nothing else.
-3. While more waits to be written than Twisted's buffer should hold, the connection is ``full``: no line of it is
-   worked off, and nothing of the log is written to it. Its session reads on from the log once that has drained.
-4. A connection ends in one way, `close`: what was read is done, messages are receipted, what was written goes out;
-   and if the peer takes nothing, it is cut off after `Config.closing_seconds`.
-5. An end of input (half close) is a request to close. What follows the last line end is a line too.
+1. The connection processes at most `LINES_A_TURN` lines in a reactor turn, so that one client's paste does not delay others.
+   After a burst, the ``rate`` limits the lines. Excess input waits here and then in the kernel: nothing is dropped.
+2. A slow command delays only the next line of its own connection.
+3. The connection is ``full`` while Twisted's write buffer is above its limit. A full connection processes no lines and
+   receives nothing from the log. Its session catches up from the log once the buffer has drained.
+4. Every connection ends through `close`: lines already read are processed, messages receive their receipts, and pending
+   output is written. The connection is aborted after `Config.closing_seconds` if the peer does not read.
+5. An end of input (half close) is a request to close. Text after the last line end counts as a line.
 """
 
 import secrets
@@ -46,38 +46,38 @@ from twisted_chat.net.tcp import unsent_bytes
 from twisted_chat.protocols.framing import LineSplitter, NoLineEnd, Splitter, TooLong
 from twisted_chat.protocols.hidden_typing import HiddenTyping
 
-# How many lines of one connection are worked off in a reactor turn.
+# The number of lines that one connection may process in a reactor turn.
 LINES_A_TURN = 64
-# How long nobody is listened to while the disk can't follow, in seconds: what it writes in some commits.
+# The pause in reading while the disk falls behind, in seconds: the time of a few commits.
 CONGESTED_SECONDS = 0.02
-# Of a line so many bytes cost as much as a line by itself. An empty one is nobody's burden: it costs next to nothing, so
-# that a flood of them is soon over, and it is soon seen that whoever sent it has gone.
+# Each `COSTLY` bytes of a line are charged as one more line. An empty line causes no work and costs next to nothing, so
+# that a flood of them is processed quickly and the server soon notices when its sender has disconnected.
 COSTLY = 1024
 EMPTY_COST = 1 / 2000
-# How much may wait to be worked off before no more is read, in bytes.
+# The limit of unprocessed input, in bytes. Reading pauses above it.
 READ_AHEAD = 64 * 1024
 NOT_SENT = "What you typed meanwhile has not been sent: it was hidden, as a password is."
 
 
 class InternalError(ChatError):
-    """A bug of ours, as the person is told of it."""
+    """The error that a client receives for a bug in the server."""
 
     code = "internal-error"
 
 
 class Filling(Protocol):
-    """What is told how full its transport is."""
+    """The receiver of a transport's backpressure signals."""
 
     def filled(self) -> None:
-        """More waits to be written than should."""
+        """Handle a write buffer above its limit."""
 
     def drained(self) -> None:
-        """Nothing waits to be written any more."""
+        """Handle an empty write buffer."""
 
 
 @implementer(IPushProducer)
 class Flow:
-    """Carries the transport's word on its buffer to a connection, whose own methods of that name stop the reading."""
+    """A producer that passes backpressure to a connection. The connection's own methods of these names pause its reading."""
 
     __slots__ = ("_connection",)
 
@@ -85,26 +85,26 @@ class Flow:
         self._connection = connection
 
     def pauseProducing(self) -> None:
-        """Called by the transport, from within a write: it holds more than it should."""
+        """Called by the transport, from within a write, when its buffer is above the limit."""
         self._connection.filled()
 
     def resumeProducing(self) -> None:
-        """Called by the transport: it holds nothing any more."""
+        """Called by the transport when its buffer is empty."""
         self._connection.drained()
 
     def stopProducing(self) -> None:
-        """Called by the transport. There is nothing to do: ``connectionLost`` follows."""
+        """Called by the transport. Do nothing: ``connectionLost`` follows."""
 
 
 @implementer(IHalfCloseableProtocol)
 class LineConnection(LineReceiver):
-    """A LineReceiver that hands its lines to the command table, and is its session's outlet."""
+    """A LineReceiver that passes its lines to the command table and is the outlet of its session."""
 
     dialect: Dialect
-    kind: ClassVar[str]  # what people are told one has come in by
+    kind: ClassVar[str]  # the protocol's name, as other users see it
     program: ClassVar[bool] = False
-    longest: ClassVar[int]  # of a line, in bytes
-    most: ClassVar[int]  # without a line end, in bytes: beyond, the connection is closed
+    longest: ClassVar[int]  # the longest line, in bytes
+    most: ClassVar[int]  # the most bytes without a line end; the connection is closed beyond
 
     factory: "ChatFactory"
     log = Logger()
@@ -114,14 +114,14 @@ class LineConnection(LineReceiver):
         self.full = False
         self._splitter = self.splitter()
         self._working = False
-        self._busy = False  # a command takes longer
+        self._busy = False  # a slow command is running
         self._unseen = HiddenTyping()
         self._scheduled: IDelayedCall | None = None
         self._rate = self.rate(factory.config)
         self._due = 0.0  # see `Rate`
         self._bugs_due = 0.0
-        self._waits_since: float | None = None  # without a name and a line, in the ticks' time
-        self._held_back = False  # nothing is read from the socket
+        self._waits_since: float | None = None  # the start of the wait for a name or a line, in the time of `tick`
+        self._held_back = False  # reading from the socket is paused
         self._input_ended = False
         self._closing = False
         self._hung_up = False
@@ -130,7 +130,7 @@ class LineConnection(LineReceiver):
         self._unsent = -1
         self._unsent_since = 0.0
 
-    # What Twisted calls
+    # Methods that Twisted calls
 
     def connectionMade(self) -> None:
         """Called by the transport."""
@@ -142,7 +142,7 @@ class LineConnection(LineReceiver):
         self.greet()
 
     def dataReceived(self, data: bytes) -> None:
-        """Called by the transport. Replaces LineReceiver's, which copies what is left for every line."""
+        """Called by the transport. Replace LineReceiver's version, which copies the remaining input for every line."""
         if self._busy and self.hides:
             self._unseen.keep(data)
         elif not self._closing:
@@ -153,16 +153,16 @@ class LineConnection(LineReceiver):
                 self._hold_back(len(self._splitter) > READ_AHEAD)
 
     def readConnectionLost(self) -> None:
-        """Called by the transport: the peer will send no more, but still reads."""
+        """Called by the transport when the peer has ended its output. The peer still reads."""
         self._input_ended = True
         if self._scheduled is None:
             self._work()
 
     def writeConnectionLost(self) -> None:
-        """Called by the transport. There is nothing to do: `connectionLost` follows."""
+        """Called by the transport. Do nothing: `connectionLost` follows."""
 
     def connectionLost(self, reason: Failure = CONNECTION_DONE) -> None:
-        """Called by the transport, once, however the connection ended."""
+        """Called by the transport, exactly once for each connection."""
         self._closing = True
         for call in (self._scheduled, self._cut_off):
             if call is not None and call.active():
@@ -171,54 +171,54 @@ class LineConnection(LineReceiver):
         self.factory.hub.disconnect(self.session, lost=not reason.check(ConnectionDone))
         self.log.info("[{name}] Disconnected.", name=self.session.name or address_text(self.transport.getPeer()))
 
-    # What a dialect adds
+    # Methods that protocols override
 
     def way(self) -> Way:
-        """How the other end has come in."""
+        """Return the protocol, address and encryption of the connection."""
         peer, host = self.transport.getPeer(), self.transport.getHost()
         return Way(self.kind, ip_of(peer), ISSLTransport.providedBy(self.transport), place_of(host))
 
     def splitter(self) -> Splitter:
-        """What makes lines of bytes."""
+        """Return a new splitter, which turns bytes into lines."""
         return LineSplitter(self.longest, self.most)
 
     def unsent(self) -> int:
-        """How many bytes the peer has not taken yet; -1 if that can't be told."""
+        """Return the number of bytes that the peer has not accepted yet, or -1 if it is unknown."""
         return unsent_bytes(self.transport)
 
     @staticmethod
     def rate(config: Config) -> Rate | None:
-        """How many lines one may send."""
+        """Return the limit on the lines of a client."""
         return config.people_rate
 
     @property
     def hides(self) -> bool:
-        """True while what is typed is hidden, as a password is asked for."""
+        """True while typing is hidden because the server asks for a password."""
         return False
 
     def greet(self) -> None:
-        """Say the first words, if the protocol has any."""
+        """Send the greeting, if the protocol has one."""
 
     def sign_off(self) -> None:
-        """Say that nothing more follows, if the protocol has a word for that."""
+        """Send the protocol's closing message, if it has one."""
 
     def refuse(self, error: ChatError, request: str | None = None) -> None:
-        """Tell the person what can't be done."""
+        """Send an error to the client."""
         raise NotImplementedError
 
-    # What the session calls: an Outlet
+    # Methods that the session calls: the `Outlet` interface
 
     def write(self, data: bytes) -> None:
-        """Hand bytes to the transport."""
+        """Write bytes to the transport."""
         if data and not self._hung_up:
             self.transport.write(data)
 
     def tell(self, answers: Sequence[Answer | RoomEvent]) -> None:
-        """Say something to this person alone."""
+        """Send replies to this client alone."""
         self.write(self.session.dialect.render(answers))
 
     def close(self, last_words: str = "") -> None:
-        """End the connection in good order; see `core.interfaces.Outlet`."""
+        """Close the connection in good order; see `core.interfaces.Outlet`."""
         if self._closing:
             return
         self._closing = True
@@ -226,19 +226,19 @@ class LineConnection(LineReceiver):
 
     @property
     def typed_ahead(self) -> bool:
-        """Whether more has come than what is worked off now."""
+        """True if input is waiting behind the line that is processed now."""
         return len(self._splitter) > 0 or self._input_ended
 
     def withdraw(self) -> None:
-        """Leave the transport to another protocol, before anything was read."""
+        """Give the transport up to another protocol, before any input was read."""
         self._closing = True
         self.transport.unregisterProducer()
         self.factory.connections.discard(self)
 
-    # What the service calls
+    # Methods that the service calls
 
     def finish(self, last_words: str) -> None:
-        """Work off the lines that were read, without delay, and close, with a word."""
+        """Process the lines that were read, without delay, then send ``last_words`` and close."""
         self._last_words = last_words
         self._rate = None
         if self._scheduled is not None:
@@ -247,9 +247,10 @@ class LineConnection(LineReceiver):
         self.readConnectionLost()
 
     def tick(self, now: float) -> None:
-        """Called every few seconds: end a connection that will come to nothing. ``now`` is in seconds.
+        """End the connection if its time is up. Called every few seconds; ``now`` is in seconds.
 
-        That is one that is full and whose socket has taken no byte for the patience, and one that stays without a name.
+        A full connection is aborted if its socket accepts no byte for `Config.patience`. A connection without a name is
+        closed after `Config.naming_seconds`.
         """
         config = self.factory.config
         unsent = self.unsent() if self.full else -1
@@ -265,10 +266,10 @@ class LineConnection(LineReceiver):
         elif now - self._waits_since >= config.naming_seconds:
             self.close(f"You gave no name for {config.naming_seconds:.0f} seconds. Goodbye.")
 
-    # Working lines off
+    # Processing lines
 
     def perform(self, command: Callable[[], Answering | None], request: str | None, done: Callable[[], None]) -> None:
-        """Run a command; then ``done``. What goes wrong is told, under the request's id."""
+        """Run a command, then ``done``. Report errors under the request's id."""
         try:
             answering = command()
         except Exception as error:
@@ -280,14 +281,14 @@ class LineConnection(LineReceiver):
                 self.wait_for(answering, request, done)
 
     def went_wrong(self, error: Exception, request: str | None = None) -> None:
-        """Tell what can't be done. A bug is logged."""
+        """Report an error to the client. Log it if it is a bug."""
         if isinstance(error, ChatError):
             self.refuse(error, request)
         else:
             self._broken(Failure(error), request)
 
     def wait_for(self, answering: Answering, request: str | None, done: Callable[[], None]) -> None:
-        """A command takes longer: the next line waits for its end."""
+        """Hold the next line back until a slow command ends."""
         self._busy = True
         waiting = Deferred.fromCoroutine(answering)
         waiting.addCallbacks(lambda _: done(), self._failed, errbackArgs=(request,))
@@ -295,12 +296,12 @@ class LineConnection(LineReceiver):
         waiting.addCallback(self._ready)
 
     def charge(self, lines: float) -> None:
-        """Count what a line asks for as so many lines more."""
+        """Charge so many more lines for the work that a line asks for."""
         if self._rate is not None:
             self._due = self._rate.spent(self._due, self.factory.clock.seconds(), lines)
 
     def call(self, request: str | None = None, *, again: bool = False, in_room: Room | None = None) -> Call:
-        """A call of this session's. That of a line by itself is always the same."""
+        """Return a call of this session. All plain lines share one call."""
         if request is None and in_room is None and not again:
             return self._call
         return Call(self.factory.hub, self.session, self.factory.table, request, again, in_room)
@@ -311,7 +312,7 @@ class LineConnection(LineReceiver):
         self.refuse(failure.value, request)
 
     def _broken(self, failure: Failure, request: str | None) -> None:
-        """A bug: it is logged under an id, which the person is told. The connection lives."""
+        """Log a bug under an id, and send that id to the client. The connection stays open, unless bugs are too frequent."""
         case = secrets.token_hex(4)
         self.log.failure("bug {case}", failure, case=case)
         self.refuse(InternalError(f"That went wrong here, and is not your fault. It is noted as {case}."), request)
@@ -328,9 +329,9 @@ class LineConnection(LineReceiver):
         self._work()
 
     def _look_at_unseen(self) -> None:
-        """Take a line that was typed behind a password for another try, if it is asked for again; it is not said in any case.
+        """Use a line typed behind a password as the next try, if the server asks again. Such a line never becomes a message.
 
-        Those behind it wait for what becomes of it.
+        The lines behind it wait for the outcome.
         """
         if self.session.question is not None:
             self._splitter.feed(self._unseen.release())
@@ -352,7 +353,7 @@ class LineConnection(LineReceiver):
         self._hold_back(not all_done and len(self._splitter) > READ_AHEAD)
 
     def _work_off(self, lines: int) -> bool:
-        """Work off so many lines at the most. True if no whole line is left."""
+        """Process at most so many lines. Return True if no whole line is left."""
         now = self.factory.clock.seconds()
         if self.factory.hub.log.congested:
             self._scheduled = self.factory.clock.callLater(CONGESTED_SECONDS, self._work)
@@ -401,12 +402,12 @@ class LineConnection(LineReceiver):
     # Writing and ending
 
     def filled(self) -> None:
-        """More waits to be written than should."""
+        """Handle a write buffer above its limit."""
         self.full = True
         self.session.pause()
 
     def drained(self) -> None:
-        """Nothing waits to be written any more."""
+        """Handle an empty write buffer."""
         self.full = False
         self.factory.hub.read_on(self.session)
         if not self.full and self._scheduled is None:
@@ -422,12 +423,12 @@ class LineConnection(LineReceiver):
         self._cut_off = self.factory.clock.callLater(self.factory.config.closing_seconds, self.transport.abortConnection)
 
     def say_last(self, text: str) -> None:
-        """Say something to whoever is at the other end, named or not."""
+        """Send a sentence to the client, with or without a name."""
         raise NotImplementedError
 
 
 class ChatFactory(ServerFactory):
-    """Makes one kind of connection, and knows the ones that are open and who is on them."""
+    """A factory of one kind of connection. It knows the open ones and their users."""
 
     noisy = False
     protocol: ClassVar[type[LineConnection]]
@@ -442,7 +443,7 @@ class ChatFactory(ServerFactory):
 
     @property
     def usernames(self) -> list[str]:
-        """Who is on these connections."""
+        """The names of the users on these connections."""
         return sorted(session.name for session in (c.session for c in self.connections if c.factory is self) if session.name)
 
     def buildProtocol(self, addr: IAddress | None) -> LineConnection:

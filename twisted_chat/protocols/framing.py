@@ -1,10 +1,10 @@
-"""Lines out of bytes, sans-I/O: what `LineReceiver` does, but in linear time and with two limits.
+"""Line framing, sans-I/O: like `LineReceiver`, but in linear time and with two limits.
 
 1. A line ends in LF; one CR before it belongs to the end. A CR elsewhere is not an end.
-2. A line longer than ``longest`` comes out as `TooLong`; its rest is passed over, and the next line is whole again.
-3. More than ``most`` bytes without an LF raise `NoLineEnd`: whoever sends that does not speak lines.
-4. However the bytes are cut, the same lines come out.
-5. A byte order mark at the very beginning is passed over: some systems' pipes send one.
+2. A line longer than ``longest`` raises `TooLong`. Its rest is skipped, and the next line is whole again.
+3. More than ``most`` bytes without an LF raise `NoLineEnd`: such a client does not speak lines.
+4. The lines do not depend on how the bytes are cut.
+5. A byte order mark at the very beginning is skipped: some systems' pipes send one.
 """
 
 from typing import Protocol
@@ -12,54 +12,54 @@ from typing import Protocol
 from twisted_chat.core.errors import BadText
 
 BYTE_ORDER_MARK = b"\xef\xbb\xbf"
-# Lines are cut off so many bytes at once. More of them gain nothing, and short lines take ten times their bytes of memory.
+# The number of bytes that are split into lines at once. More would gain nothing, and short lines take ten times their size.
 AT_ONCE = 4096
 NO_LINES: list[bytes] = []
 
 
 class TooLong(BadText):
-    """A line longer than allowed. The line is lost, the connection is kept."""
+    """A line above the limit. The line is lost; the connection stays open."""
 
 
 class NoLineEnd(Exception):
-    """Far more bytes than any line has, and no end of line among them. ``str(error)`` says so."""
+    """Input far above the longest line, without a line end. ``str(error)`` is the message for the client."""
 
 
 class Splitter(Protocol):
-    """Takes bytes as they come, gives lines as they are asked for."""
+    """The interface of a splitter: bytes in, lines out on request."""
 
-    last: int  # how many bytes the last line had, with all that stood round it
+    last: int  # the size of the last line in bytes, with its framing
 
     def __len__(self) -> int:
-        """How many bytes wait."""
+        """Return the number of waiting bytes."""
 
     def feed(self, data: bytes) -> None:
         """Add bytes."""
 
     def next(self) -> bytes | None:
-        """The next line without its end, or None if there is no whole line. Raises `TooLong` or `NoLineEnd`."""
+        """Return the next line without its end, or None if there is no whole line. Raise `TooLong` or `NoLineEnd`."""
 
     def rest(self) -> bytes | None:
-        """What follows the last line end, taken out; None if nothing does. Raises `TooLong`."""
+        """Remove and return the text after the last line end, or None if there is none. Raise `TooLong`."""
 
 
 class LineSplitter:
-    """Lines that end in LF."""
+    """A splitter for lines that end in LF."""
 
     __slots__ = ("_begun", "_buffer", "_lines", "_longest", "_most", "_scanned", "last")
 
     def __init__(self, longest: int, most: int) -> None:
-        """``longest`` and ``most`` are in bytes."""
+        """Set the limits, in bytes."""
         self._longest = longest
         self._most = most
         self._buffer = bytearray()
-        self._scanned = 0  # no LF in the buffer before this
-        self._lines = NO_LINES  # that were cut off already, with their CRs, the next one last
+        self._scanned = 0  # the position in the buffer before which there is no LF
+        self._lines = NO_LINES  # the lines already split off, with their CRs, the next one last
         self._begun = False
-        self.last = 0  # how many bytes the last line had, with its end
+        self.last = 0  # the size of the last line in bytes, with its end
 
     def __len__(self) -> int:
-        """How many bytes wait."""
+        """Return the number of waiting bytes."""
         return len(self._buffer) + sum(map(len, self._lines)) + len(self._lines)
 
     def feed(self, data: bytes) -> None:
@@ -67,7 +67,7 @@ class LineSplitter:
         self._buffer += data
 
     def next(self) -> bytes | None:
-        """The next line without its end, or None if there is no whole line. Raises `TooLong` or `NoLineEnd`."""
+        """Return the next line without its end, or None if there is no whole line. Raise `TooLong` or `NoLineEnd`."""
         if not self._lines and not self._cut():
             return None
         line = self._lines.pop()
@@ -78,13 +78,13 @@ class LineSplitter:
         return self._checked(line.removesuffix(b"\r"))
 
     def rest(self) -> bytes | None:
-        """What follows the last line end, taken out; None if nothing does. Raises `TooLong`."""
+        """Remove and return the text after the last line end, or None if there is none. Raise `TooLong`."""
         line = bytes(self._buffer)
         self._buffer.clear()
         return self._checked(line) if line else None
 
     def _cut(self) -> bool:
-        """Cut off the next lines, if a whole one is there."""
+        """Split off the next lines. Return False if there is no whole one."""
         first = self._buffer.find(b"\n", self._scanned)
         if first < 0:
             self._scanned = len(self._buffer)

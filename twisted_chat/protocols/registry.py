@@ -1,11 +1,11 @@
-"""What a port speaks: the table of protocols, and the factory that tells them apart.
+"""The table of protocols, and the factory of a port that tells them apart.
 
-To add one: a file in ``protocols/``, and its row here. docs/adding-a-protocol.md shows it with an example.
+To add a protocol, add a file in ``protocols/`` and a row here. docs/adding-a-protocol.md shows an example.
 
-1. A protocol that a port does not speak has its row all the same, so that its clients are turned away in their words.
-2. The order of rows is no matter: no two fit the same bytes.
-3. ``line`` has no row: who is silent, or sends what fits nothing, is a person.
-4. Inside TLS all that the port speaks is spoken. A port that takes nothing but TLS speaks everything inside it.
+1. A protocol that a port does not speak also has a row, so that its clients are rejected in their own protocol.
+2. Order does not matter: no two rows match the same bytes.
+3. ``line`` has no row: a client that is silent, or whose bytes match no row, is a person.
+4. A port speaks its protocols inside TLS too. A port that accepts only TLS speaks all protocols inside it.
 """
 
 from collections import Counter
@@ -34,50 +34,50 @@ from twisted_chat.protocols.line.protocol import PersonFactory
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Frame:
-    """What every protocol is made with."""
+    """The objects that all protocols share."""
 
     hub: Hub
     table: Table
     config: Config
     clock: IReactorTime
     gate: Gate
-    credentials: Credentials | None  # without them no TLS is spoken
-    host_key: HostKey  # of SSH
-    connections: set[LineConnection] = field(default_factory=set)  # the open ones, of all protocols
-    undecided: set[Undecided] = field(default_factory=set)  # those of which it is not known yet what, or who, speaks there
-    refused: Counter[str] = field(default_factory=Counter)  # clients that were turned away, by what they speak
-    later: list[Callable[[], object]] = field(default_factory=list)  # what loads what listening does not wait for
+    credentials: Credentials | None  # the TLS certificate; None disables TLS
+    host_key: HostKey  # the key of the SSH server
+    connections: set[LineConnection] = field(default_factory=set)  # the open connections of all protocols
+    undecided: set[Undecided] = field(default_factory=set)  # connections without a known protocol or user
+    refused: Counter[str] = field(default_factory=Counter)  # the number of rejected clients, by protocol
+    later: list[Callable[[], object]] = field(default_factory=list)  # functions that load modules after the ports have opened
     _made: dict[type[ChatFactory], ChatFactory] = field(default_factory=dict)
 
     def chat(self, kind: type[ChatFactory]) -> ChatFactory:
-        """The one factory of a kind of connections that speak lines."""
+        """Return the shared factory of a kind of line connections."""
         if kind not in self._made:
             self._made[kind] = kind(self.hub, self.table, self.config, self.clock, self.connections)
         return self._made[kind]
 
 
 class Later(Factory):
-    """A factory that is made shortly after the start, or when it is first needed: listening does not wait for its modules."""
+    """A factory that is created on first use, or shortly after the start: ports open before its modules are imported."""
 
     noisy = False
 
     def __init__(self, frame: Frame, make: Callable[[], IProtocolFactory]) -> None:
-        """``make`` imports them."""
+        """Register with ``frame``. ``make`` imports the modules and creates the factory."""
         self._make = make
         self._made: IProtocolFactory | None = None
         frame.later.append(self.load)
 
     def doStop(self) -> None:
-        """Called when a port of it listens no more."""
+        """Called when a port of this factory closes."""
         if self._made is not None:
             self._made.doStop()
 
     def buildProtocol(self, addr: IAddress | None) -> Protocol | None:
-        """Called for each connection that speaks it."""
+        """Called for each connection of this protocol."""
         return self.load().buildProtocol(addr)
 
     def load(self) -> IProtocolFactory:
-        """The factory, which is made if it is not there yet."""
+        """Return the factory. Create it on the first call."""
         if self._made is None:
             self._made = self._make()
             self._made.doStart()
@@ -85,7 +85,7 @@ class Later(Factory):
 
 
 def irc(frame: Frame) -> IProtocolFactory:
-    """The factory of IRC connections."""
+    """Return the factory of IRC connections."""
 
     def make() -> IProtocolFactory:
         from twisted_chat.protocols.irc.protocol import IrcFactory
@@ -96,7 +96,7 @@ def irc(frame: Frame) -> IProtocolFactory:
 
 
 def ssh(frame: Frame) -> IProtocolFactory:
-    """The factory of SSH connections."""
+    """Return the factory of SSH connections."""
 
     def make() -> IProtocolFactory:
         from twisted_chat.protocols.ssh.factory import SshFactory, SshPeople
@@ -107,7 +107,7 @@ def ssh(frame: Frame) -> IProtocolFactory:
 
 
 def web(frame: Frame) -> IProtocolFactory:
-    """The factory of HTTP connections."""
+    """Return the factory of HTTP connections."""
 
     def make() -> IProtocolFactory:
         from twisted_chat.protocols.web.room_api import StreamFactory
@@ -123,14 +123,14 @@ def web(frame: Frame) -> IProtocolFactory:
 class Row:
     """A protocol whose clients speak first."""
 
-    name: str  # as people are told
+    name: str  # the name that users see
     fits: Fits
-    refusal: Words  # how its clients are turned away
-    word: str = ""  # as it is named in --protocols, if it can be spoken
+    refusal: Words  # the encoder of a rejection
+    word: str = ""  # the name in --protocols, if the server supports the protocol
     makes: Callable[[Frame], IProtocolFactory] | None = None
-    survives: bool = False  # its clients read past a greeting for people
-    several: bool = False  # they open several connections, and use some of them later
-    no_room: Words | None = None  # how its clients are told that there is no room; None: as they are turned away
+    survives: bool = False  # its clients skip a greeting for people
+    several: bool = False  # its clients open several connections, and use some of them later
+    no_room: Words | None = None  # the encoder of the message that the server is full; by default ``refusal``
 
 
 ROWS = (
@@ -144,15 +144,15 @@ ROWS = (
     Row("What is not text", signatures.binary, rejections.in_text),
 )
 
-# What can be spoken, by its word in --protocols.
+# The supported protocols, by their names in --protocols.
 PROTOCOLS = ("line", *(row.word for row in ROWS if row.word))
-# How one comes in, said to who tries otherwise: {host}, {port} and {place} are filled in.
+# The command to connect with, for rejected clients: {host}, {port} and {place} are filled in.
 IN_CLEAR = "nc {host} {port}"
 IN_TLS = "openssl s_client -quiet -connect {place}"
 
 
 def port_factory(frame: Frame, words: frozenset[str]) -> DetectorFactory:
-    """What listens on a port where these protocols are spoken; TLS only if there is a certificate."""
+    """Return the factory of a port with these protocols. TLS needs a certificate."""
     tls = None
     if frame.credentials is not None and "tls" in words:
         inside = words - {"tls"} or frozenset(PROTOCOLS) - {"tls"}
@@ -161,12 +161,12 @@ def port_factory(frame: Frame, words: frozenset[str]) -> DetectorFactory:
 
 
 def in_clear(words: frozenset[str], config: Config) -> frozenset[str]:
-    """Which of these protocols are spoken outside TLS."""
+    """Return the subset of these protocols that the port speaks outside TLS."""
     return words & {"ssh"} if config.require_tls else words - {"tls"}
 
 
 def _detector(frame: Frame, words: frozenset[str], tls: IProtocolFactory | None, gate: Gate | None) -> DetectorFactory:
-    """A detector for these protocols, with TLS round them if there is any."""
+    """Return a detector for these protocols, and for ``tls`` if it is given."""
     encrypted = tls is not None or gate is None
     refuse = _refuser(frame, NOT_SPOKEN if words - {"ssh"} else ONLY_ENCRYPTED, IN_TLS if encrypted else IN_CLEAR)
     spoken: dict[str, IProtocolFactory] = {row.word: row.makes(frame) for row in ROWS if row.makes and row.word in words}
@@ -214,7 +214,7 @@ def _refuser(frame: Frame, template: str, way: str) -> Callable[[str, Words], Re
 
 
 def chosen(text: str) -> frozenset[str]:
-    """The protocols that a list like ``line,tls`` names; all, if it is empty. Raises `ValueError`."""
+    """Return the protocols in a list such as ``line,tls``, or all protocols if it is empty. Raise `ValueError`."""
     words = text.split(",") if text else PROTOCOLS
     for word in words:
         if word not in PROTOCOLS:
@@ -223,5 +223,5 @@ def chosen(text: str) -> frozenset[str]:
 
 
 def ways_in(words: frozenset[str], config: Config, credentials: Credentials | None) -> frozenset[str]:
-    """By which of these protocols one can come in."""
+    """Return the subset of these protocols that clients can use on the port."""
     return in_clear(words, config) | (words & {"tls"} if credentials is not None else frozenset())

@@ -1,11 +1,11 @@
-"""What every message log has in common: numbers, batches at the end of a turn, and the tail.
+"""The common part of all message logs: numbers, batches at the end of a turn, and the tail.
 
 1. `append` puts an event into its room's open batch. `flush`, once a turn, closes the batches and gives them to the reader,
-   then to the store, which keeps them while the reactor goes on. In this order, as the store's thread would take the
-   interpreter away from who shows them (measured: a quarter of the median latency).
-2. A batch of which a reader would be sent more than ``batch_bytes`` is followed by another, so that a connection is
-   never handed much more at once.
-3. A store implements `_store`, which has to settle every batch in order, and the reads below the tail.
+   then to the store, which persists them while the reactor continues. The reader comes first because the store's thread
+   would compete with it for the interpreter (measured: a quarter of the median latency).
+2. A batch is closed, and the next opened, once it would send more than ``batch_bytes`` to a client. So a connection never
+   gets much more at once.
+3. A store implements `_store`, which must settle every batch in order, and the reads below the tail.
 """
 
 from abc import abstractmethod
@@ -20,7 +20,7 @@ from twisted_chat.storage.tail import Tail
 
 
 class BatchingLog(MessageLog):
-    """A message log but for the place where messages are kept."""
+    """A message log without the store for its messages."""
 
     def __init__(
         self,
@@ -31,7 +31,7 @@ class BatchingLog(MessageLog):
         tail_bytes: int,
         batch_bytes: int,
     ) -> None:
-        """``defer`` calls something at the end of this reactor turn. ``newest`` is the last number that was ever used."""
+        """``defer`` calls a function at the end of this reactor turn. ``newest`` is the last number ever used."""
         self._id = log_id
         self._newest = newest
         self._defer = defer
@@ -49,7 +49,7 @@ class BatchingLog(MessageLog):
 
     @property
     def id(self) -> str:
-        """Names this log."""
+        """The identifier of this log."""
         return self._id
 
     @property
@@ -59,30 +59,30 @@ class BatchingLog(MessageLog):
 
     @property
     def remembered(self) -> int:
-        """Memory has everything after this number."""
+        """The number after which memory holds everything."""
         return self._tail.remembered
 
     @property
     def pruned(self) -> int:
-        """All messages up to this number have been taken out."""
+        """The number up to which all messages are deleted."""
         return self._gone
 
     @property
     def congested(self) -> bool:
-        """Whether less should be said."""
+        """True if clients should send less."""
         return False
 
     @property
     def settled(self) -> int:
-        """All messages up to this number are kept, or will never be."""
+        """The number up to which every message is persisted or finally lost."""
         return self._unsettled[0].first - 1 if self._unsettled else self._delivered
 
     def attach(self, reader: Reader) -> None:
-        """Name the reader."""
+        """Set the reader."""
         self._reader = reader
 
     def number(self) -> int:
-        """The number for the next event."""
+        """Return the number for the next event."""
         return self._newest + 1
 
     def append(self, event: RoomEvent, text_size: int = 0, key: bytes | None = None) -> None:
@@ -105,7 +105,7 @@ class BatchingLog(MessageLog):
             self._defer(self.flush)
 
     def flush(self) -> None:
-        """End the turn: close its batches, have them kept, and have them shown."""
+        """End the turn: close its batches, deliver them, and persist them."""
         self._due = False
         batches, self._turn = self._turn, []
         fresh = len(self._fresh)
@@ -115,7 +115,7 @@ class BatchingLog(MessageLog):
         self._delivered = self._newest
         try:
             self._reader.deliver(batches)
-        finally:  # whatever goes wrong there, what was said is kept
+        finally:  # persist the messages even if delivery fails
             del self._fresh[:fresh]
             self._keep(batches)
         for batch in batches:
@@ -129,37 +129,37 @@ class BatchingLog(MessageLog):
     def _keep(self, batches: Sequence[Batch]) -> None:
         if any(batch.keeps for batch in batches):
             self._unsettled.extend(batches)
-            self._store(batches)  # all of them: the numbers of a turn's batches interleave, so they share one fate
+            self._store(batches)  # all of them, because the numbers of a turn's batches interleave
         else:
             for batch in batches:
                 batch.fate = Fate.KEPT
 
     def fresh(self, after: int) -> list[RoomEvent]:
-        """The events after a number that are not delivered yet."""
+        """Return the events after a number that are not delivered yet."""
         return self._fresh[-(self._newest - after) :] if after < self._newest else []
 
     def when_delivered(self, call: Callable[[], None]) -> None:
-        """Call once everything is delivered."""
+        """Call a function once everything is delivered."""
         if self._due:
             self._when_delivered.append(call)
         else:
             call()
 
     def sent(self, key: bytes) -> Sent | None:
-        """The message of this key, if memory still knows it."""
+        """Return the message of this key if memory still has it."""
         return self._tail.sent(key)
 
     async def find(self, key: bytes) -> Sent | None:
-        """The message of this key, from memory or the store."""
+        """Return the message of this key from memory or the store."""
         return self._tail.sent(key) or await self._find_stored(key)
 
     def tail(self, room: str, after: int) -> Sequence[Batch]:
-        """The delivered batches of a room with events after this number."""
+        """Return the delivered batches of a room with events after this number."""
         open_batches = self._turn
         return [batch for batch in self._tail.after(room, after) if not open_batches or batch not in open_batches]
 
     async def read_after(self, room: str, after: int, limit: int) -> Page:
-        """What was said in a room after a number; see `MessageLog`."""
+        """Return the messages of a room after a number; see `MessageLog`."""
         remembered = self._tail.remembered
         if after < remembered:
             stored = await self._read_stored(room, after, remembered + 1, limit, newest_first=False)
@@ -174,7 +174,7 @@ class BatchingLog(MessageLog):
         return Page(found, found[-1].seq if len(found) == limit else max(after, self._newest))
 
     async def read_before(self, room: str, before: int, limit: int) -> list[KeptEvent]:
-        """The last messages of a room before a number; see `MessageLog`."""
+        """Return the last messages of a room before a number; see `MessageLog`."""
         remembered = self._tail.remembered
         found = list(islice(self._tail.before(room, before), limit))
         if len(found) < limit:
@@ -184,7 +184,7 @@ class BatchingLog(MessageLog):
         return found
 
     async def read_since(self, room: str, time: float, limit: int) -> list[KeptEvent]:
-        """The first messages of a room since a time; see `MessageLog`."""
+        """Return the first messages of a room since a time; see `MessageLog`."""
         earlier = next((event.seq for event in self._tail.before(room, self._newest + 1) if event.time < time), None)
         position = await self._find_since(room, time) if earlier is None else earlier
         found: list[KeptEvent] = []
@@ -197,19 +197,19 @@ class BatchingLog(MessageLog):
         return found
 
     async def count_after(self, room: str, after: int, limit: int) -> int:
-        """How many messages follow a number; see `MessageLog`."""
+        """Return the number of messages after a number; see `MessageLog`."""
         remembered = self._tail.remembered
         recent = sum(1 for event in self._tail.before(room, self._newest + 1) if event.seq > after)
         older = await self._count_stored(room, after, remembered, limit) if after < remembered else 0
         return min(limit, older + recent)
 
     async def erase(self, seq: int, rooms: Collection[str]) -> KeptEvent | None:
-        """Take a text out of memory and store: in this order, as what waits to be stored is made from what is in memory."""
+        """Erase a text from memory, then from the store: waiting messages are written from memory."""
         erased = self._tail.erase(seq, rooms)
         return await self._erase_stored(seq, rooms) or erased
 
     def _settle(self, batches: Sequence[Batch], duplicates: dict[int, int] | None) -> None:
-        """What became of batches: kept, with duplicates, or, with None, lost. Stores call it in order."""
+        """Settle batches as persisted, with these duplicates, or as lost if None. Stores call it in order."""
         fate = Fate.LOST if duplicates is None else Fate.KEPT
         if not batches:
             return
@@ -225,24 +225,24 @@ class BatchingLog(MessageLog):
 
     @abstractmethod
     def _store(self, batches: Sequence[Batch]) -> None:
-        """Keep the messages of these batches, later: `_settle` must not be called before this returns."""
+        """Start persisting the messages of these batches. `_settle` must not be called before this returns."""
 
     @abstractmethod
     async def _find_stored(self, key: bytes) -> Sent | None:
-        """The stored message of this key. Raises `NotKept`."""
+        """Return the stored message of this key. Raise `NotKept`."""
 
     @abstractmethod
     async def _read_stored(self, room: str, after: int, before: int, limit: int, *, newest_first: bool) -> list[KeptEvent]:
-        """Stored messages of a room with numbers between the two, both excluded. Raises `NotKept`."""
+        """Return stored messages of a room with numbers between the two, both excluded. Raise `NotKept`."""
 
     @abstractmethod
     async def _find_since(self, room: str, time: float) -> int:
-        """The number of the last stored message of a room that was said before a time; 0 if there is none. Raises `NotKept`."""
+        """Return the number of a room's last stored message before a time; 0 if there is none. Raise `NotKept`."""
 
     @abstractmethod
     async def _count_stored(self, room: str, after: int, upto: int, limit: int) -> int:
-        """How many stored messages of a room have numbers above one and up to another. Raises `NotKept`."""
+        """Return the number of a room's stored messages above ``after`` and up to ``upto``. Raise `NotKept`."""
 
     @abstractmethod
     async def _erase_stored(self, seq: int, rooms: Collection[str]) -> KeptEvent | None:
-        """Take a text out of the store. Returns the message as it was. Raises `NotKept`."""
+        """Erase a text from the store. Return the message as it was. Raise `NotKept`."""

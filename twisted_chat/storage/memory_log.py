@@ -1,4 +1,4 @@
-"""A message log that keeps nothing once the tail is full: for ``--state none`` and for tests."""
+"""A message log without a store, which holds only the tail: for ``--state none`` and for tests."""
 
 import secrets
 from collections.abc import Callable, Collection, Sequence
@@ -11,16 +11,16 @@ from twisted_chat.storage.batching_log import BatchingLog
 
 
 class MemoryLog(BatchingLog):
-    """Its numbers begin at 1 and its id is new at each start, so that nobody takes an old number for a new one.
+    """A log whose numbers begin at 1, with a new id at each start, so that clients cannot mistake an old number for a new one.
 
-    A receipt from it means: shown, and held as long as memory lasts.
+    A receipt from it means that the message was delivered, and is held while it is in the tail.
     """
 
     def __init__(self, defer: Callable[[Callable[[], None]], object], *, tail_bytes: int, batch_bytes: int) -> None:
         super().__init__(secrets.token_hex(8), 0, defer, tail_bytes=tail_bytes, batch_bytes=batch_bytes)
 
     async def close(self) -> None:
-        """Settle what waits. There is nothing to close."""
+        """Settle the waiting batches. There is nothing to close."""
         self.flush()
 
     def _store(self, batches: Sequence[Batch]) -> None:
@@ -42,7 +42,7 @@ class MemoryLog(BatchingLog):
         return None
 
     async def search(self, query: Query) -> list[KeptEvent]:
-        """The newest messages in memory that fit, oldest first."""
+        """Return the newest matching messages in memory, oldest first."""
         words = [word.casefold() for word in query.words]
         places = [(room, 0, self._newest) for room in query.rooms] + list(query.parts)
         found = [

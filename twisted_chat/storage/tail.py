@@ -1,4 +1,4 @@
-"""The end of the log, in memory: what a reader that fell behind reads on from."""
+"""The end of the log, in memory, from which a reader that fell behind catches up."""
 
 from collections import deque
 from collections.abc import Collection, Iterable, Iterator
@@ -10,10 +10,10 @@ from twisted_chat.core.interfaces import Sent
 
 
 class Tail:
-    """Batches in the order they were added, oldest dropped first, never one whose messages wait for the disk."""
+    """Batches in the order in which they were added. The oldest is dropped first, unless it waits for the disk."""
 
     def __init__(self, limit: int, remembered: int) -> None:
-        """``limit`` is in bytes; what is in memory has numbers above ``remembered``."""
+        """``limit`` is in bytes. Events in memory have numbers above ``remembered``."""
         self.remembered = remembered
         self._limit = limit
         self._size = 0
@@ -23,19 +23,19 @@ class Tail:
         self._sent: dict[bytes, Sent] = {}
 
     def add(self, batch: Batch) -> None:
-        """Take in a batch that is open still."""
+        """Add a batch that is still open."""
         self._rooms.setdefault(batch.room, deque()).append(batch)
 
     def note(self, key: bytes, seq: int, batch: Batch) -> None:
-        """Remember under which key a message came."""
+        """Record the key of a message."""
         self._sent[key] = Sent(seq, batch)
 
     def sent(self, key: bytes) -> Sent | None:
-        """The message of this key."""
+        """Return the message of this key."""
         return self._sent.get(key)
 
     def weigh(self, batches: Iterable[Batch]) -> None:
-        """Count in batches that were closed and delivered, so that their rendered bytes are counted too."""
+        """Count the size of closed and delivered batches, including their rendered bytes."""
         for batch in batches:
             self._batches.append(batch)
             self._weights.append(batch.memory)
@@ -55,11 +55,11 @@ class Tail:
                 self._sent.pop(key, None)
 
     def forget(self, upto: int) -> None:
-        """What has numbers up to this one is kept nowhere any more: don't give it away from here either."""
+        """Hide messages up to this number, which were deleted from the store."""
         self.remembered = max(self.remembered, upto)
 
     def after(self, room: str, position: int) -> list[Batch]:
-        """The closed batches of a room with events after a number, oldest first."""
+        """Return the closed batches of a room with events after a number, oldest first."""
         found = []
         for batch in reversed(self._rooms.get(room, ())):
             if batch.last <= position:
@@ -69,7 +69,7 @@ class Tail:
         return found
 
     def before(self, room: str, position: int) -> Iterator[KeptEvent]:
-        """The messages of a room between ``remembered`` and ``position``, newest first, but for those that were lost."""
+        """Yield the messages of a room between ``remembered`` and ``position``, newest first, without lost ones."""
         for batch in reversed(self._rooms.get(room, ())):
             if batch.keeps and batch.fate is not Fate.LOST:
                 for event in reversed(batch.events):
@@ -77,7 +77,7 @@ class Tail:
                         yield event
 
     def erase(self, seq: int, rooms: Collection[str]) -> KeptEvent | None:
-        """Take the text of a message in one of these rooms away. Returns what it was, None if it is not here."""
+        """Erase the text of a message in one of these rooms. Return the message as it was, or None if it is not here."""
         for room in rooms:
             for batch in self._rooms.get(room, ()):
                 for event in batch.events if batch.first <= seq <= batch.last else ():

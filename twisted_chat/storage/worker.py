@@ -1,4 +1,4 @@
-"""Threads for what would hold up the reactor: the one that may touch the disk, and the one that hashes passwords."""
+"""Threads for work that would block the reactor: one for the disk, and one for hashing passwords."""
 
 from collections.abc import Callable
 from queue import SimpleQueue
@@ -12,9 +12,9 @@ T = TypeVar("T")
 
 
 class WorkerThread:
-    """Runs what it is given, one after the other, off the reactor thread.
+    """A thread that runs functions in order, off the reactor thread.
 
-    The thread is a daemon: a disk that hangs for ever must not keep the process from ending.
+    It is a daemon thread: a hanging disk must not keep the process from ending.
     """
 
     def __init__(self, name: str, call_from_thread: Callable[..., object]) -> None:
@@ -24,7 +24,7 @@ class WorkerThread:
         Thread(target=self._run, name=name, daemon=True).start()
 
     def submit(self, function: Callable[..., T], *arguments: Any) -> "Deferred[T]":
-        """Call a function there. The Deferred fires on the reactor thread with what it returns or raises."""
+        """Call a function in the thread. The Deferred fires on the reactor thread with its result or failure."""
         result: Deferred[T] = Deferred()
 
         def work() -> None:
@@ -40,7 +40,7 @@ class WorkerThread:
         return result
 
     def stop(self) -> None:
-        """End the thread once it has done what it was given."""
+        """End the thread once it has done all submitted work."""
         self._work.put(None)
 
     def _run(self) -> None:

@@ -1,1 +1,1 @@
-"""How a command is declared, found, read and asked for. No command is declared here."""
+"""Declaration, look-up, parsing and prompting of commands. No command is declared here."""

@@ -1,11 +1,11 @@
-"""Values from the words after a command: one table says how each word of a usage is read.
+"""Values from the words after a command: one table defines how each word of a usage is read.
 
 1. A usage is a line of places. ``NAME`` is needed, ``[NAME]`` may be missing, ``TEXT...`` takes the rest of the line.
-   ``on|off|N`` are alternatives; words in lower case, and ``*``, stand for themselves.
+   ``on|off|N`` are alternatives; lower-case words and ``*`` are literal.
 2. Each place reads its word as one of its kinds, or the command is refused before its handler runs.
-3. A missing place is passed over only by a word that nobody can have meant for it: ``10 minutes`` after a ``[DURATION]``
-   is refused, and not taken for a reason.
-4. Words beyond the last place are refused. No refusal repeats a word: it may be a secret.
+3. A word skips an optional place only if it cannot have been meant for that place: ``10 minutes`` for a ``[DURATION]`` is
+   refused, and not read as a reason.
+4. Words after the last place are refused. Refusals never repeat a word: it may be a secret.
 """
 
 from __future__ import annotations
@@ -17,13 +17,13 @@ from dataclasses import dataclass
 from twisted_chat.core.errors import BadName, ChatError, NotUnderstood
 from twisted_chat.core.text import durations, names
 
-# The largest number that is read: SQLite's integers go beyond it.
+# The largest number accepted: SQLite's integers are larger.
 LARGEST = 10**18
 _DIGITS = re.compile(r"[0-9]{1,18}")
-# What after a bare number says that it was none of seconds: it would be taken for a reason.
+# A unit after a bare number: the number was not in seconds, and the unit would be read as a reason.
 _UNITS = r"(?:s|secs?|seconds?|m|mins?|minutes?|h|hrs?|hours?|d|days?|w|weeks?|months?|years?)\b"
 _UNIT = re.compile(_UNITS, re.IGNORECASE)
-# A duration in words: it would be taken for a reason, and what it is for would last for good.
+# A duration in words: it would be read as a reason, and the restriction would be permanent.
 _SPELLED = re.compile(
     r"(?:for\s+)?(?:[0-9]+|an?|half\s+an?|one|two|three|four|five|six|seven|eight|nine|ten|twelve|fifteen|twenty|thirty|sixty|ninety)\s*"
     + _UNITS,
@@ -33,9 +33,9 @@ _SPELLED = re.compile(
 
 @dataclass(frozen=True, slots=True)
 class Kind:
-    """How a word is read. ``read`` is given the word, the time of day in seconds since 1970, and the range of numbers.
+    """A kind of word. ``read`` takes the word, the time in seconds since 1970, and the range of numbers.
 
-    ``meant`` says whether a word that is not of this kind can have been meant to be. ``what`` ends a sentence.
+    ``meant`` returns whether a word could be a mistyped one of this kind. ``what`` ends a sentence.
     """
 
     what: str
@@ -45,7 +45,7 @@ class Kind:
 
 
 def number(word: str, least: int = 1, most: int = LARGEST) -> int | None:
-    """Return a whole number in ASCII digits, or None if the word is none, or out of range."""
+    """Return a whole number in ASCII digits, or None if the word is not a number in range."""
     found = int(word) if _DIGITS.fullmatch(word) else -1
     return found if least <= found <= most else None
 
@@ -99,12 +99,12 @@ def _text(word: str, now: float, within: range) -> str:
 
 
 def is_room(word: str) -> bool:
-    """Return whether a room is meant by a word, and not a text that begins with the same sign."""
+    """Return whether a word is a room, rather than a text that begins with the same sign."""
     return word.startswith("#") and len(word.split()) == 1
 
 
 def _is_like_duration(text: str) -> bool:
-    """Return whether a text begins as a number does, in any script, or as a duration in words."""
+    """Return whether a text begins like a number, in any script, or like a duration in words."""
     return text.lstrip("+-.,~<>=")[:1].isnumeric() or _SPELLED.match(text) is not None
 
 
@@ -115,7 +115,7 @@ SECRET = Kind("a password", _text, secret=True)
 _A_NUMBER = "a whole number from {} to {}"
 _ROOM = Kind("a room such as #lobby", _room, is_room)
 
-# How a word of a usage is read. What only its command can read (VALUE, KEY) is text.
+# The kind of each word in a usage. Words that only the command can read (VALUE, KEY) are text.
 KINDS: Mapping[str, Kind] = {
     "NAME": NAME,
     "WHO": WHO,
@@ -160,7 +160,7 @@ class Place:
         self.kinds = tuple(KINDS[one] for one in alternatives if one in KINDS)
         self.within = range(within[0], within[1] + 1) if within else range(1, LARGEST + 1)
         self.secret = any(kind.secret for kind in self.kinds)
-        # A room without its sign is one where nothing else can be meant. Else /leave lobby would leave another, with a reason.
+        # A room may omit its sign where no other word fits. Otherwise /leave lobby would leave another room, with a reason.
         self.strict = _ROOM in self.kinds and following.strip("[]") in ("", "REASON...")
         unknown = [one for one in alternatives if one not in KINDS and one not in self.words]
         if unknown:
@@ -168,7 +168,7 @@ class Place:
 
     @property
     def what(self) -> str:
-        """What stands here, as the end of a sentence."""
+        """The expected word, as the end of a sentence."""
         if not self.kinds:
             return f"one of: {', '.join(self.words)}"
         least, most = self.within.start, self.within.stop - 1
@@ -176,7 +176,7 @@ class Place:
         return f"{', '.join(several)} or {last}" if several else last
 
     def passed_over(self, word: str) -> bool:
-        """Return whether this place is missing, and a word belongs to a later one."""
+        """Return whether this place is missing and the word belongs to a later place."""
         if self.needed or self.strict or self.rest or not self.kinds:
             return False
         return word.casefold() not in self.words and not any(kind.meant(word) for kind in self.kinds)
@@ -197,18 +197,18 @@ class Place:
 
 
 class Usage:
-    """What follows a command's name."""
+    """The places after a command's name."""
 
     def __init__(self, usage: str, within: tuple[int, int] | None = None) -> None:
         """``within`` is the range of the numbers in it. Raises `TypeError` for a word that no kind reads."""
         words = usage.split()
         self.places = tuple(Place(word, after, within) for word, after in zip(words, [*words[1:], ""], strict=False))
         self.takes_secret = any(place.secret for place in self.places)
-        # Nothing has to be read: what was typed is the only argument.
+        # The typed text is the only argument, and needs no parsing.
         self.is_text = len(words) == 1 and self.places[0].needed and self.places[0].kinds == (TEXT,)
 
     def split(self, typed: str) -> list[str]:
-        """Return the words of a typed line. The last of a ``...`` usage keeps its blanks. May be too many or too few."""
+        """Return the words of a typed line, possibly too many or too few. The last word of a ``...`` usage keeps its blanks."""
         words: list[str] = []
         typed = typed.strip()
         for place in self.places:
@@ -223,7 +223,7 @@ class Usage:
         return words + typed.split()
 
     def values(self, words: Sequence[str], missing: Iterable[object], now: float) -> list[object]:
-        """Return a value for each place up to the last that is given; what is missing before it is taken from ``missing``.
+        """Return a value for each place; ``missing`` holds the values of missing places.
 
         Raises `BadName`, or `NotUnderstood` with the rest of a sentence that begins with the command.
         """

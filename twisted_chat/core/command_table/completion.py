@@ -1,9 +1,9 @@
-"""What a word that somebody is typing may become: commands, what they take, people and rooms.
+"""Completion of the word being typed: commands, their arguments, people and rooms.
 
-1. What a command takes stands in its usage, and nowhere else: ``NAME`` is a person, ``ROOM`` a room, ``on|off`` are words.
-2. In a text, people and rooms are completed; but nothing is offered for a word that has not begun.
-3. Case does not count. Nobody is offered people or rooms that `/who` and `/rooms` would not show them.
-4. It costs what looking up costs, and so may be done as often: who presses Tab more often is offered nothing for a while.
+1. A command's usage alone defines its arguments: ``NAME`` is a person, ``ROOM`` a room, ``on|off`` are words.
+2. In a text, people and rooms are completed, but only once the word has begun.
+3. Case does not count. Only the people and rooms that `/who` and `/rooms` would show are offered.
+4. A completion counts as a look-up and has the same rate limit: after too many, nothing is offered for a while.
 """
 
 import re
@@ -17,15 +17,15 @@ from twisted_chat.core.rooms.members import sessions_in
 from twisted_chat.core.users.session import Session
 from twisted_chat.core.users.settings import Settings
 
-# What a usage calls a text that others will read.
+# The words of a usage for text that others will read.
 TEXTS = ("TEXT", "REASON", "WORDS")
 SETTINGS = tuple(setting.name for setting in fields(Settings))
 
 
 def candidates(typed: str, usages: Mapping[str, str], people: Collection[str], rooms: Collection[str]) -> list[str]:
-    """What the last word of ``typed`` may become, in alphabetical order.
+    """Return the completions of the last word of ``typed``, in alphabetical order.
 
-    ``typed`` is the line up to the cursor; ``usages`` has each command's, by its name.
+    ``typed`` is the line up to the cursor; ``usages`` holds each command's usage by name.
     """
     *before, word = re.split(r"\s", typed)
     before = [other for other in before if other]
@@ -44,7 +44,7 @@ def candidates(typed: str, usages: Mapping[str, str], people: Collection[str], r
 
 
 def _kinds(places: list[str], given: list[str], word: str) -> Iterator[str]:
-    """What the next word of a command may be, after the given ones. A room that stands first may be missing."""
+    """Yield the kinds of a command's next word, after the ``given`` ones. A room in the first place may be missing."""
     room_first = places[:1] in (["[ROOM]"], ["[ROOM|*]"])
     if room_first and given and not given[0].startswith(("#", "*")):
         places = places[1:]
@@ -58,9 +58,9 @@ def _kinds(places: list[str], given: list[str], word: str) -> Iterator[str]:
 
 
 def for_person(hub: Hub, table: Table, me: Session, typed: str) -> list[str]:
-    """The same for somebody connected: what they may do, who is in their rooms or wrote last, and which rooms they see."""
+    """Return a session's completions: its commands, the people in its rooms, its last correspondent and the rooms it sees."""
     if me.question is not None:
-        return []  # what they type is an answer
+        return []  # the line is an answer
     try:
         hub.queries.charge(me, "You complete words", "completes")
     except TooOften:

@@ -1,12 +1,12 @@
-"""How a command is declared, found, checked and explained.
+"""The command table: declaration, look-up, checks and help texts of commands.
 
 1. A command is declared once: name, usage, role, and a docstring whose first sentence explains it.
-2. The usage says what it takes: see `command_table.arguments`. If the handler's parameters differ, the import fails.
-3. Role, arguments, and how often are checked here, before the handler runs. It is given values: numbers, seconds, rooms.
-4. A line without a slash is said; ``//`` says a line that begins with a slash; a bare ``exit`` leaves. Text is cleaned before
-   commands are looked for, and what a reader takes for a command is one, or is refused: see `core.text.lookalikes`.
-5. Whoever has no name yet may type the bare word of a command for visitors (``who``); anything else is the name.
-6. Whoever was asked for a secret answers with the next line, whatever it is: see `core.command_table.prompts`.
+2. The usage defines the arguments: see `command_table.arguments`. If the handler's parameters differ, the import fails.
+3. Role, arguments and rate limit are checked here, before the handler runs. It receives values: numbers, seconds, rooms.
+4. A line without a slash is a message; ``//`` sends a line that begins with a slash; a bare ``exit`` leaves. Text is cleaned
+   before commands are looked up. A line that looks like a command is one, or is refused: see `core.text.lookalikes`.
+5. A session without a name may type the bare word of a command for visitors (``who``). Any other line is its name.
+6. A pending prompt consumes the next line, whatever it is: see `core.command_table.prompts`.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ from twisted_chat.core.text import durations, lookalikes, names
 from twisted_chat.core.text.sanitize import INVISIBLE, altered, altered_words, as_reason, clean, one_line
 from twisted_chat.core.users.session import Question, Role, Session
 
-# What people are told whose line was not said, as it may have told others a secret.
+# The refusals of lines that might have revealed a secret to others.
 OTHER_SLASH = "That looks like a command, but does not begin with a plain /. To say it, type /say before it."
 NO_SLASH = "That looks like a command without its slash, and has not been sent. To say it, type /say before it."
 
@@ -38,14 +38,14 @@ Handler: TypeAlias = Callable[..., Answering | None]
 
 @dataclass(slots=True)
 class Call:
-    """One command on its way: who gave it, in which room, and under which id of their own."""
+    """One command in progress: its session, its room, and the client's own id for it."""
 
     hub: Hub
     me: Session
     table: Table
     id: str | None = None
-    again: bool = False  # a message that may have been sent before, on another connection
-    in_room: Room | None = None  # None: the current one
+    again: bool = False  # True for a message that may have been sent before, on another connection
+    in_room: Room | None = None  # None: the current room
     everywhere: bool = False  # the whole server was named, not a room
 
     @property
@@ -58,16 +58,16 @@ class Call:
 
     @property
     def role(self) -> Role:
-        """What the person who gave the command may do where the command acts: never elsewhere."""
+        """The session's role in the place where the command acts, never elsewhere."""
         return self.hub.role(self.me, None if self.everywhere else self.in_room or self.me.current)
 
     @property
     def acts_somewhere(self) -> bool:
-        """Return False if neither a room nor the server is named, and there is no current room."""
+        """True if the command names a room or the server, or there is a current room."""
         return self.everywhere or self.in_room is not None or self.me.current is not None
 
     def require(self, role: Role) -> None:
-        """Raises `NotAllowed` if the person may not do as much as this role."""
+        """Raise `NotAllowed` if the session's role is lower than this one."""
         if self.everywhere and role > Role.REGISTERED:
             role = Role.OPERATOR
         unregistered = role is Role.REGISTERED and not self.me.registered  # a guest may have a higher rank in a room
@@ -75,14 +75,14 @@ class Call:
             raise NotAllowed(REFUSALS[role])
 
     def sentence(self, text: str) -> str:
-        """Return a reason or the like as others are shown it, and say so if it is not what was typed. Raises `BadText`."""
+        """Return a reason or similar text as it will be shown, and reply with a remark if it was altered. Raises `BadText`."""
         stored = as_reason(one_line(text))
         if altered(text, stored):
             self.reply(Remark(altered_words(stored) if stored else "Nothing of that can be shown."))
         return stored
 
     def reply(self, *answers: Answer) -> None:
-        """Answer the person who gave the command."""
+        """Answer the session that gave the command."""
         self.me.tell(*answers)
 
 
@@ -108,18 +108,18 @@ class Command:
         within: tuple[int, int] | None,
         handler: Handler,
     ) -> None:
-        """Raises `TypeError` if the handler's parameters, or its missing docstring, don't match the declaration."""
+        """Raise `TypeError` if the handler's parameters do not match the usage, or it has no docstring."""
         self.name = name
         self.role = role
-        self.receipted = receipted  # a receipt answers it, so that a program needs no other answer
-        self.looks_up = looks_up  # it changes nothing, and its answer may be long: a person may do so many such in a while
+        self.receipted = receipted  # a receipt answers it, so programs need no other answer
+        self.looks_up = looks_up  # it changes nothing, but its answer may be long: it is rate-limited
         self.usage = f"/{name} {usage}".rstrip()
         self.explanation = " ".join((handler.__doc__ or "").split())
         self.handler = handler
         self.arguments = Usage(usage, within)
-        # Done to somebody, and over: a duration after the name would be taken for the reason.
+        # An action without a duration: a duration after the name would be read as the reason.
         self.is_momentary = role >= Role.MODERATOR and usage == "NAME [REASON...]"
-        self.names_room = usage.startswith(("[ROOM]", "[ROOM|*]"))  # what one may do there counts, not in the current room
+        self.names_room = usage.startswith(("[ROOM]", "[ROOM|*]"))  # the role in that room counts, not in the current one
         self.acts_in_room = Role.REGISTERED < role < Role.OPERATOR
         self.names_server = usage.startswith("[ROOM|*]")  # "*" is the whole server
         parameters = list(inspect.signature(handler).parameters.values())[1:]
@@ -130,7 +130,7 @@ class Command:
     def split(self, rest: str) -> list[str]:
         """Return the words after the command. The last word of a ``...`` usage keeps its blanks. Raises `NotUnderstood`.
 
-        A password among them is one word: two could as well be a name and a password. Nor is a duration a reason.
+        A password must be one word: two words could also be a name and a password. A duration is not accepted as a reason.
         """
         words = self.arguments.split(rest)
         if self.arguments.takes_secret and len(words) > len(self.arguments.places):
@@ -142,7 +142,7 @@ class Command:
         return words
 
     def values(self, words: Sequence[str], now: float) -> list[object]:
-        """Return what the words stand for. ``now`` is in seconds since 1970. Raises `NotUnderstood` or `BadName`."""
+        """Return the values of the words. ``now`` is in seconds since 1970. Raises `NotUnderstood` or `BadName`."""
         try:
             return self.arguments.values(words, self._missing, now)
         except NotUnderstood as error:
@@ -150,7 +150,7 @@ class Command:
 
 
 def _fits(places: Sequence[Place], parameters: Sequence[inspect.Parameter]) -> bool:
-    """Return whether a handler takes what a usage has: what may be missing has a default, unless something needed follows."""
+    """Return whether a handler fits a usage: optional places have defaults, unless a needed place follows."""
     last_needed = max((index for index, place in enumerate(places) if place.needed), default=-1)
     return len(places) == len(parameters) and all(
         parameter.kind is parameter.POSITIONAL_OR_KEYWORD and (parameter.default is parameter.empty) is (index <= last_needed)
@@ -159,7 +159,7 @@ def _fits(places: Sequence[Place], parameters: Sequence[inspect.Parameter]) -> b
 
 
 class Table:
-    """All commands, and the one way from a protocol to the hub."""
+    """All commands, and the only path from a protocol to the hub."""
 
     def __init__(self) -> None:
         self.commands: dict[str, Command] = {}
@@ -184,23 +184,23 @@ class Table:
 
     @property
     def words(self) -> frozenset[str]:
-        """What is a command where a name is asked for: nobody may be called so."""
+        """The words that are commands at the name prompt, and so cannot be names."""
         return frozenset(name for name, command in self.commands.items() if command.role is Role.VISITOR)
 
     def for_role(self, role: Role) -> list[Command]:
-        """What somebody of this role may do, in alphabetical order."""
+        """Return the commands for this role, in alphabetical order."""
         return [command for name, command in sorted(self.commands.items()) if command.role <= role]
 
     def find(self, name: str, role: Role = Role.MEMBER) -> Command:
-        """The command of this name, with or without its slash. Raises `NotUnderstood`.
+        """Return the command of this name, with or without its slash. Raises `NotUnderstood`.
 
-        It names the command that was probably meant, of those that somebody of this role may give.
+        The error suggests the command that was probably meant, among those for this role.
         """
         word = name.removeprefix("/").casefold()
         command = self.commands.get(word)
         if command is None:
             meant = lookalikes.nearest(word, (one.name for one in self.for_role(role)))
-            if not word.isalpha() or len(word) > lookalikes.LONGEST_WORD:  # it may have a secret in it: it is not repeated
+            if not word.isalpha() or len(word) > lookalikes.LONGEST_WORD:  # it may contain a secret: do not repeat it
                 shown, hint = "", "To say a line that begins with /, type // instead."
             else:
                 shown, hint = f" /{names.shown(word)}", "Try /help"
@@ -208,7 +208,7 @@ class Table:
         return command
 
     def run(self, call: Call, line: str) -> Answering | None:
-        """Do what a typed line says. A coroutine comes back if that takes longer: the next line waits for its end.
+        """Run a typed line. Returns a coroutine if that takes longer: the next line must wait for its end.
 
         Raises `ChatError`.
         """
@@ -219,7 +219,7 @@ class Table:
         return self.begin(call, command, arguments)
 
     def begin(self, call: Call, command: Command, arguments: Sequence[str]) -> Answering | None:
-        """Run a command for a person, who is asked for a secret that is missing. Raises `ChatError`."""
+        """Run a command for a person, and prompt for a missing secret. Raises `ChatError`."""
         try:
             answering = self._invoke(call, command, arguments)
         except PasswordNeeded as needed:
@@ -235,7 +235,7 @@ class Table:
             raise
 
     def _ask(self, me: Session, command: Command, arguments: Sequence[str], needed: PasswordNeeded) -> None:
-        """Ask for the next argument. Raises `TypeError` if that is no secret: a bug of the command's."""
+        """Ask for the next argument. Raises `TypeError` if it is not a secret: a bug in the command."""
         command = self.commands[needed.command] if needed.command else command
         arguments = arguments if needed.given is None else needed.given
         places = command.arguments.places
@@ -244,7 +244,7 @@ class Table:
         prompts.ask(me, command.name, tuple(arguments), needed)
 
     def answer(self, call: Call, line: str) -> Answering | None:
-        """Take a line as the answer to what a person was asked. Raises `ChatError`; the question stays then."""
+        """Read a line as the answer to a session's question. Raises `ChatError`; the question then stays open."""
         me = call.me
         question = me.question
         if question is None:
@@ -262,9 +262,9 @@ class Table:
         return None
 
     def _understood(self, call: Call, question: Question, line: str) -> tuple[Command, list[str]]:
-        """Return what an answer makes of a question. Raises `NotUnderstood`.
+        """Return the command and arguments that an answer completes. Raises `NotUnderstood`.
 
-        Who types the same command once more begins anew: `/register` is nobody's password. Nor is another command a new one.
+        Typing the same command again restarts it: `/register` is not a password. A new password cannot be a command either.
         """
         word = clean(line).lstrip().partition(" ")[0].casefold()
         command = self.commands[question.command]
@@ -279,7 +279,7 @@ class Table:
         prompts.accepted(me, question, line)
 
     def parse(self, call: Call, line: str) -> tuple[Command, list[str]]:
-        """Return a typed line as a command and its words. Raises `NotUnderstood` for what looks like a command, and is none."""
+        """Return a typed line as a command and its words. Raises `NotUnderstood` if it only looks like a command."""
         me = call.me
         if self.only_said(line[:1]) and me.name and not me.answered and line.isprintable():
             return self.commands["say"], [line.rstrip()]
@@ -287,7 +287,7 @@ class Table:
             prompts.check_not_confirmed(me, line)
         if not line.isprintable() and (typed := prompts.edited(line)) != line:
             command, arguments = self._parse_line(call, typed)
-            hidden = not clean(line).lstrip().startswith("/") and command.name != "say"  # behind what was erased
+            hidden = not clean(line).lstrip().startswith("/") and command.name != "say"  # a command after erased text
             if hidden or command.arguments.takes_secret:
                 return command, arguments
         return self._parse_line(call, line)
@@ -320,7 +320,7 @@ class Table:
 
     @cached_property
     def secrets(self) -> dict[str, tuple[int, int]]:
-        """The commands that take a secret: see `lookalikes.is_like_secret`. IRC's services have one more."""
+        """The commands that take a secret: see `lookalikes.is_like_secret`. ``identify`` is a command of IRC services."""
         found = {"identify": (2, 3)}
         for command in self.commands.values():
             places = [index for index, place in enumerate(command.arguments.places, 2) if place.secret]
@@ -330,7 +330,7 @@ class Table:
 
     @cached_property
     def only_said(self) -> Callable[[str], bool]:
-        """A function that tells whether a line that begins with a character is said, whatever follows. Most lines are."""
+        """A function that returns whether each line with this first character is a message. Most lines are messages."""
         suspicious = {word[0] for word in ("exit", *self.secrets)}
 
         @lru_cache(maxsize=4096)
@@ -341,7 +341,7 @@ class Table:
         return found
 
     def invoke(self, call: Call, name: str, arguments: Sequence[str]) -> Answering | None:
-        """Run a command whose words are already apart, for a program: it is asked nothing. Raises `ChatError`."""
+        """Run a command whose words are already split, for a program, without prompts. Raises `ChatError`."""
         command = self.find(name)
         if not command.arguments.takes_secret:
             return self._invoke(call, command, arguments)
@@ -360,11 +360,11 @@ class Table:
     def _invoke(self, call: Call, command: Command, arguments: Sequence[str]) -> Answering | None:
         if command.names_room and arguments and not command.arguments.places[0].passed_over(arguments[0]):
             call = _placed(call, command, arguments[0])
-        if command.role is not Role.MEMBER or not call.me.name:  # what most commands need is quickly told
+        if command.role is not Role.MEMBER or not call.me.name:  # fast path: most commands need only MEMBER
             if command.acts_in_room and call.me.name and not call.acts_somewhere:
                 raise NotInRoom(_no_room(command))
             call.require(command.role)
-        if command.arguments.is_text and len(arguments) == 1:  # what is said, most of all: nothing has to be read
+        if command.arguments.is_text and len(arguments) == 1:  # fast path, mostly for messages: nothing to parse
             return command.handler(call, arguments[0])
         values = command.values(arguments, call.hub.now())
         if command.looks_up:
@@ -373,7 +373,7 @@ class Table:
 
 
 def _missing(command: Command, needed: PasswordNeeded) -> PasswordNeeded:
-    """Return what to tell a program that has left a secret out. An operator's name lacks more than an argument."""
+    """Return the error for a program that omitted a secret. An operator's unclaimed name needs more than an argument."""
     if needed.command:
         return needed
     why, stop, _ = str(needed).partition(". ")
@@ -381,9 +381,9 @@ def _missing(command: Command, needed: PasswordNeeded) -> PasswordNeeded:
 
 
 def _placed(call: Call, command: Command, place: str) -> Call:
-    """Return the call, about the room or the server that it names. Raises `BadName` or `NotInRoom`.
+    """Return the call in the room or the server that it names. Raises `BadName` or `NotInRoom`.
 
-    A member needs no rank: the command itself says what can't be done in a room one is not in.
+    Commands for members need no rank here: each checks itself what a session may do in a room it is not in.
     """
     if place == "*":
         return replace(call, in_room=None, everywhere=True)

@@ -1,1 +1,1 @@
-"""Every command a person can type, one module a subject."""
+"""All commands that people can type, one module for each subject."""

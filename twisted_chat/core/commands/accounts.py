@@ -1,4 +1,4 @@
-"""Names that are one's own: registering, passwords, devices, settings."""
+"""Registered names: registration, passwords, devices, settings."""
 
 from __future__ import annotations
 
@@ -17,12 +17,12 @@ from twisted_chat.core.text import durations, names
 from twisted_chat.core.users.session import Role
 from twisted_chat.core.users.settings import Settings
 
-# Of an account's id, in bytes: nobody chooses it, and no two are alike.
+# The size of an account's id, in bytes: random, and large enough to be unique.
 ID_BYTES = 16
 
 
 async def identified(call: Call, name: str, password: str | None) -> Proof | None:
-    """Return the proof that a name is somebody's, once they have shown its password; None for a guest's name.
+    """Return the proof of a name after checking its password, or None for a guest's name.
 
     Raises `PasswordNeeded`, `WrongPassword`, `TooOften` or `Busy`.
     """
@@ -41,9 +41,9 @@ async def identified(call: Call, name: str, password: str | None) -> Proof | Non
 
 
 async def prove(call: Call, name: str, password: str) -> Proof:
-    """Return the proof for whoever shows the password of an account. Raises as `proven` does.
+    """Return the proof of an account after checking its password. Raises as `proven` does.
 
-    Hashing takes time: the account that was asked for has to be there still, with the same password.
+    Hashing takes time: afterwards the account must still exist, with the same password.
     """
     accounts, key = call.hub.registry.accounts, names.fold(name)
     account = accounts.get(key)
@@ -57,7 +57,7 @@ async def prove(call: Call, name: str, password: str) -> Proof:
 
 
 async def proven(call: Call, key: str, password: str) -> None:
-    """Raises `WrongPassword` if it is not the password of this account, `TooOften` after too many of these, or `Busy`."""
+    """Raise `WrongPassword` if it is not the password of this account, `TooOften` after too many of these, or `Busy`."""
     hub, way = call.hub, call.me.way
     account = hub.registry.accounts.get(key)
     right = await hub.attempts.check(
@@ -148,7 +148,7 @@ async def register(call: Call, password: str | None = None) -> None:
 
 
 def new_account(hub: Hub, name: str, hashed: str, settings: Settings) -> Account:
-    """Return an account that there was never before: whatever was said to the name earlier is somebody else's."""
+    """Return a new account. Earlier private messages to its name belong to somebody else, and stay hidden from it."""
     key = names.fold(name)
     return Account(
         key=key,
@@ -162,10 +162,10 @@ def new_account(hub: Hub, name: str, hashed: str, settings: Settings) -> Account
 
 
 async def own_account(call: Call, password: str) -> Account:
-    """Return the account of whoever gives a command, once they have shown its password again. Raises as `prove` does."""
+    """Return the calling session's account after checking its password again. Raises as `prove` does."""
     me = call.me
     proof = await prove(call, me.name, password)
-    account = call.hub.account_of(me.proof)  # they may be somebody else meanwhile, or gone
+    account = call.hub.account_of(me.proof)  # the session may have changed its name meanwhile, or ended
     if account is None or account.key != proof.key or not call.hub.is_here(me):
         raise NotAllowed("Your name has changed meanwhile. Nothing was changed.")
     return account
@@ -244,7 +244,7 @@ def set_up(call: Call, setting: str | None = None, value: str | None = None) -> 
 
 
 def change_setting(call: Call, name: str, value: str) -> None:
-    """Change a setting of one's own, on every connection."""
+    """Change a person's setting on all their connections."""
     settings = call.me.settings.changed(name, value)
     for session in call.hub.people[call.me.key]:
         session.set(settings)

@@ -1,4 +1,4 @@
-"""Every command there is. Importing this module declares them in the one ``table``."""
+"""All commands. Importing this module declares them in the one ``table``."""
 
 from twisted_chat.core.command_table.table import table
 from twisted_chat.core.commands import (

@@ -1,4 +1,4 @@
-"""Taking an operator's name, with the code that the server has handed out for it."""
+"""Claiming an operator's name with the claim code that the server issued for it."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ async def claim(call: Call, name: str, code: str | None = None, password: str | 
 def _check_code(call: Call, key: str, code: str) -> None:
     """Raise `WrongClaim` if it is not the code of this name, `TooOften` after too many of these.
 
-    Nobody can guess it: so the right one is found first, whatever others have sent from the same address.
+    A code cannot be guessed, so it is compared first: wrong codes from the same address never block the right one.
     """
     attempts, way = call.hub.attempts, call.me.way
     if not call.hub.claims.fits(key, code):
@@ -59,7 +59,7 @@ async def _confirm(call: Call, key: str, code: str) -> None:
 
 
 async def _take(call: Call, key: str, code: str, password: str) -> None:
-    """Register the name, and go on under it."""
+    """Register the name and continue under it."""
     hub, me = call.hub, call.me
     hashed = await hub.accounts.hash(password, source_of(me.way.address))
     if key in hub.registry.accounts or not hub.claims.fits(key, code):

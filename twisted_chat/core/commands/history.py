@@ -1,4 +1,4 @@
-"""Reading what was said before."""
+"""Reading and searching the history."""
 
 from __future__ import annotations
 
@@ -10,9 +10,9 @@ from twisted_chat.core.events import Found, Remark
 from twisted_chat.core.interfaces import Query
 from twisted_chat.core.text import durations, names
 
-# The most that is shown at once, in messages: more would scroll out of most terminals' memory.
+# The most messages shown at once: more would exceed the scrollback of most terminals.
 HISTORY_MOST = 500
-# How many messages a search shows at once: a screen.
+# The number of messages that a search shows at once: a screen.
 FOUND_AT_ONCE = 20
 # The longest search, in words.
 MOST_WORDS = 10

@@ -1,4 +1,4 @@
-"""Whom one does not want to hear."""
+"""Ignoring people: hiding their messages."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from twisted_chat.core.errors import NoSuchPerson, NotAllowed
 from twisted_chat.core.events import Listing, Remark
 from twisted_chat.core.text import names
 
-# How many people one can ignore.
+# The most people that a person can ignore.
 MOST_IGNORED = 100
 
 

@@ -1,4 +1,4 @@
-"""Asking people in."""
+"""Inviting people into rooms."""
 
 from __future__ import annotations
 
@@ -15,15 +15,15 @@ from twisted_chat.core.records import Invitation
 from twisted_chat.core.text import names
 from twisted_chat.core.users.session import MOST_KEPT_INVITATIONS, Role, Session
 
-# How long an invitation can be used, in seconds: a day, so that it can be sent in the evening.
+# The lifetime of an invitation, in seconds: a day, so that one sent in the evening still works the next day.
 INVITATION_SECONDS = 86400.0
-# How many registered names a room remembers as invited: the earliest are forgotten first.
+# The most registered names that a room remembers as invited: the earliest are forgotten first.
 MOST_INVITED = 1000
-# How many unused invitations there may be by one account (or by all guests of one address), into one room, and on the whole
-# server: the earliest gives way, and of the whole server the earliest of whoever has made most.
+# The most unused invitations by one account (or by all guests of one address), into one room, and on the whole server. A new
+# one replaces the earliest; at the server's limit, the earliest of the account or address with the most.
 MOST_BY_ONE, MOST_INTO_ROOM, MOST_INVITATIONS = 50, 200, 10_000
-# How one comes in by each protocol: with which tool, what to run, and what to type then. {host}, {port}, {place} and
-# {code} are filled in. A row is shown where its protocol is spoken.
+# The ways to join by each protocol: the tool, the command to run, and the text to type then. {host}, {port}, {place} and
+# {code} are filled in. A row is shown if the port serves its protocol.
 TOOLS = (
     ("line", "nc", "nc {host} {port}", "/code {code}"),
     ("line", "telnet", "telnet {host} {port}", "/code {code}"),
@@ -64,7 +64,7 @@ async def invite(call: Call, name: str | None = None) -> None:
 
 
 def _let_in(session: Session, room: str, by: str) -> None:
-    """Let somebody into a room. Who is invited into very many may enter the latest."""
+    """Invite a session into a room. Only the latest `MOST_KEPT_INVITATIONS` invitations are kept."""
     others = {one: maker for one, maker in session.invited.items() if one != room}
     session.invited = dict([*others.items(), (room, by)][-MOST_KEPT_INVITATIONS:])
 
@@ -91,7 +91,7 @@ async def _print_invitation(call: Call, room: str, maker: str) -> None:
 
 
 def _give_way(invitations: Mapping[str, Invitation], room: str, source: str, now: float) -> list[Invitation]:
-    """Return what gives way to another invitation of this source, into this room: expired ones, and the earliest."""
+    """Return the invitations to drop for a new one by this source into this room: expired ones, and the earliest if needed."""
     old = list(takewhile(lambda one: one.until <= now, invitations.values()))
     left = list(islice(invitations.values(), len(old), None))
     by_one = [one for one in left if one.source == source]

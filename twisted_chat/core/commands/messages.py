@@ -1,4 +1,4 @@
-"""Coming in, talking, and leaving."""
+"""Joining the chat, talking and leaving."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from twisted_chat.core.rooms.room import LOBBY, Room
 from twisted_chat.core.text import names
 from twisted_chat.core.users.session import Role
 
-# Up to how many private messages that have waited are counted.
+# The most waiting private messages that are counted.
 WAITING_MOST = 1000
 
 
@@ -25,7 +25,7 @@ async def give_name(call: Call, name: str, password: str | None = None) -> None:
 
 
 async def come_in(call: Call, name: str, password: str | None, *, resumes: bool = False) -> None:
-    """Give a visitor a name, and put them into their rooms. Raises as `identified` and `Hub.enter` do."""
+    """Give a visitor a name, and join the visitor's rooms. Raises as `identified` and `Hub.enter` do."""
     hub, me = call.hub, call.me
     if me.name:
         raise NotAllowed("You have a name already. Use /nick to change it.")
@@ -46,10 +46,10 @@ async def come_in(call: Call, name: str, password: str | None, *, resumes: bool 
 
 
 def _come_back(call: Call, name: str, *, by_code: bool) -> None:
-    """Come in as a guest who has shown a secret: a name that is taken or held is theirs by it. A wrong one is a guess.
+    """Enter as a guest with a secret, which gives access to the guest's taken or held name. A wrong secret counts as a guess.
 
-    It is compared first, unless it is a program's own and so short that it could be guessed. Programs show a secret with any
-    name: a long one that is not the name's may well mean nothing but that the name is taken.
+    The secret is compared before guesses are limited, unless it is a program's own and short enough to guess. Programs send
+    a secret with any name: a wrong long secret may simply mean that the name is taken.
     """
     attempts, me, key = call.hub.attempts, call.me, names.fold(name)
     guessable = me.guessable and not by_code
@@ -63,7 +63,7 @@ def _come_back(call: Call, name: str, *, by_code: bool) -> None:
 
 
 async def _land(call: Call, asked: dict[str, int | None], earlier: tuple[str, ...], read: dict[str, int]) -> None:
-    """Come into the rooms that were asked for, else those one was in, else the lobby."""
+    """Join the requested rooms, otherwise the session's earlier rooms, otherwise the lobby."""
     me = call.me
     marks = read | {key: position for key, position in me.positions.items() if key in me.rooms}
     rooms = asked or dict.fromkeys(me.rooms or earlier or ((LOBBY,) if me.lands else ()))
@@ -72,7 +72,7 @@ async def _land(call: Call, asked: dict[str, int | None], earlier: tuple[str, ..
         return
     first = me.current.key if me.current else next(iter(rooms))
     for room, since in rooms.items():
-        if not me.gone and me.inbox is not None:  # still here: reading a room's past takes time
+        if not me.gone and me.inbox is not None:  # still connected: reading a room's history takes time
             try:
                 await enter_room(call, room, since, mark=marks.get(room, 0))
             except ChatError as error:
@@ -81,7 +81,7 @@ async def _land(call: Call, asked: dict[str, int | None], earlier: tuple[str, ..
 
 
 async def _show_inbox(call: Call) -> None:
-    """Say how many private messages have waited, before they are shown."""
+    """Announce the number of waiting private messages, then release them."""
     me = call.me
     if me.inbox is None:
         return
@@ -108,7 +108,7 @@ async def resume(call: Call, name: str | None = None, code: str | None = None) -
         if names.fold(name) in call.hub.registry.accounts:
             raise NotAllowed(f"{names.shown(name)} is registered: enter the name by itself, and then its password.")
         earlier = call.me.code, call.me.secrets
-        call.me.secrets = ()  # the code alone counts now
+        call.me.secrets = ()  # only the code counts now
         call.me.resumed_by(code.upper())
         try:
             await come_in(call, name, None, resumes=True)
@@ -119,7 +119,7 @@ async def resume(call: Call, name: str | None = None, code: str | None = None) -
 
 
 def resume_code(call: Call) -> str:
-    """The code by which this person is known when they come back."""
+    """Return the code that identifies this person on return."""
     if not call.me.code:
         call.me.resumed_by(call.hub.accounts.code())
     return call.me.code
@@ -202,7 +202,7 @@ def _speak(call: Call, text: str, kind: type[Spoken]) -> Answering | None:
 
 
 async def _speak_again(call: Call, room: Room, text: str, kind: type[Spoken]) -> None:
-    """Say what may have been said before, unless the disk has it."""
+    """Send a message that may have been sent before, unless it is on disk."""
     receipt = await call.hub.said_before(call.me, room.key, text, call.id, kind)
     if receipt is not None:
         call.reply(receipt)
@@ -211,7 +211,7 @@ async def _speak_again(call: Call, room: Room, text: str, kind: type[Spoken]) ->
 
 
 async def _tell_again(call: Call, name: str, text: str) -> None:
-    """The same for a private message."""
+    """Send a private message that may have been sent before, unless it is on disk."""
     inbox = f"@{names.fold(name)}"
     receipt = await call.hub.said_before(call.me, inbox, text, call.id, Told)
     if receipt is not None:

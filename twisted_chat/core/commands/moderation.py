@@ -1,9 +1,10 @@
-"""What operators of rooms and of the server do about people and messages.
+"""Moderation of people and messages by operators of rooms and of the server.
 
-1. What is done in a room concerns people in that room: nobody else hears of it, and no answer depends on anybody else.
+1. An action in a room concerns only the people in that room: only they hear of it, and no answer depends on other people.
 2. A command acts in the current room, in the room it names, or, if a server operator names ``*``, on the whole server.
-3. Only server operators name addresses and networks. An address is shown to nobody else; its host stands for it.
-4. Nobody keeps out or mutes somebody of their own rank in that room, or of a higher one, nor ends what a higher rank has made.
+3. Only server operators may name and see addresses and networks. Other people see an address's host instead.
+4. An operator cannot ban or mute a person of the same or a higher rank in the room, or end a restriction made by a higher
+   rank.
 """
 
 from __future__ import annotations
@@ -24,7 +25,7 @@ from twisted_chat.core.text import durations, names
 from twisted_chat.core.text.hostmask import is_mask
 from twisted_chat.core.users.session import Role, Session
 
-# How many bans and mutes are listed at once.
+# The number of bans and mutes listed at once.
 LISTED_AT_ONCE = 200
 
 
@@ -110,13 +111,13 @@ async def delete(call: Call, seq: int) -> None:
     event = await hub.queries.redact(me, seq, rooms)
     if event is None:
         raise NoSuchMessage(f"There is no message {seq} in {', '.join(room.key for room in rooms[:3])}.")
-    if hub.rooms.get(event.room) is there[event.room]:  # it may have ended, and been made anew, while that was written
+    if hub.rooms.get(event.room) is there[event.room]:  # it may have ended and been created again during the write
         hub.show(lambda new, time: Deleted(new, time, event.room, me.name, event.seq, me.id))
     note(call, there[event.room], f"deleted message {event.seq} of {event.author}")
 
 
 class NoSuchMessage(ChatError):
-    """There is no message of this number here."""
+    """The error for a number without a message here."""
 
     code = "no-such-message"
 
@@ -168,8 +169,8 @@ def _restrict(call: Call, kind: str, place: str | None, named_as: str, length: f
 
 
 def _target(call: Call, text: str) -> str:
-    """Return whom a restriction is to hit. Raises `BadName`, or `NotAllowed` for an address if a room's operator names it:
-    else they could find out anybody's, by trying."""
+    """Return the target of a restriction. Raises `BadName`, or `NotAllowed` if a room operator names an address: otherwise
+    room operators could find out people's addresses by trial."""
     whom = target(text)
     if is_address(whom) and call.role < Role.OPERATOR:
         raise NotAllowed("Only server operators may name addresses. Name a person, or a host as /whois shows it: @0123456789")
@@ -177,9 +178,9 @@ def _target(call: Call, text: str) -> str:
 
 
 def _check_rank(call: Call, kind: str, room: Room | None, whom: str, hit: list[Session]) -> None:
-    """Raise `NotAllowed` if somebody is meant whom the caller may not keep out.
+    """Raise `NotAllowed` if the target includes a person whom the caller may not restrict.
 
-    In a room this looks only at who is inside, and at whom the room itself names: an answer tells nothing of anybody else.
+    In a room this checks only people inside and people named by the room's record: the answer reveals nothing about others.
     """
     _not_oneself(call, whom)
     for session in hit:
@@ -195,18 +196,18 @@ def _check_rank(call: Call, kind: str, room: Room | None, whom: str, hit: list[S
 
 
 def _check_makers(call: Call, kind: str, made: list[Sanction]) -> None:
-    """Raise `NotAllowed` if somebody of a higher rank has made one of these: else who is muted by the owner could end it."""
+    """Raise `NotAllowed` if a higher rank has made one of these: otherwise an operator could end a mute by the owner."""
     if any(call.role < one.rank != UNRANKED for one in made):
         raise NotAllowed(f"That {kind} was made by somebody of a higher rank. Ask them to end it.")
 
 
 def shown_target(hub: Hub, one: Sanction, role: Role) -> str:
-    """Return a restriction's target as somebody of this role may see it: of an address, what stands for it."""
+    """Return a restriction's target as this role may see it: a host instead of an address."""
     return one.target if role is Role.OPERATOR or not is_address(one.target) else f"*!*@{hub.cloak(one.target)}"
 
 
 def _show(call: Call, room: Room, what: str, sign: str, whom: str) -> None:
-    """Tell a room of a ban, unless that would tell an address."""
+    """Announce a ban in its room, unless that would reveal an address."""
     hub, me = call.hub, call.me
     if not is_address(whom):
         hub.show(lambda seq, time: Changed(seq, time, room.key, me.name, what, ((sign, "bans", whom),), me.id))
@@ -224,7 +225,7 @@ def _carry_out(call: Call, kind: str, room: Room | None, session: Session, reaso
 
 
 def _advice(call: Call, kind: str, hit: list[Session]) -> str:
-    """A guest can take another name: say how to keep out where the one banned comes from, unless many come from there."""
+    """Return advice to ban a guest's host or address, as guests can change names. Empty for loopback, which many share."""
     where = plain_address(hit[0].way.address) if hit else None
     if where is None or kind != "ban" or hit[0].registered or where.is_loopback:
         return ""
@@ -258,9 +259,9 @@ async def _lift(call: Call, kind: str, place: str | None, named_as: str) -> None
 
 
 def _place(call: Call, place: str | None) -> Room | None:
-    """Return where a restriction counts (None: everywhere). Raises `NotInRoom`.
+    """Return the room where a restriction applies (None: everywhere). Raises `NotInRoom`.
 
-    The room or the server that was named is in the call already, with the right to act there: see `core.command_table.table`.
+    The call already holds the named room or server and has checked the right to act there: see `core.command_table.table`.
     """
     if call.everywhere:
         return None
@@ -268,7 +269,7 @@ def _place(call: Call, place: str | None) -> Room | None:
 
 
 def _hit(call: Call, room: Room | None, whom: str) -> list[Session]:
-    """Return on whom a restriction is carried out at once: of a room's, people inside whom it names, not those a mask fits."""
+    """Return the sessions hit at once by a restriction. In a room, these are members hit by name or address, not by mask."""
     if room is None:
         sessions = [session for sessions in call.hub.people.values() for session in sessions]
     else:

@@ -1,4 +1,4 @@
-"""Help, and who is here."""
+"""Help, and lists of the people here."""
 
 from __future__ import annotations
 
@@ -66,7 +66,7 @@ def fingerprint(call: Call) -> None:
 
 
 def how(session: Session) -> str:
-    """How somebody has come in, in words."""
+    """Return a description of a session's connection."""
     words = [session.way.protocol + (", encrypted" if session.way.encrypted else "")]
     if session.away is not None:
         words.append("away")

@@ -1,4 +1,4 @@
-"""What may be done in a room, and by whom: its policy, its operators and those with a voice."""
+"""A room's policy, its operators and the people with a voice."""
 
 from __future__ import annotations
 
@@ -15,11 +15,11 @@ from twisted_chat.core.text import hostmask, names
 from twisted_chat.core.text.sanitize import as_key, clean
 from twisted_chat.core.users.session import Role
 
-# The largest limit of a room, and how many masks each of its lists has.
+# The largest limit of a room, and the most masks in each of its lists.
 HIGHEST_LIMIT, MOST_MASKS = 9999, 100
-# How many registered names are operators of a room, or have a voice there.
+# The most registered names that are operators of a room, or have a voice there.
 MOST_RAISED = 500
-# What is on or off: its member of `records.Policy`, and what its operator has done who sets it, or ends it.
+# The on/off settings: the field of `records.Policy`, and the words for an operator who turns it on or off.
 FLAGS = {
     "private": ("private", "made the room private", "made the room public"),
     "invite-only": ("invite_only", "opened the room only to those who are invited", "opened the room to the uninvited"),
@@ -30,7 +30,7 @@ FLAGS = {
     "topic-locked": ("topic_locked", "let only operators say what it is about", "let everybody say what it is about"),
 }
 
-# What keeps people from coming in.
+# The fields of `records.Policy` that restrict joining.
 ENTRY = ("key", "limit", "invite_only", "registered", "encrypted")
 
 Done = tuple[str, tuple[tuple[str, str, str], ...]]
@@ -128,7 +128,7 @@ def devoice(call: Call, name: str) -> None:
 
 
 def _raise(call: Call, name: str, member: str, guests: set[str], done: str) -> None:
-    """Give somebody a standing: who is registered is named by that member of the policy, others are among the guests."""
+    """Give a person a role: add a registered name to the policy's field ``member``, and any other to ``guests``."""
     room, key = mine(call), names.fold(name)
     shown = _known(call, room, name)
     there: tuple[str, ...] = getattr(room.policy, member)
@@ -144,7 +144,7 @@ def _raise(call: Call, name: str, member: str, guests: set[str], done: str) -> N
 
 
 def _lower(call: Call, name: str, member: str, guests: set[str], lacking: str, done: str) -> None:
-    """Take it away. Raises `NoSuchPerson` if they have not got it."""
+    """Take a role from a person. Raises `NoSuchPerson` if the person does not have it."""
     room, key = mine(call), names.fold(name)
     there: tuple[str, ...] = getattr(room.policy, member)
     if key not in there and key not in guests:
@@ -158,7 +158,7 @@ def _lower(call: Call, name: str, member: str, guests: set[str], lacking: str, d
 
 
 def _known(call: Call, room: Room, name: str) -> str:
-    """The name of somebody who can be given rights: registered, or here. Raises `NoSuchPerson`."""
+    """Return the shown name of a person who is registered or here. Raises `NoSuchPerson`."""
     key = names.fold(name)
     if key not in call.hub.registry.accounts and not room.has(key):
         raise NoSuchPerson(f"{names.shown(name)} is neither here nor a registered name.")
@@ -215,7 +215,7 @@ def _take(call: Call, member: str, text: str, done: str) -> None:
 
 
 def change(call: Call, room: Room, what: str, *changes: tuple[str, str, str]) -> None:
-    """Tell a room what its operator has changed, keep it, and note who did it. For ``changes`` see `Changed`."""
+    """Announce an operator's change in the room, save the room, and note the change. For ``changes`` see `Changed`."""
     hub, me = call.hub, call.me
     hub.show(lambda seq, time: Changed(seq, time, room.key, me.name, what, changes, me.id))
     hub.keep_room(room)
@@ -224,14 +224,14 @@ def change(call: Call, room: Room, what: str, *changes: tuple[str, str, str]) ->
 
 
 def note(call: Call, room: Room | None, what: str) -> None:
-    """Note what somebody has done, unless they are operators only of a room that comes and goes, as any guest can be."""
+    """Note an action for the audit log, unless it is only by an operator of a temporary room: any guest can be one."""
     if room is None or room.lasts or call.role is Role.OPERATOR:
         of_server = room is None or call.role is Role.OPERATOR
         call.hub.save(call.hub.note(call.me.key, room.key if room else "", what, of_server=of_server))
 
 
 def described(call: Call, room: Room) -> tuple[tuple[str, ...], ...]:
-    """A room's policy, as far as one may see it."""
+    """Return the rows of a room's policy that the caller may see."""
     policy = room.policy
     operators = {session.name for session in people_in(room).values() if permissions.standing(session, room) >= Role.MODERATOR}
     voices = {session.name for session in people_in(room).values() if permissions.has_voice(session, room)}
@@ -259,7 +259,7 @@ def _speakers(room: Room) -> str:
 
 
 def entry(room: Room) -> str:
-    """Who may come in, in words."""
+    """Return a description of the rules for joining."""
     policy = room.policy
     conditions = [
         (policy.invite_only, "who was invited"),

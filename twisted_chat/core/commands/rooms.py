@@ -1,4 +1,4 @@
-"""Rooms: coming in, going out, and what they are about."""
+"""Rooms: joining, leaving and topics."""
 
 from __future__ import annotations
 
@@ -13,9 +13,9 @@ from twisted_chat.core.rooms.room import Room
 from twisted_chat.core.text import names
 from twisted_chat.core.users.session import Role
 
-# What a newcomer to a room is shown of its past, in messages: about a screen.
+# The messages of a room's history shown on joining: about a screen.
 HISTORY_ON_JOIN = 20
-# Up to how many missed messages are counted.
+# The most missed messages that are counted.
 MISSED_MOST = 10_000
 
 
@@ -58,7 +58,7 @@ def topic(call: Call, room: str | None = None, text: str | None = None) -> None:
 
 
 def mine(call: Call, name: str | None = None) -> Room:
-    """The room a command is about, which one has to be in. Raises `NotInRoom` or `BadName`."""
+    """Return a command's room, which the caller must be in. Raises `NotInRoom` or `BadName`."""
     room = call.me.rooms.get(names.room(name)) if name else call.room
     if room is None or room.key not in call.me.rooms:
         raise NotInRoom(f"You are not in {room.key if room else names.room(name or '')}.")
@@ -66,9 +66,9 @@ def mine(call: Call, name: str | None = None) -> Room:
 
 
 async def enter_room(call: Call, name: str, since: int | None = None, *, key: str = "", mark: int = 0) -> None:
-    """Come into a room. A program that comes back reads on from ``since``, anybody else is shown the end of the past.
+    """Join a room. A returning program reads on from ``since``; any other session is shown the end of the history.
 
-    ``mark`` is the number up to which they had read when they left, 0 if that is not known. Raises as `Hub.join` does.
+    ``mark`` is the last number read before the session left, or 0 if unknown. Raises as `Hub.join` does.
     """
     hub, me = call.hub, call.me
     room_key = names.room(name)
@@ -84,7 +84,7 @@ async def enter_room(call: Call, name: str, since: int | None = None, *, key: st
             if me.shows_past:
                 await _show_past(call, room, mark)
     except NotInRoom:
-        pass  # sent out before anything was shown: that has been said
+        pass  # removed before anything was shown: the session has been told
     except NotKept as error:
         call.reply(Remark(str(error)))
     finally:
@@ -94,7 +94,7 @@ async def enter_room(call: Call, name: str, since: int | None = None, *, key: st
 
 
 async def _join_with_key(call: Call, name: str, since: int | None, key: str) -> Room:
-    """Come into a room whose key is given. A wrong one is a guess. Raises as `Hub.join` does, and `TooOften`."""
+    """Join a room with a room key. A wrong key counts as a guess. Raises as `Hub.join` does, and `TooOften`."""
     hub, me = call.hub, call.me
     room = hub.rooms.get(name)
     if room is None or not room.policy.key:
@@ -124,7 +124,7 @@ async def _show_past(call: Call, room: Room, mark: int) -> None:
 
 
 def history(call: Call, room: Room, past: Sequence[KeptEvent], mark: int = 0, missed: int = 0) -> History:
-    """A piece of a room's past, as one person is shown it."""
+    """Return a part of a room's history as shown to the caller, without ignored people."""
     ignored = call.me.ignores
     shown = tuple(event for event in past if not ignored or names.fold(event.author) not in ignored)
     return History(room.key, shown, call.hub.now(), mark, missed)

@@ -1,4 +1,4 @@
-"""What the operators of the server do. ``--operator NAME`` says who they are."""
+"""Commands of server operators, who are named by ``--operator NAME``."""
 
 from __future__ import annotations
 
@@ -10,9 +10,9 @@ from twisted_chat.core.text import durations
 from twisted_chat.core.text.sanitize import altered, altered_words, clean, one_line, spoken
 from twisted_chat.core.users.session import Role
 
-# How many deeds /audit shows at once, and at the most.
+# The number of deeds that /audit shows by default, and at most.
 AUDIT_AT_ONCE, AUDIT_MOST = 50, 500
-# The longest time a shutdown can be announced ahead, in seconds: a day.
+# The longest notice of a shutdown, in seconds: a day.
 LONGEST_NOTICE = 86400
 
 

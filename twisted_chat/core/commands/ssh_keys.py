@@ -1,4 +1,4 @@
-"""Keys of ssh: with one of them a registered name is proven without its password."""
+"""SSH keys, which prove a registered name without its password."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from twisted_chat.core.records import Account
 from twisted_chat.core.users.public_keys import PublicKey
 from twisted_chat.core.users.session import Role
 
-# How many keys a name has: a machine each, and some that were lost.
+# The most keys of a name: one for each machine, and some lost ones.
 MOST_KEYS = 20
 
 
@@ -31,7 +31,7 @@ async def keys(call: Call, what: str = "list", key: str = "", password: str | No
 
 
 async def _add(call: Call, account: Account, line: str, password: str | None) -> None:
-    """Add a key, which is whole in ``line``. Whoever is at the connection has to know the password: a key is for good."""
+    """Add the key in ``line``. This requires the password, because a key lasts longer than the connection."""
     if not line:
         raise NotAllowed("You have shown no key on this connection: /keys add ssh-ed25519 AAAA…, as in your file .pub")
     key = PublicKey.from_line(line)
@@ -51,7 +51,7 @@ async def _add(call: Call, account: Account, line: str, password: str | None) ->
 
 
 def _check(account: Account, key: PublicKey) -> None:
-    """Raise `NotAllowed` if an account can't get this key."""
+    """Raise `NotAllowed` if this key cannot be added to an account."""
     if key.is_among(account.keys):
         raise NotAllowed("That key is one of yours already.")
     if len(account.keys) >= MOST_KEYS:
@@ -59,7 +59,7 @@ def _check(account: Account, key: PublicKey) -> None:
 
 
 async def _remove(call: Call, account: Account, which: str) -> None:
-    """Take a key away that is named by the beginning of its fingerprint, by what it is called, or whole."""
+    """Remove a key, given by the beginning of its fingerprint, its comment or the whole key."""
     found = [line for line in account.keys if which and _is_named(PublicKey.from_line(line), which)]
     if len(found) != 1:
         raise NotUnderstood("Which key? /keys list shows their fingerprints: the beginning of one is enough.")

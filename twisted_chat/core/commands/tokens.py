@@ -1,4 +1,4 @@
-"""Tokens, with which scripts speak and read in a room."""
+"""Tokens, which let scripts speak and read in a room."""
 
 from __future__ import annotations
 
@@ -13,9 +13,9 @@ from twisted_chat.core.rooms.room import Room
 from twisted_chat.core.text import durations, names
 from twisted_chat.core.users.session import Role
 
-# How many bots a room has at the most.
+# The most bots in a room.
 MOST_TOKENS = 20
-# Of a token, in bytes: nobody can guess it.
+# The size of a token, in bytes: it cannot be guessed.
 TOKEN_BYTES = 24
 
 
@@ -39,7 +39,7 @@ async def make_token(call: Call, name: str) -> None:
     token = Token(digest=hub.accounts.digest(secret), name=name, room=room.key, by=maker, at=hub.now())
     if old is not None:
         hub.revoke(old)
-    hub.tokens.add(token)  # before anything is waited for: the name is nobody else's meanwhile
+    hub.tokens.add(token)  # before any wait, so that the name is reserved meanwhile
     if old is not None:
         await hub.records.remove(old)
     await hub.records.save(

@@ -1,1 +1,1 @@
-"""How a batch of the log reaches its readers, and receipts reach their senders."""
+"""Delivery of the log's batches to their readers, and of receipts to their senders."""

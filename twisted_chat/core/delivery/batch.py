@@ -1,4 +1,4 @@
-"""What was added to one room in one reactor turn: the unit in which the chat is shown, kept, and read on from."""
+"""Batches: the events added to one room in one reactor turn. The chat is shown, kept and caught up on in batches."""
 
 from __future__ import annotations
 
@@ -11,10 +11,10 @@ from twisted_chat.core.events import KEPT, Event, Noticed, RoomEvent, Whispered
 from twisted_chat.core.text import names
 from twisted_chat.core.users.settings import Settings
 
-# What an event costs in memory besides its text, in bytes: its object, its numbers, its place in the batch. Measured
+# The memory an event takes besides its text, in bytes: its object, its numbers, its place in the batch. Measured
 # with tracemalloc on CPython 3.11: 330 to 420.
 EVENT_COST = 400
-# What stands round a text where it is shown, in bytes: a time, a room, a name; in JSON some more.
+# The bytes shown around a text: a time, a room, a name; in JSON slightly more.
 FRAME_BYTES = 32
 
 
@@ -22,29 +22,29 @@ BY_SOMEBODY = (*KEPT, Whispered, Noticed)
 
 
 class Dialect(Protocol):
-    """How events become bytes. Equal dialects give equal bytes, so each batch is rendered once for each dialect."""
+    """A renderer of events as bytes. Equal dialects give equal bytes, so each batch is rendered once for each dialect."""
 
     def pieces(self, events: Sequence[Event]) -> list[bytes]:
-        """Each event or answer as bytes for the wire. Never raises."""
+        """Return each event or answer as bytes for the wire. Never raises."""
 
     def render(self, events: Sequence[Event]) -> bytes:
-        """All of them, one after the other."""
+        """Return all of them as one byte string."""
 
     def echoes(self, event: RoomEvent) -> bool:
-        """Whether the person who caused the event is shown it too. A terminal already shows what was typed on it."""
+        """Return whether the session that caused the event is sent it too. A terminal already shows its own input."""
 
     @property
     def alerts(self) -> bool:
-        """Whether messages that name the reader look otherwise than those that don't."""
+        """True if messages that name the reader look different."""
 
     def styled(self, settings: Settings, name: str) -> Dialect:
-        """The dialect of somebody of this name with these settings."""
+        """Return the dialect for a reader with this name and these settings."""
 
     def aside(self) -> Dialect:
-        """The same for rooms one is not looking at."""
+        """Return the same dialect for rooms other than the reader's current one."""
 
     def unalarmed(self) -> Dialect:
-        """The same for messages that don't name the reader."""
+        """Return the same dialect for messages that do not name the reader."""
 
     def __hash__(self) -> int: ...
 
@@ -53,38 +53,38 @@ D = TypeVar("D", bound="Unstyled")
 
 
 class Unstyled:
-    """The half of a `Dialect` that programs and IRC clients have in common: they make of an event what they like themselves."""
+    """The half of a `Dialect` shared by programs and IRC clients, which style events themselves."""
 
     __slots__ = ()
 
     def pieces(self, events: Sequence[Event]) -> list[bytes]:
-        """Each event or answer as bytes for the wire."""
+        """Return each event or answer as bytes for the wire."""
         raise NotImplementedError
 
     def render(self, events: Sequence[Event]) -> bytes:
-        """All of them, one after the other."""
+        """Return all of them as one byte string."""
         return b"".join(self.pieces(events))
 
     @property
     def alerts(self) -> bool:
-        """A client looks for its name itself."""
+        """Always False: highlighting is the client's job."""
         return False
 
     def styled(self: D, settings: Settings, name: str) -> D:
-        """Its settings are its own."""
+        """Return this dialect: the client has its own settings."""
         return self
 
     def aside(self: D) -> D:
-        """Every event names its room already."""
+        """Return this dialect: every event already names its room."""
         return self
 
     def unalarmed(self: D) -> D:
-        """No message looks otherwise than the others."""
+        """Return this dialect: all messages look alike."""
         return self
 
 
 class Fate(Enum):
-    """What became of the messages of a batch."""
+    """The state of a batch's messages on their way to disk."""
 
     PENDING = "on its way to disk"
     KEPT = "on disk"
@@ -92,7 +92,7 @@ class Fate(Enum):
 
 
 class Batch:
-    """Events of one room in the order of their numbers. Open while its turn lasts, unchanged afterwards."""
+    """Events of one room in the order of their numbers. It accepts events during its turn and is fixed afterwards."""
 
     __slots__ = (
         "_authors",
@@ -113,13 +113,13 @@ class Batch:
         self.room = room
         self.events: list[RoomEvent] = []
         self.keys: dict[int, bytes] = {}  # the message keys, by sequence number; see MessageLog.append
-        self.origins: dict[int, list[int]] = {}  # by the session that caused them: which of the events
+        self.origins: dict[int, list[int]] = {}  # by session: the indexes of the events it caused
         self.rendered: dict[Dialect, bytes] = {}
-        self._pieces: dict[Dialect, list[bytes]] = {}  # the same event by event, while the batch is fresh
+        self._pieces: dict[Dialect, list[bytes]] = {}  # the same, event by event, while the batch is fresh
         self._fresh = True
-        self.shown = 0  # bytes a reader is sent of it, roughly
+        self.shown = 0  # the approximate bytes sent to each reader
         self.fate = Fate.PENDING
-        self.keeps = False  # whether it has a message for the disk
+        self.keeps = False  # True if it has a message for the disk
         self._words: frozenset[str] | None = None
         self._authors: frozenset[str] | None = None
 
@@ -132,40 +132,40 @@ class Batch:
 
     @property
     def first(self) -> int:
-        """The number of its first event."""
+        """The number of the first event."""
         return self.events[0].seq
 
     @property
     def last(self) -> int:
-        """The number of its last event."""
+        """The number of the last event."""
         return self.events[-1].seq
 
     @property
     def size(self) -> int:
-        """Bytes of memory its events take, roughly."""
+        """The approximate memory of its events, in bytes."""
         return self.shown + (EVENT_COST - FRAME_BYTES) * len(self.events)
 
     @property
     def memory(self) -> int:
-        """Bytes of memory it takes by now, with what it was rendered to, roughly."""
+        """The approximate memory of its events and their renderings so far, in bytes."""
         return self.size + sum(map(len, self.rendered.values()))
 
     def delivered(self) -> None:
-        """Its turn is over: few will ask for it any more, so that only what everybody has in common is still held."""
+        """Free the per-event renderings when the turn is over. Few readers need the batch later; `rendered` stays."""
         self._fresh = False
         self._pieces.clear()
 
     def for_everybody(self, dialect: Dialect) -> bytes:
-        """Its bytes in a dialect, rendered once."""
+        """Return the batch in a dialect, rendered once."""
         data = self.rendered.get(dialect)
         if data is None:
             data = self.rendered[dialect] = b"".join(self._by_event(dialect))
         return data
 
     def for_one(self, dialect: Dialect, session: int, after: int, ignored: frozenset[str] = frozenset()) -> bytes:
-        """Its bytes for one reader who has read up to ``after``: without what their own terminal already shows.
+        """Return the batch for one reader that has read up to ``after``, without the input its terminal already shows.
 
-        What the people ``ignored`` (keys) have said is left out.
+        Messages from the people ``ignored`` (keys) are left out.
         """
         left_out = [at for at in self.origins.get(session, ()) if not dialect.echoes(self.events[at])]
         if after >= self.first:
@@ -188,7 +188,7 @@ class Batch:
         return pieces
 
     def concerns(self, key: str) -> bool:
-        """Whether a message in it names the person of this key, or is for them alone."""
+        """Return whether a message names the person of this key, or is in an inbox."""
         if self.room.startswith("@"):
             return True
         if self._words is None:
@@ -196,7 +196,7 @@ class Batch:
         return key in self._words
 
     def replace(self, seq: int, event: RoomEvent) -> None:
-        """Put another event in the place of one, as if it had been so from the beginning."""
+        """Replace the event ``seq``, and discard the renderings with the old one."""
         self.events = [event if one.seq == seq else one for one in self.events]
         self.rendered.clear()
         self._pieces.clear()
@@ -208,11 +208,11 @@ class Batch:
 
 
 def is_by(event: RoomEvent, keys: frozenset[str]) -> bool:
-    """Whether one of these people has said it."""
+    """Return whether one of these people sent the event."""
     return isinstance(event, BY_SOMEBODY) and names.fold(event.author) in keys
 
 
 def words(text: str) -> frozenset[str]:
-    """The words of a text, folded, with and without the punctuation that names may have at their ends."""
+    """Return the words of a text, folded, with and without the punctuation that names may have at their ends."""
     found = re.findall(r"[\w.'-]+", text)
     return frozenset(names.fold(word) for one in found for word in (one, one.strip(".'-")) if word)

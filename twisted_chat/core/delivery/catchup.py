@@ -1,7 +1,6 @@
-"""Reading on: how a reader that is not live gets what it has not read yet, and becomes live.
+"""Catching up: a reader that is not live gets the events it has not read yet, and becomes live.
 
-This is the only way in which such a reader gets anything of a room: after coming in, after its connection was full,
-and after it was away.
+Such a reader gets a room's events only in this way: after joining, after its connection was full, and after it was away.
 """
 
 from __future__ import annotations
@@ -17,14 +16,14 @@ from twisted_chat.core.rooms.room import Room
 from twisted_chat.core.text import names
 from twisted_chat.core.users.session import Session
 
-# How much is written at once to a reader that catches up, in bytes: as much as a connection holds before it is full.
+# The bytes written at once to a reader that catches up: as much as a connection buffers before it is full.
 CATCH_UP_BYTES = 64 * 1024
-# How many messages one read of the disk brings: about as many bytes as that, at a line's usual length.
+# The messages in one read from disk: about as many bytes as that, at the usual length of a line.
 CATCH_UP_MESSAGES = 500
 
 
 class Readers:
-    """Brings readers up to date."""
+    """The catch-up of all readers that are not live."""
 
     def __init__(
         self,
@@ -33,26 +32,26 @@ class Readers:
         streams: dict[str, Stream],
         start: Callable[[Coroutine[object, object, None]], None],
     ) -> None:
-        """``streams`` are all there are, by key; ``start`` drives a coroutine to its end."""
+        """``streams`` holds all streams by key; ``start`` runs a coroutine to its end."""
         self._log = log
         self._queries = queries
         self._streams = streams
         self._start = start
-        self._early: set[Session] = set()  # readers whose next event is not delivered yet
+        self._early: set[Session] = set()  # readers whose next event has not been delivered yet
 
     def forget(self, session: Session) -> None:
-        """Somebody has gone."""
+        """Forget a session that has ended."""
         self._early.discard(session)
 
     def delivered(self) -> None:
-        """A turn's batches have been delivered: go on with who waited for them."""
+        """Resume the readers that waited for a turn's batches, once these have been delivered."""
         if self._early:
             early, self._early = self._early, set()
             for session in sorted(early, key=lambda session: session.id):
                 self.read_on(session)
 
     def read_on(self, session: Session) -> None:
-        """Hand a reader what follows its positions, until it keeps up or its connection is full again."""
+        """Send a reader the events after its positions, until it is live or its connection is full again."""
         if not session.live and not session.reading:
             stream = self._read_tail(session)
             if stream is not None:
@@ -60,7 +59,7 @@ class Readers:
                 self._start(self._read_disk(session, stream))
 
     def _read_tail(self, session: Session) -> Stream | None:
-        """Read on from memory. Returns the stream that has to be read from disk first, or None."""
+        """Send events from memory. Returns the stream that must be read from disk first, or None."""
         while not session.outlet.full:
             stream = next((stream for stream in session.streams if self._lags(session, stream)), None)
             if stream is None:
@@ -92,7 +91,7 @@ class Readers:
             session.outlet.write(b"".join(pieces))
 
     def _keep_up(self, session: Session) -> None:
-        """A reader has read all that was delivered. It is live, unless something is held back or still to be delivered."""
+        """Make a reader that has read all delivered events live, unless a stream is held or it is ahead of delivery."""
         if session.held:
             return
         if any(self._comes_later(key, position) for key, position in session.positions.items()):
@@ -102,15 +101,15 @@ class Readers:
             session.live = True
 
     def _comes_later(self, key: str, position: int) -> bool:
-        """Whether something of a stream that is not to be shown, up to this number, is still to be delivered.
+        """Return whether a stream still has undelivered events up to ``position``, which the reader must not be sent.
 
-        A number that is merely higher than the stream's last one is no reason to wait: it may be long until the next.
+        A position above the stream's last event is not a reason to wait: the next event may be far off.
         """
         delivered = self._streams[key].delivered
         return position > delivered and any(event.room == key and event.seq <= position for event in self._log.fresh(delivered))
 
     async def _read_disk(self, session: Session, stream: Stream | None) -> None:
-        """Read on from disk and then from memory, a page at a time."""
+        """Send events from disk, a page at a time, and then from memory."""
         try:
             told: set[str] = set()
             while stream is not None:
@@ -126,7 +125,7 @@ class Readers:
         position = session.positions[stream.key]
         try:
             page = await self._queries.after(session, stream, position, CATCH_UP_MESSAGES)
-        except NotInRoom:  # sent out meanwhile, or not let in any more: there is nothing to be told
+        except NotInRoom:  # removed from the room, or no longer admitted: send nothing
             after = self._log.remembered
         except ChatError as error:
             session.tell(Remark(f"What was said in {stream.key} meanwhile can't be read. {error}"))
@@ -140,5 +139,5 @@ class Readers:
             session.positions[stream.key] = max(after, position)
 
     def _still_at(self, session: Session, stream: Stream, position: int) -> bool:
-        """Whether somebody has not gone meanwhile, nor come back to read from elsewhere."""
+        """Return whether a session still reads this stream from this position: it has not left, nor left and come back."""
         return session.positions.get(stream.key) == position and self._streams.get(stream.key) is stream

@@ -1,7 +1,7 @@
-"""Messages on their way to disk, and who is to be told when they are there.
+"""Messages on their way to disk, and the sessions that wait for their receipts.
 
 1. A session is ``awaiting`` from its first such message until the log has settled its last one.
-2. Most messages are said among others and answered by nothing: of these no more than that is noted.
+2. Most messages need no receipt; only the number of the sender's last message is tracked.
 """
 
 from __future__ import annotations
@@ -16,22 +16,22 @@ from twisted_chat.core.events import KEPT, Receipt
 from twisted_chat.core.interfaces import MessageLog
 from twisted_chat.core.users.session import Session
 
-# On how many connections the receipt of one message is waited for.
+# The most connections that may wait for the receipt of one message.
 MOST_WAITING = 16
 
 
 @dataclass(slots=True)
 class Awaiting:
-    """Who is sent the receipt of a message, and under which id of their own."""
+    """A session that waits for the receipt of a message, and the client's own id for that message."""
 
     session: Session
     id: str | None
-    answered: bool  # also if all goes well
-    altered: bool = False  # they are told how the text reads now
-    another: Awaiting | None = None  # who has sent the same message before, on another connection of theirs
+    answered: bool  # True if the receipt is sent on success too
+    altered: bool = False  # True if the receipt repeats the stored text
+    another: Awaiting | None = None  # the wait of another connection that sent the same message before
 
     def all(self) -> list[Awaiting]:
-        """Return all who wait for this message."""
+        """Return all waits for this message."""
         found, one = [self], self.another
         while one is not None:
             found.append(one)
@@ -40,15 +40,15 @@ class Awaiting:
 
 
 class Receipts:
-    """Who waits for which message."""
+    """The sessions that wait for receipts."""
 
     def __init__(self, log: MessageLog) -> None:
         self._log = log
         self._answers: dict[int, Awaiting] = {}  # by sequence number
-        self._sessions: dict[int, Session] = {}  # who has messages on their way, by id
+        self._sessions: dict[int, Session] = {}  # the sessions with messages on their way, by id
 
     def expect(self, session: Session, message_id: str | None, answered: bool, altered: bool = False) -> int:
-        """The number for the next message, which is to be kept, and whose sender waits."""
+        """Return the number for the next message to keep, and note that its sender waits."""
         seq = self._log.number()
         if answered or message_id is not None:
             self._answers[seq] = Awaiting(session, message_id, answered, altered)
@@ -59,9 +59,9 @@ class Receipts:
         return seq
 
     def again(self, session: Session, stream: Stream, key: bytes, message_id: str | None, stored: str | None) -> bool:
-        """Send the receipt of a message that memory knows, once it is kept. False if it is not known.
+        """Send the receipt of a message known in memory, once it is kept. Returns False if the message is unknown.
 
-        Raises `Busy` if too many wait for it.
+        Raises `Busy` if too many connections wait for it.
         """
         sent = self._log.sent(key)
         if sent is None:
@@ -80,7 +80,10 @@ class Receipts:
         return True
 
     def settle(self, batches: Sequence[Batch], duplicates: dict[int, int] | None) -> None:
-        """Batches are on disk, with duplicates as `Reader.kept` has them; or, with None, they will never be."""
+        """Send the receipts of batches that are on disk. With None for ``duplicates``, the batches failed to be saved.
+
+        For ``duplicates`` see `Reader.kept`.
+        """
         if self._answers or duplicates is None:
             self._answer(batches, duplicates)
         settled = self._log.settled
@@ -89,7 +92,7 @@ class Receipts:
             session.settled()
 
     def _answer(self, batches: Sequence[Batch], duplicates: dict[int, int] | None) -> None:
-        """Send receipts. Of what is not kept everybody is told, whose message it was and who sent it again."""
+        """Send receipts. If messages failed to be saved, their senders and all sessions that sent them again get one."""
         receipts: dict[Session, list[Receipt]] = {}
         for batch in batches:
             for event in batch.events:

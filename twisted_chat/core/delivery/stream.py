@@ -1,6 +1,6 @@
-"""Streams: parts of the log with readers of their own, and how a batch reaches these.
+"""Streams: parts of the log with their own readers, and the delivery of batches to these.
 
-A stream knows its readers as `StreamMember`: sessions know their streams, and neither module can import the other.
+A stream knows its readers as `StreamMember`: sessions know their streams, so neither module can import the other.
 """
 
 from typing import Any, Protocol
@@ -10,7 +10,7 @@ from twisted_chat.core.interfaces import Outlet
 
 
 class StreamMember(Protocol):
-    """A session, as far as streams and rooms know it."""
+    """The parts of a session that streams and rooms use."""
 
     id: int
     key: str
@@ -27,17 +27,17 @@ class StreamMember(Protocol):
 
 
 class Stream:
-    """A part of the log with readers of its own. A person's inbox is one that nobody else reads."""
+    """A part of the log with its own readers. An inbox is a stream that only its owner reads."""
 
     __slots__ = ("delivered", "key", "readers")
 
     def __init__(self, key: str, delivered: int) -> None:
         self.key = key
-        self.delivered = delivered  # the number up to which every live reader has been handed all
+        self.delivered = delivered  # the number of the last event sent to every live reader
         self.readers: dict[int, StreamMember] = {}
 
     def deliver(self, batch: Batch) -> None:
-        """Hand a batch to every reader that keeps up: one write each, and one rendering a dialect."""
+        """Send a batch to every live reader: one write for each reader, and one rendering for each dialect."""
         self.delivered = batch.last
         dialect: Dialect | None = None
         data = b""
@@ -48,6 +48,6 @@ class Stream:
                 session.outlet.write(session.rendered(batch, self, 0))
             else:
                 theirs = session.dialect_in(self)
-                if theirs is not dialect:  # most readers have the very same one as the reader before
+                if theirs is not dialect:  # most readers have the same dialect as the previous one
                     dialect, data = theirs, batch.for_everybody(theirs)
                 session.outlet.write(data)

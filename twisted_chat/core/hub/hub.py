@@ -1,9 +1,9 @@
-"""Who is here and which rooms exist. Only the hub changes either; it is the reader to whom the log reports.
+"""The hub: the people who are here and the rooms that exist. Only the hub changes either. It is the log's reader.
 
-1. Everything that others can see is appended to the log; nobody is written to from here but with an answer of their own.
-2. `core.delivery.catchup` is the only way in which a reader that is not live gets anything of a room.
-3. Time, the log, the records, and what drives a coroutine come in as arguments.
-4. What is kept besides messages is changed in memory at once, and then saved: a right that is taken is gone at once.
+1. The hub appends everything that others can see to the log. It writes to a session directly only to answer that session.
+2. A reader that is not live gets a room's events only through `core.delivery.catchup`.
+3. Clock, log, records and coroutine runner are injected.
+4. Records are changed in memory at once, and then saved: a right that is taken away is gone at once.
 """
 
 from __future__ import annotations
@@ -66,19 +66,19 @@ from twisted_chat.core.users.session import MOST_KNOWN, TAKEN_OVER, Role, Sessio
 from twisted_chat.core.users.settings import Settings, from_kept
 from twisted_chat.core.users.tokens import Tokens, WrongToken
 
-# How many closed rooms there may be that nobody owns and nobody is in, as their people's lines were lost, or their owners gave
-# their names up. Beyond that the earliest made of them ends.
+# The most closed rooms without an owner and without people: their people lost their connections, or their owners gave their
+# names up. Beyond that the room that was made first ends.
 MOST_DESERTED = 1000
-# How many of them one host may have left behind.
+# The most such rooms that one host may leave behind.
 MOST_BY_A_HOST = 100
 
 
-# How many earlier names of a program are remembered, and of how many programs: the earliest are forgotten.
+# The most earlier names remembered of one program, and the most programs remembered: the earliest are forgotten.
 MOST_EARLIER_NAMES, MOST_RENAMED = 4, 1000
 
 
 class TooManyRooms(TooOften):
-    """Somebody is in as many rooms as one may be."""
+    """The person is in as many rooms as the limit allows."""
 
 
 class Hub:
@@ -106,15 +106,15 @@ class Hub:
         spoken: frozenset[str] = frozenset(),
         fingerprint: Callable[[], Sequence[str]] = tuple,
     ) -> None:
-        """``now`` is the time of day; ``clock`` measures lengths of time, and only goes forward. Both in seconds.
+        """``now`` gives the time of day; ``clock`` is monotonic and measures durations. Both are in seconds.
 
-        ``start`` drives a coroutine to its end and logs what it raises; ``stop``, if given, ends the server after so
-        many seconds, and with ``exit_stops`` anybody's exit does so. ``transcript``, if given, is told of every message
-        in a room as it is shown. ``operators`` are names, claimed with the codes that ``claim_desk`` hands out;
-        ``reserved`` holds folded names nobody may have.
-        ``spoken`` are the protocols by which one can come in, for ``/invite``; ``fingerprint`` tells what the server's
-        certificate is known by, nothing if there is none. ``waits`` has timers; ``failed_login`` is called for each
-        wrong secret.
+        ``start`` runs a coroutine to its end and logs its exceptions. ``stop``, if given, ends the server after the given
+        seconds; with ``exit_stops``, any person's exit does so. ``transcript``, if given, is called for each message in a
+        room as it is shown. ``operators`` are names, claimed with the codes that ``claim_desk`` hands out; ``reserved``
+        holds folded names that are refused to all.
+        ``spoken`` are the protocols that are enabled, for ``/invite``. ``fingerprint`` returns the fingerprints of the
+        server's certificate; none without a certificate. ``waits`` has timers; ``failed_login`` is called for each wrong
+        secret.
         """
         self.log = log
         self.records = records
@@ -125,7 +125,7 @@ class Hub:
         self.stop = stop
         self.exit_stops = exit_stops
         self.bounds = bounds
-        self.people: dict[str, list[Session]] = {}  # by key; somebody with several connections has several sessions
+        self.people: dict[str, list[Session]] = {}  # by key; a person with several connections has several sessions
         self.rooms: dict[str, Room] = {LOBBY: Room(RoomRecord(key=LOBBY), log.newest)}
         self.registry = Registry(clock, reserved)
         self.operators = Operators(operators, self.registry)
@@ -140,7 +140,7 @@ class Hub:
         self.endings = Endings(log, self.facts)
         names_owned = self.registry.accounts
         self.closed_rooms = ClosedRooms(log, self.access, self.people, names_owned, lambda room: self.save(room.record))
-        self.stopping = False  # who goes now goes as the server stops, and not by their own will
+        self.stopping = False  # true while the server stops: people who leave then do not leave of their own will
         self.searches = Window(bounds.searches)
         self.attempts = Attempts(clock, waits, bounds.guesses, failed_login)
         self.known_sources = KnownSources(lambda: self._secret("sources"))
@@ -154,11 +154,11 @@ class Hub:
         self._readers = Readers(log, self.queries, self._streams, start)
         self.read_on = self._readers.read_on
         self._sessions = 0
-        self._delivered = log.newest  # the number up to which all was shown
+        self._delivered = log.newest  # the number of the last event that was shown
         self._deeds = 0
         self.receipts = Receipts(log)
-        self.watchers: list[Callable[[Session, str, str], None]] = []  # told of a session's old and new name: "" is none
-        self.invited_visitors: set[Session] = set()  # who has used an invitation, and has no name yet
+        self.watchers: list[Callable[[Session, str, str], None]] = []  # called with a session's old and new name; "" is none
+        self.invited_visitors: set[Session] = set()  # they have used an invitation, and have no name yet
         self.grants = Grants(
             self.rooms,
             self.people,
@@ -172,12 +172,12 @@ class Hub:
             save=lambda record: self.save(record),
             remove=self._drop,
         )
-        self._renamed: dict[bytes, tuple[str, ...]] = {}  # by the scope of a program's ids: its earlier names, the latest first
-        self._left: set[Room] = set()  # rooms that may be empty; they end with the turn, as their last events do
+        self._renamed: dict[bytes, tuple[str, ...]] = {}  # by the scope of a program's ids: its earlier names, latest first
+        self._left: set[Room] = set()  # rooms that may be empty; they end when the turn's events are delivered
         log.attach(self)
 
     def restore(self, kept: Iterable[Record]) -> None:
-        """Take over what was kept before the start."""
+        """Load the records that were saved before the start."""
         sanctions: list[Sanction] = []
         for record in kept:
             match record:
@@ -200,18 +200,18 @@ class Hub:
         for code, invitation in sorted(self.invitations.items(), key=lambda one: one[1].until):
             self.invitations[code] = self.invitations.pop(code, invitation)
         self.admission.sanctions = Sanctions(sanctions, self._drop)
-        for room in self.rooms.values():  # nobody is in, also of those who were when the last server was killed
+        for room in self.rooms.values():  # all are empty now, even if the last server was killed with people in them
             self.closed_rooms.look_again(room)
         looks = frozenset(look for name in self.operators.names.values() for look in names.skeletons(name))
         for token in self.tokens.all():
-            if names.skeletons(token.name) & looks:  # a name that has become an operator's since
+            if names.skeletons(token.name) & looks:  # the name has become an operator's since
                 self._revoke_by_digest(token.digest)
                 self.save(self.note("", token.room, f"revoked the token of {names.fold(token.name)}: an operator is called so"))
         self.claims.refresh()
         self._depose()
 
     def _depose(self) -> None:
-        """Take back what was made by those who were operators at the last start, and are none now."""
+        """Revoke the grants of the people who were operators at the last start and are not now."""
         now = " ".join(self.operators.names)
         before = self.facts.get("operators", "")
         for key in before.split():
@@ -222,7 +222,7 @@ class Hub:
             self.save(Fact(key="operators", value=now))
 
     def save(self, *changed: Record) -> None:
-        """Keep records, later: what goes wrong is logged. Commands whose person should be told await `records.save`."""
+        """Save records in the background; errors are logged. A command that must report an error awaits `records.save`."""
         self.start(self.records.save(*changed))
 
     def _drop(self, expired: Sequence[Record]) -> None:
@@ -230,18 +230,18 @@ class Hub:
 
     @property
     def motd(self) -> tuple[str, ...]:
-        """What everybody is told who comes in."""
+        """The message of the day, which each person sees on coming in."""
         return tuple(self.facts["motd"].splitlines()) if "motd" in self.facts else self._motd
 
     # Coming and going
 
     @property
     def named(self) -> int:
-        """How many connections have a name."""
+        """The number of connections that have a name."""
         return sum(map(len, self.people.values()))
 
     def connect(self, outlet: Outlet, dialect: Dialect, settings: Settings, way: Way, *, program: bool = False) -> Session:
-        """A connection has opened. Nobody is told until it has a name."""
+        """Return a session for a connection that has opened. Others see it once it has a name."""
         self._sessions += 1
         session = Session(self._sessions, outlet, dialect, settings, way, self.now(), program=program)
         session.host = self.cloak(way.address)
@@ -250,21 +250,22 @@ class Hub:
         return session
 
     def _secret(self, key: str) -> str:
-        """A secret of this server, made when it is first asked for."""
+        """Return a secret of this server; make it on first use."""
         if key not in self.facts:
             self.facts[key] = secrets.token_hex(16)
             self.save(Fact(key=key, value=self.facts[key]))
         return self.facts[key]
 
     def cloak(self, address: str) -> str:
-        """Return what stands for an address, or a network, where everybody may see it: see `core.users.cloaks`."""
+        """Return the public stand-in for an address or a network: see `core.users.cloaks`."""
         return cloaks.host_of(address, self._secret("cloak"))
 
     def enter(self, session: Session, name: str, proof: Proof | None = None) -> None:
-        """Give a visitor a name and an inbox. With a ``proof`` the account is theirs; anybody else is a guest.
+        """Give a visitor a name and an inbox. With a ``proof`` they use that account; without one they are a guest.
 
-        Whoever comes back takes over: a registered person unless they stay on many devices, a guest with the secret
-        they had before. Raises `BadName`, `NameTaken`, `PasswordNeeded`, `WrongPassword` or `Banned`.
+        A person who comes back takes over their earlier session: a registered person unless they chose to stay on many
+        devices, a guest if they show the same secret. Raises `BadName`, `NameTaken`, `PasswordNeeded`, `WrongPassword`
+        or `Banned`.
         """
         if session.gone:
             raise NoSuchPerson("The connection has ended.")
@@ -297,7 +298,7 @@ class Hub:
                 self._take_over(session, old)
 
     def disconnect(self, session: Session, *, lost: bool = False) -> None:
-        """A connection has ended. With ``lost``, not by anybody's will: a guest's name is held for them."""
+        """Remove a session whose connection has ended. With ``lost``, the line dropped: a guest's name is held for them."""
         if lost and session.name and not session.registered and self.is_here(session):
             self.registry.hold(session.name, session.secrets, session.person)
         self.leave(session, lost=lost or self.stopping)
@@ -305,7 +306,7 @@ class Hub:
         self.invited_visitors.discard(session)
 
     def leave(self, session: Session, reason: str = "", *, lost: bool = False) -> None:
-        """Someone goes, from all rooms; with ``lost``, not by anybody's will. May be called twice."""
+        """Remove a session from all rooms; with ``lost``, because its line dropped. May be called twice."""
         if not self.is_here(session):
             return
         self.remember(session)
@@ -323,13 +324,13 @@ class Hub:
         self._readers.forget(session)
 
     def end(self, session: Session, why: str) -> None:
-        """Somebody has to go, told ``why``: nothing that they have proven counts on this connection any more."""
+        """End a connection and tell it ``why``. Its proofs no longer count on this connection."""
         session.outlet.close(why)
         self.leave(session, lost=True)
         session.proof = session.proven = session.operator = session.token = None
 
     def rename(self, session: Session, name: str, proof: Proof | None = None) -> None:
-        """Someone takes another name: of an account that they have proven, or as a guest. Raises as `enter` does."""
+        """Give a session another name: that of an account it has proven, or a guest's. Raises as `enter` does."""
         if not self.is_here(session):
             raise NoSuchPerson("The connection has ended.")
         account = self.account_of(proof)
@@ -389,16 +390,16 @@ class Hub:
             watcher(session, old, new)
 
     def describe(self, session: Session, what: str, value: str | None) -> None:
-        """Tell the rooms of somebody what has changed about them: see `Described`."""
+        """Tell a session's rooms what has changed about it: see `Described`."""
         for room in session.rooms.values():
             self.log.append(Described(self.log.number(), self.now(), room.key, session.name, what, value, session.id))
 
     def is_here(self, session: Session) -> bool:
-        """Return whether somebody has come in, and has not left."""
+        """Return whether the session has come in and has not left."""
         return session in self.people.get(session.key, ())
 
     def account_of(self, proof: Proof | None) -> Account | None:
-        """Return the account of a proof, None without one. Raises `WrongPassword` if it holds no more."""
+        """Return the account of a proof; None without one. Raises `WrongPassword` if the proof is no longer valid."""
         account = self.registry.proven(proof)
         if account is None and proof is not None:
             raise WrongPassword("That account has changed meanwhile. Please prove that it is yours again.")
@@ -434,7 +435,7 @@ class Hub:
         self.registry.vacate(session.name)
 
     def _take_over(self, session: Session, old: Session) -> None:
-        """Another connection of the same person goes on where the old one was. Nobody else sees anything of it."""
+        """Continue the old session on another connection of the same person. Others see nothing of it."""
         if old.inbox is not None and session.inbox is not None:
             session.positions[session.inbox.key] = old.position(old.inbox) if session.registered else session.inbox.delivered
         for room in old.rooms.values():
@@ -455,7 +456,7 @@ class Hub:
     # Rooms
 
     def join(self, session: Session, name: str, since: int | None = None, key: str = "") -> Room:
-        """Someone comes into a room, to read it from ``since`` on, or from now. It is held until `release`.
+        """Add a session to a room. It reads from ``since`` on, or from now; the room is held until `release`.
 
         ``key`` is the room's key, if it has one. Raises `BadName`, `ClosedRoom` or `Banned`.
         """
@@ -479,7 +480,7 @@ class Hub:
         return room
 
     def part(self, session: Session, room: Room, reason: str = "", *, quits: bool = False, lost: bool = False) -> None:
-        """Someone goes from one room; with ``quits``, from the chat; with ``lost``, not by anybody's will."""
+        """Remove a session from one room; with ``quits``, it leaves the chat; with ``lost``, because its line dropped."""
         ruled = not session.registered and session.key in room.granted
         self._go_out(session, room)
         if not room.has(session.key):
@@ -496,7 +497,7 @@ class Hub:
         self._left_by(room, lost=lost)
 
     def kick(self, operator: Session, room: Room, key: str, reason: str) -> None:
-        """Someone is sent out of a room, on all their connections."""
+        """Remove a person from a room, on all their connections."""
         gone = [session for session in sessions_in(room) if session.key == key]
         if gone:
             here = room.size - 1
@@ -520,7 +521,7 @@ class Hub:
         if len(self.rooms) >= self.bounds.rooms:
             raise NotAllowed(f"The server has {self.bounds.rooms} rooms. Join one of these: /rooms")
         owner = session.key if session.registered and self._owned_by(session.key) < self.bounds.owned_rooms else ""
-        before = self._streams.get(key)  # has ended in this turn: what was added to it is not delivered yet
+        before = self._streams.get(key)  # a room that ended in this turn: its last events are not delivered yet
         record = RoomRecord(key=key, owner=owner, created=self.now(), begins=self.endings.begins(key))
         room = self.rooms[key] = Room(record, before.delivered if before else self.log.newest)
         self._streams[key] = room
@@ -547,7 +548,7 @@ class Hub:
             self.log.append(Joined(seq, self.now(), room.key, session.name, here, session.id))
 
     def _start(self, session: Session, room: Room, since: int) -> int:
-        """From where somebody who is in a room may read on who has read up to ``since``."""
+        """Return the position from which a session in the room may read on, if it has read up to ``since``."""
         readable = self.access.readable(session, room)
         return self.log.newest if readable is None else readable.start(since)
 
@@ -563,7 +564,7 @@ class Hub:
         self._left.add(room)
 
     def keep_room(self, room: Room) -> None:
-        """A room has changed: save it if it is kept. Who is outside may be shut out by that."""
+        """Save a room that has changed, if it is kept. The change may shut out people who are outside."""
         if not room.kept:
             return
         if room.policy != room.saved:
@@ -576,7 +577,7 @@ class Hub:
         self.save(room.record)
 
     def _left_by(self, room: Room, *, lost: bool = False) -> None:
-        """Somebody has gone out of a room. One that was closed ends with the last of them, unless their line was ``lost``."""
+        """End a room that was ever closed after the last person left, unless their line was ``lost``."""
         if room.readers or room.lasts or not room.record.closed:
             return
         if not lost:
@@ -585,7 +586,7 @@ class Hub:
             self._bound_deserted(room.deserted_by)
 
     def _bound_deserted(self, host: str = "") -> None:
-        """End the earliest of the rooms that are deserted, if there are too many; so also of those that one host deserted."""
+        """End the earliest deserted rooms if there are too many, in all or of one ``host``."""
         here = [room for room in self.rooms.values() if not room.readers and room.record.closed and room.key != LOBBY]
         deserted = sorted((one for one in here if one.record.owner in ("", SERVER)), key=lambda one: one.record.created)
         theirs = [one for one in deserted if host and one.deserted_by == host]
@@ -593,9 +594,9 @@ class Hub:
             self._end(room)
 
     def _end(self, room: Room) -> None:
-        """A room is over, and all that was said about it. What was said in it stays hidden if it was ever closed.
+        """End a room with its bans, tokens and invitations. Its messages stay hidden if it was ever closed.
 
-        Its stream stays until what was added in this turn has been delivered.
+        Its stream stays until this turn's events have been delivered.
         """
         del self.rooms[room.key]
         self._left.add(room)
@@ -622,9 +623,9 @@ class Hub:
     # Talking
 
     def say(self, session: Session, room: Room, text: str, message_id: str | None = None, kind: type[Spoken] = Said) -> None:
-        """Say something in a room, or do it with ``kind`` `Emoted`. The receipt follows when it is on disk.
+        """Append a message to a room; ``kind`` is `Said` or `Emoted`. The receipt follows when it is on disk.
 
-        A message whose id the log knows is not said again; its receipt is. Raises `BadText`, `NotInRoom` or `Banned`.
+        If the log knows the message's id, only the receipt is sent again. Raises `BadText`, `NotInRoom` or `Banned`.
         """
         self._check_place(session, room)
         sent, text = text, spoken(text, self.bounds.message_bytes)
@@ -642,19 +643,19 @@ class Hub:
             self._tell_altered(session, text)
 
     def _earlier_keys(self, session: Session, message_id: str | None, kind: str, stream: str, text: str) -> list[bytes]:
-        """Return what the log would know a message by if a program had sent it before it took its present name."""
+        """Return the keys that the message would have under the program's earlier names."""
         keys = [session.message_key(message_id, kind, stream, text, name) for name in self._renamed.get(session.scope, ())]
         return [key for key in keys if key is not None]
 
     def _tell_altered(self, session: Session, stored: str) -> None:
-        """Tell a person what their message has become. A program's receipt tells it."""
+        """Tell a person how their message was altered. A program learns it from the receipt."""
         if not session.program:
             session.tell(Remark(altered_words(stored)))
 
     async def said_before(
         self, session: Session, stream: str, text: str, message_id: str | None, kind: type[KeptEvent]
     ) -> Receipt | None:
-        """Return the receipt of this very message if the disk has it; None if it has not, or can't tell. Raises `BadText`."""
+        """Return this message's receipt if the disk has it; None if it does not or cannot tell. Raises `BadText`."""
         sent, text = text, spoken(text, self.bounds.message_bytes)
         key = session.message_key(message_id, KIND_OF[kind], stream, text)
         try:
@@ -662,13 +663,13 @@ class Hub:
             for earlier in self._earlier_keys(session, message_id, KIND_OF[kind], stream, text) if known is None else ():
                 known = known or await self.log.find(earlier)
         except NotKept:
-            return None  # it will hold one copy all the same
+            return None  # the disk keeps one copy anyway
         if known is None or known.batch is not None:
             return None
         return Receipt(known.seq, stream, text, True, message_id, text if altered(sent, text) else None)
 
     def _check_place(self, session: Session, room: Room) -> None:
-        """Whether somebody is where they may speak at all: in the room, or outside of one that listens to outsiders."""
+        """Raise `NotInRoom` unless the session is in the room, or the room lets outsiders speak."""
         here = session.rooms.get(room.key) is room or (self.rooms.get(room.key) is room and self._is_vouched_for(session, room))
         if not here and not (room.policy.outsiders and permissions.may_see(session, room, self.operators)):
             raise NotInRoom(f"You are not in {room.key}.")
@@ -683,7 +684,7 @@ class Hub:
         session.spoke = self.now()
 
     def remark(self, session: Session, room: Room, text: str) -> None:
-        """Remark something in a room: see `Noticed`. Raises as `say` does."""
+        """Send an automated notice to a room: see `Noticed`. Raises as `say` does."""
         self._check_place(session, room)
         sent, text = text, spoken(text, self.bounds.message_bytes)
         self._check_voice(session, room)
@@ -694,7 +695,7 @@ class Hub:
             session.tell(Remark(altered_words(text)))
 
     def remark_to(self, session: Session, name: str, text: str) -> None:
-        """Remark something to one person who is here. Raises as `tell` does."""
+        """Send an automated notice to one person who is here. Raises as `tell` does."""
         sent, text = text, spoken(text, self.bounds.message_bytes)
         other = self.person(name)
         self.admission.check_mute(session, None)
@@ -710,7 +711,7 @@ class Hub:
             session.tell(Remark(altered_words(text)))
 
     def tell(self, session: Session, name: str, text: str, message_id: str | None = None) -> None:
-        """Say something to one person. Between registered names it is kept; else the receipt says that it is not.
+        """Send a private message. Between registered names it is kept; otherwise the receipt says that it is not.
 
         Raises `BadText`, `NoSuchPerson` or `Banned`.
         """
@@ -757,7 +758,7 @@ class Hub:
         return session.inbox
 
     def set_topic(self, session: Session, room: Room, topic: str) -> None:
-        """Say what a room is about; empty, nothing any more. Raises `BadText` or `Banned`."""
+        """Set a room's topic; an empty one clears it. Raises `BadText` or `Banned`."""
         self.admission.check_mute(session, room)
         sent, topic = topic, spoken(topic, self.bounds.message_bytes) if topic else ""
         if altered(sent, topic):
@@ -768,11 +769,11 @@ class Hub:
         self.keep_room(room)
 
     def show(self, event: Callable[[int, float], RoomEvent]) -> None:
-        """Append an event made of its number and time."""
+        """Append the event that the callable makes from a number and a time."""
         self.log.append(event(self.log.number(), self.now()))
 
     def notify(self, text: str) -> None:
-        """Tell everybody in every room something."""
+        """Send a notice to every room."""
         for room in self.rooms.values():
             if room.readers:
                 self.log.append(Notice(self.log.number(), self.now(), room.key, text))
@@ -780,14 +781,14 @@ class Hub:
     # Accounts and operators
 
     def put_account(self, account: Account) -> None:
-        """Register a name, or change what is known of it. It has an inbox from now on."""
+        """Register an account, or update it. It has an inbox from now on."""
         self.registry.put(account)
         inbox = f"@{account.key}"
-        if inbox not in self._streams:  # what was added in this turn may be for who had the name before
+        if inbox not in self._streams:  # this turn's events may be for the earlier owner of the name
             self._streams[inbox] = Stream(inbox, self._delivered)
 
     def rehashed(self, key: str, old: str, new: str) -> None:
-        """An account's password was right, and was hashed anew. Whoever has changed it meanwhile has the last word."""
+        """Save an account's new hash of the same password, unless the password was changed meanwhile."""
         account = self.registry.accounts.get(key)
         if account is not None and account.password == old:
             account = replace(account, password=new)
@@ -795,7 +796,7 @@ class Hub:
             self.save(account)
 
     def learn_source(self, key: str, way: Way) -> None:
-        """The right password or key of an account has come from here: see `core.logins.known_sources`."""
+        """Note that an account's right password or key came this way: see `core.logins.known_sources`."""
         account = self.registry.accounts.get(key)
         if account is not None:
             learnt = self.known_sources.learn(account, way)
@@ -804,11 +805,11 @@ class Hub:
                 self.save(learnt)
 
     def own(self, session: Session, account: Account) -> None:
-        """A guest's name has become their own: what they are told privately is kept from now on."""
+        """Turn a guest into the owner of a new account. Their private messages are kept from now on."""
         self.put_account(account)
         session.proof = Proof.of(account)
         guest, session.person = session.person, account.person
-        for other in chain.from_iterable(self.people.values()):  # who knows the guest knows the account
+        for other in chain.from_iterable(self.people.values()):  # people who knew the guest know the account
             if guest in other.known:
                 other.known = other.known - {guest} | {account.person}
             if other.correspondent_person == guest:
@@ -828,9 +829,9 @@ class Hub:
         self.read_on(session)
 
     def change_secrets(self, account: Account, why: str, by: Session | None = None) -> Account:
-        """An account is proven otherwise from now on: who is here by what proves it no more has to go, told ``why``.
+        """Apply an account's new secrets. Sessions whose proof is no longer valid are ended and told ``why``.
 
-        ``by``, if given, is who has just proven it anew, and stays. Returns the account as it has to be saved then.
+        ``by``, if given, is the session that has just proven the account anew; it stays. Return the account to be saved.
         """
         self.put_account(account)
         if by is not None:
@@ -842,7 +843,7 @@ class Hub:
         return self.registry.accounts[account.key]
 
     def _end_operators(self) -> None:
-        """Take the right that ``/oper`` gave from those whose proof holds no more, and tell them."""
+        """Take the right that ``/oper`` gave from sessions whose proof is no longer valid, and tell them."""
         for sessions in self.people.values():
             for session in sessions:
                 if session.operator is not None and not self.operators.proven_by(session.operator):
@@ -850,11 +851,11 @@ class Hub:
                     session.tell(Remark("You are not a server operator any more: that account has changed."))
 
     def disown(self, account: Account, by: Session | None = None) -> None:
-        """A name is nobody's any more. Who gave it up (``by``) goes on as a guest, their other connections end."""
+        """Unregister an account. The session that gave it up (``by``) continues as a guest; its other sessions end."""
         for session in tuple(self.people.get(account.key, ())):
             if session is not by:
                 self.end(session, f"{account.name} was unregistered on another connection.")
-        if by is not None and account.key in self.operators.names:  # nobody is called so as a guest
+        if by is not None and account.key in self.operators.names:  # no guest may have an operator's name
             self.end(by, f"{account.name} is not registered any more. It is an operator's name, which has to be claimed again.")
         for session in self.people.get(account.key, ()):
             self.closed_rooms.carry(session, self.closed_rooms.hidden_from(session))
@@ -880,7 +881,7 @@ class Hub:
                 *policy.excepted,
             ):
                 owner, kept = room.record.owner, room.kept
-                if owner == account.key:  # what is closed stays so, and nobody else may take it
+                if owner == account.key:  # a closed room stays closed and cannot be taken
                     owner = SERVER if policy.closed else ""
                 gone, room.record = room.record, replace(room.record, owner=owner)
                 room.change(
@@ -906,12 +907,12 @@ class Hub:
         self.grants.lost(account.key, gone=True)
 
     def person_called(self, key: str) -> str:
-        """Return who has a name now, as `Session.person` has it; empty if that is nobody."""
+        """Return the `Session.person` that has a name now; empty if there is none."""
         account, sessions = self.registry.accounts.get(key), self.people.get(key)
         return account.person if account is not None else sessions[0].person if sessions else ""
 
     def new_name(self, name: str) -> str:
-        """A name that nobody has, as it will be shown. Raises `BadName` or `NameTaken`."""
+        """Return a free name as it will be shown. Raises `BadName` or `NameTaken`."""
         account = self.registry.account(name)
         if account is not None:
             raise NameTaken(f"The name {account.name} is registered. Please choose another.")
@@ -921,8 +922,8 @@ class Hub:
         return name
 
     def token(self, secret: str, name: str, way: Way) -> Token:
-        """The token of this secret, for the room of this name. Raises `WrongToken`, `TooOften` after too many of these,
-        `NotAllowed`, `BadName` or `NotInRoom`."""
+        """Return the token of this secret, for the room of this name. Raises `WrongToken`, `TooOften` after too many wrong
+        ones, `NotAllowed`, `BadName` or `NotInRoom`."""
         token = self.tokens.get(self.accounts.digest(secret))
         if token is None:
             error = WrongToken("There is no such token: it was made void, or never was one.")
@@ -936,7 +937,7 @@ class Hub:
         return token
 
     def vouch(self, session: Session, token: Token) -> Room:
-        """A connection speaks and reads as a bot, without being here. Raises `Banned` or `ClosedRoom`."""
+        """Let a connection speak and read as a bot without coming in. Raises `Banned` or `ClosedRoom`."""
         session.token = token
         room = self.rooms[token.room]
         self.admission.check_ban(session, None, names.fold(token.name), None)
@@ -946,11 +947,11 @@ class Hub:
         return room
 
     def is_token(self, token: Token | None) -> bool:
-        """Return whether a token that was shown is one still."""
+        """Return whether a token that was shown is still valid."""
         return token is not None and self.tokens.get(token.digest) is not None
 
     def banned(self, key: str) -> None:
-        """Somebody was banned from the server: so are whom they have invited, and their bots."""
+        """Shut out a person banned from the server, with the people they invited and their bots."""
         self.grants.shut_out(key)
         for token in self.tokens.all():
             if token.by == key:
@@ -958,7 +959,7 @@ class Hub:
                     self.end(session, f"{key} was banned.")
 
     def revoke(self, token: Token) -> None:
-        """A token is void; who is here by it has to go."""
+        """Revoke a token and end the sessions that use it."""
         self.tokens.remove(token)
         for session in tuple(self.people.get(names.fold(token.name), ())):
             self.end(session, "The token is void.")
@@ -970,7 +971,7 @@ class Hub:
             self._drop((token,))
 
     def remember(self, session: Session) -> None:
-        """Note where a registered person is and how far they have read."""
+        """Save a registered person's rooms and reading positions."""
         account = self.registry.accounts.get(session.key) if session.registered else None
         if account is not None:
             read = dict(account.read) | {stream.key: session.position(stream) for stream in session.streams}
@@ -984,32 +985,32 @@ class Hub:
                 settings=kept,
                 known=tuple(
                     sorted(one for one in session.known if not one.startswith("#"))
-                ),  # a guest's number is of this start
+                ),  # a guest's number is valid only until the next start
                 ignores=tuple(sorted(session.ignores)),
             )
             self.registry.put(account)
             self.save(account)
 
     def note(self, who: str, room: str, what: str, *, of_server: bool = True) -> Deed:
-        """Return what an operator has done as a record to be saved: one of the server, or of a room."""
+        """Return the record to be saved of what an operator of the server, or of a room, has done."""
         self._deeds += 1
         return Deed(id=self._deeds, at=self.now(), who=who, room=room, what=what, of_server=of_server)
 
     # Looking
 
     def role(self, session: Session, room: Room | None = None) -> Role:
-        """What a person may do in a room, or, without one, anywhere."""
+        """Return a session's role in a room; without a room, its role on the server."""
         return permissions.role(session, room, self.operators)
 
     def person(self, name: str) -> Session:
-        """The person of this name, on one of their connections. Raises `NoSuchPerson`."""
+        """Return one session of the person of this name. Raises `NoSuchPerson`."""
         sessions = self.people.get(names.fold(name))
         if not sessions:
             raise NoSuchPerson(f"Nobody here is called {names.shown(name)}.")
         return sessions[0]
 
     def room(self, name: str, seen_by: Session) -> Room:
-        """The room of this name, as far as one may know of it. Raises `BadName` or `NotInRoom`."""
+        """Return the room of this name if the session may see it. Raises `BadName` or `NotInRoom`."""
         key = names.room(name)
         room = self.rooms.get(key)
         if room is None or not permissions.may_see(seen_by, room, self.operators):
@@ -1017,22 +1018,22 @@ class Hub:
         return room
 
     def rooms_seen_by(self, session: Session) -> list[Room]:
-        """The rooms one may know of, by name."""
+        """Return the rooms that the session may see, sorted by name."""
         return [room for _, room in sorted(self.rooms.items()) if permissions.may_see(session, room, self.operators)]
 
     def people_in(self, room: Room, *, arriving: bool = False) -> People:
-        """Who is in a room."""
+        """Return the people in a room."""
         return People(room.key, room.names(), room.topic, arriving)
 
     def release(self, session: Session, stream: Stream) -> None:
-        """What had to be said before a room's events, or an inbox's, has been said."""
+        """Send a session a room's or an inbox's events, now that the lines before them were sent."""
         session.release(stream.key)
         self.read_on(session)
 
     # What the log reports
 
     def deliver(self, batches: Sequence[Batch]) -> None:
-        """Show what was added in this turn. Called by the log."""
+        """Show the events added in this turn. Called by the log."""
         self._delivered = max(self._delivered, max(batch.last for batch in batches))
         for batch in batches:
             stream = self._streams.get(batch.room)
@@ -1040,7 +1041,7 @@ class Hub:
                 stream.deliver(batch)
             if self._transcript is not None:
                 for event in batch.events:
-                    if isinstance(event, IN_ROOMS):  # nothing private: an operator may read the log, and send it to others
+                    if isinstance(event, IN_ROOMS):  # never private ones: an operator may read the log and pass it on
                         self._transcript(event)
         left, self._left = self._left, set()
         for room in left:
@@ -1051,17 +1052,17 @@ class Hub:
         self._readers.delivered()
 
     def kept(self, batches: Sequence[Batch], duplicates: dict[int, int]) -> None:
-        """Messages are on disk: their authors get their receipts. Called by the log."""
+        """Send receipts to the authors of messages that are on disk. Called by the log."""
         self.receipts.settle(batches, duplicates)
 
     def not_kept(self, batches: Sequence[Batch]) -> None:
-        """Messages were shown, but not kept: their authors are told. Called by the log."""
+        """Tell the authors of messages that were shown, but not kept. Called by the log."""
         self.receipts.settle(batches, None)
 
     def history_stopped(self, why: str) -> None:
-        """Called by the log."""
+        """Tell every room that messages are not kept. Called by the log."""
         self.notify(f"History has stopped: {why}. What is said now is shown, but not kept.")
 
     def history_back(self) -> None:
-        """Called by the log."""
+        """Tell every room that messages are kept again. Called by the log."""
         self.notify("History is back: what is said from now on is kept.")

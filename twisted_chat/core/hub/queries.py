@@ -1,10 +1,10 @@
-"""Reading the log for a person: the one way in which a command or a protocol gets what was said.
+"""Reads of the log for a person. Commands and protocols get messages only through this module.
 
 1. Each read asks `core.rooms.access` what the session may read, before it and after it. While a read waits for the disk,
-   the person may be sent out of the room, and the room may be closed, end or be made anew. Then nothing is shown.
-2. What is hidden is as if it had never been said: it is not counted, takes no place among the messages of a page, and does not
-   show in the numbers that a page ends with.
-3. Who looks something up is charged for it here, whatever the protocol.
+   the person may be removed from the room, and the room may be closed, end or be made anew. Then nothing is shown.
+2. Hidden messages are treated as if they did not exist: they are not counted, take no place among the messages of a page, and
+   do not affect the numbers that a page ends with.
+3. Each look-up is charged to its person here, for all protocols.
 """
 
 from __future__ import annotations
@@ -24,17 +24,17 @@ from twisted_chat.core.users.session import Session
 
 
 class Queries:
-    """Reads the log for sessions."""
+    """A reader of the log on behalf of sessions."""
 
     def __init__(self, log: MessageLog, access: Access, lookups: Window, clock: Callable[[], float]) -> None:
-        """``lookups`` holds each person to a number of questions, by ``clock``, which gives monotonic seconds."""
+        """``lookups`` limits each person's look-ups; ``clock`` gives monotonic seconds."""
         self._log = log
         self._access = access
         self._lookups = lookups
         self._clock = clock
 
     def charge(self, session: Session, what: str, kind: str = "") -> None:
-        """Charge somebody for looking something up, apart from what is of another ``kind``.
+        """Charge a session for a look-up; each ``kind`` is counted separately.
 
         Raises `TooOften`; ``what`` begins its sentence.
         """
@@ -45,7 +45,7 @@ class Queries:
     async def before(self, session: Session, stream: Stream, before: int | None, limit: int) -> list[KeptEvent]:
         """Return the last ``limit`` messages with numbers below ``before`` (None: the last of all), oldest first.
 
-        Raises `NotInRoom` if the session may not read there, or may not any more; `NotKept`.
+        Raises `NotInRoom` if the session may not, or may no longer, read there; `NotKept`.
         """
         readable = self._readable(session, stream)
         before = self._log.newest + 1 if before is None else before
@@ -61,9 +61,9 @@ class Queries:
         return found
 
     async def after(self, session: Session, stream: Stream, after: int, limit: int) -> Page:
-        """Return one page of what was said after a number, oldest first; see `MessageLog.read_after`.
+        """Return one page of messages after a number, oldest first; see `MessageLog.read_after`.
 
-        Raises `NotInRoom` if the session may not read there, or may not any more; `NotKept`.
+        Raises `NotInRoom` if the session may not, or may no longer, read there; `NotKept`.
         """
         start = self._readable(session, stream).up(after)
         if start > self._log.newest:
@@ -91,7 +91,7 @@ class Queries:
         return self._still(session, stream, found)
 
     async def number_at(self, session: Session, stream: Stream, time: float) -> int:
-        """Return the number of the first message that was said at a time or later; one above all if there is none.
+        """Return the number of the first message sent at a time or later; without one, the newest number plus one.
 
         Raises as `after` does.
         """
@@ -104,22 +104,22 @@ class Queries:
         return later[0].seq if later else self._log.newest + 1
 
     async def since(self, session: Session, stream: Stream, time: float, limit: int) -> list[KeptEvent]:
-        """Return the first ``limit`` messages that were said at a time or later, oldest first. Raises as `after` does."""
+        """Return the first ``limit`` messages sent at a time or later, oldest first. Raises as `after` does."""
         return await self.first(session, stream, await self.number_at(session, stream, time) - 1, limit)
 
     async def count(self, session: Session, stream: Stream, after: int, limit: int) -> int:
-        """Return how many messages with numbers above ``after`` may be read; at most ``limit``. Raises as `after` does.
+        """Return the number of readable messages with numbers above ``after``; at most ``limit``. Raises as `after` does.
 
-        What was said before a hidden span is not counted.
+        Messages before a hidden span are not counted.
         """
         start = self._count_from(session, stream, after)
         counted = await self._log.count_after(stream.key, start, limit) if start is not None else 0
         return counted if start == self._count_from(session, stream, after) else 0
 
     async def search(self, session: Session, rooms: Iterable[Room], query: Query) -> list[KeptEvent]:
-        """Return the newest messages that fit, oldest first, of those rooms that may be read. Raises `NotKept`.
+        """Return the newest matching messages of the rooms that the session may read, oldest first. Raises `NotKept`.
 
-        What ``query`` itself says of rooms does not count.
+        The rooms in ``query`` itself are ignored.
         """
         asked = {room.key: room for room in rooms}
         spans = tuple(
@@ -135,9 +135,9 @@ class Queries:
         return [event for event in found if (may := now.get(event.room)) is not None and may.allows(event.seq)]
 
     async def redact(self, session: Session, seq: int, rooms: Iterable[Room]) -> KeptEvent | None:
-        """Take the text of a message out of the log, if it is in one of these rooms and the session may read it.
+        """Erase a message's text from the log, if it is in one of these rooms and the session may read it.
 
-        Returns the message as it was, None if there is none. Raises `NotKept`.
+        Return the original message; None if there is none. Raises `NotKept`.
         """
         asked = [(room, self._access.readable(session, room)) for room in rooms]
         keys = [room.key for room, readable in asked if readable is not None and readable.allows(seq)]

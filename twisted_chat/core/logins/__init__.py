@@ -1,1 +1,1 @@
-"""Prove who somebody is: proofs, and the limits on guessing secrets."""
+"""Proofs of identity, and the limits on guessing secrets."""

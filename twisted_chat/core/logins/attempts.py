@@ -1,16 +1,16 @@
-"""Guesses: the one place that every secret passes which could be guessed.
+"""Limits on guesses: every check of a guessable secret passes through this module.
 
-1. Secrets that people choose go through `Attempts.reserve`: the attempt is counted as wrong before anything is
-   hashed or compared, and given back when it was right. Three bounds apply, one after the other:
+1. Secrets that people choose go through `Attempts.reserve`. It counts the attempt as wrong before anything is hashed or
+   compared; the count is given back if the secret was right. Three limits apply, one after the other:
    - by source and subject (`Retries`): a few at once, then a wait that doubles. Beyond it an attempt is refused;
    - by source, over all subjects (`Rate`): larger. Beyond it an attempt is refused;
    - by subject, over all sources (`Rate`): beyond it an attempt *waits for its turn*, see `logins.turns`. An attack from many
      addresses is slow, and its victim is never shut out.
-   The last two don't apply to a source that the subject knows: one from where the right secret has come before. An account
-   remembers eight of these, with its record.
-2. Secrets that the server makes, or that are long enough, can't be guessed. They are looked up first: a right one is never
-   refused, whatever others have sent from there. `Attempts.wrong` counts the wrong ones and says when to be told "too often".
-3. A success resets nothing: who knows one password could try another's without end.
+   The last two do not apply to a source that the subject knows: one from which the right secret has come before. An account
+   remembers eight of these in its record.
+2. Secrets that the server makes, or that are long enough, cannot be guessed. They are looked up first: a right one is never
+   refused, whatever else came from its source. `Attempts.wrong` counts the wrong ones and returns "too often" after too many.
+3. A success does not reset the count: a person who knows one password could otherwise guess another's without limit.
 4. Every table is bounded. `logins.failures` and `logins.turns` say what is forgotten, and why that helps no attacker.
 """
 
@@ -30,15 +30,15 @@ from twisted_chat.core.logins.turns import Turns, too_often
 from twisted_chat.core.rate_limits import GuessLimits, Rate
 from twisted_chat.core.users.session import Way
 
-# How many times as often something may be tried that may have been no attempt: a class asks for one name from one address.
+# The factor by which limits are raised for requests that may not be guesses: a class asks for one name from one address.
 LENIENCE = 10
-# Of how many sources it is remembered what they have failed at all subjects together.
+# The most sources whose failures at all subjects together are remembered.
 MOST_SOURCES = 50_000
-# How many attempts of one source at one subject wait for the outcome of those before them.
+# The most attempts of one source at one subject that wait for the outcome of earlier ones.
 MOST_WAITING = 16
-# Of what was typed as a name, so many characters are told apart; longer ones are nobody's.
+# The longest subject, in characters, that is counted separately; no name is longer.
 LONGEST_SUBJECT = 100
-# How many sources are remembered from which a right secret has come that is not an account's.
+# The most sources remembered for right secrets other than an account's.
 MOST_KNOWN = 10_000
 
 
@@ -61,14 +61,14 @@ class FailedLogin:
 
     kind: Kind
     way: Way
-    name: str  # of the account, as it is registered; empty if there is none
+    name: str  # the account's registered name; empty if there is no account
 
 
 _Key: TypeAlias = tuple[str, Kind, str, str]
 
 
 class Attempt:
-    """A chosen secret that is being tried. It ends with one of the three methods; a second one does nothing."""
+    """An attempt at a chosen secret. It ends with the first call of one of the three methods; later calls do nothing."""
 
     __slots__ = ("_attempts", "_known", "_pair", "_subject", "kind", "way")
 
@@ -81,21 +81,21 @@ class Attempt:
         self._known = known
 
     def right(self) -> None:
-        """The secret was right: give the attempt back."""
+        """Note that the secret was right, and give the attempt back."""
         if self._attempts is not None:
             self._attempts.count_right(self.way, self.kind)
             self._attempts.know(self._pair)
         self.withdraw()
 
     def wrong(self, name: str = "") -> None:
-        """The secret was wrong. ``name`` is that of the account, if there is one."""
+        """Note that the secret was wrong. ``name`` is the account's, if there is one."""
         attempts, self._attempts = self._attempts, None
         if attempts is not None:
             attempts.settle(self._pair, failed=True)
             attempts.count_wrong(FailedLogin(self.kind, self.way, name))
 
     def withdraw(self) -> None:
-        """The secret was not looked at: give the attempt back."""
+        """Give the attempt back: the secret was not checked."""
         attempts, self._attempts = self._attempts, None
         if attempts is not None:
             attempts.settle(self._pair, failed=False)
@@ -104,7 +104,7 @@ class Attempt:
 
 
 class Attempts:
-    """Counts what is tried, and says when it may be."""
+    """The counter of attempts, which decides when the next is allowed."""
 
     def __init__(
         self,
@@ -113,28 +113,28 @@ class Attempts:
         limits: GuessLimits,
         report: Callable[[FailedLogin], None] = lambda failed: None,
     ) -> None:
-        """``clock`` gives seconds and only goes forward; ``report`` is called for each failure."""
+        """``clock`` gives monotonic seconds; ``report`` is called for each failure."""
         self.failures: Counter[tuple[str, Kind]] = Counter()  # by protocol and kind, since the start
         self.successes: Counter[tuple[str, Kind]] = Counter()
         self._clock = clock
         self._waits = waits
         self._limits = limits
         self._report = report
-        self._pairs: Failures[_Key] = Failures(clock, limits.pair)  # of what people chose
-        self._strong: Failures[_Key] = Failures(clock, limits.pair)  # what can't be guessed: apart, as it is cheap to send
+        self._pairs: Failures[_Key] = Failures(clock, limits.pair)  # for secrets that people choose
+        self._strong: Failures[_Key] = Failures(clock, limits.pair)  # for unguessable ones: apart, as cheap to send
         self._lenient: Failures[_Key] = Failures(clock, replace(limits.pair, free=LENIENCE * limits.pair.free))
         self._sources: dict[str, float] = {}  # see `Rate`
-        self._known: dict[tuple[str, Kind, str], None] = {}  # where a right secret has come from: the latest last
+        self._known: dict[tuple[str, Kind, str], None] = {}  # the sources of right secrets, the latest last
         self._subjects: Turns[tuple[Kind, str]] = Turns(clock, waits, limits.subject, limits.patience)
 
     # Secrets that people choose
 
     async def reserve(self, way: Way, kind: Kind, subject: str, *, who: str = "", known: bool = False) -> Attempt:
-        """Count an attempt before it is evaluated, and wait until it may be.
+        """Count an attempt before it is evaluated, and wait until it may be evaluated.
 
-        ``subject`` is what the secret opens: the key of an account, a room. Where many share one secret, ``who`` wants to
-        use it: one person's wrong ones don't shut out the others at the same source. ``known`` says that the right secret
-        has come from this source before. Raises `TooOften` or `Busy`.
+        ``subject`` is the key of the account or room that the secret opens. ``who`` names the person if many share one
+        secret: then one person's wrong attempts do not shut out others at the same source. ``known`` says that the right
+        secret has come from this source before. Raises `TooOften` or `Busy`.
         """
         source = source_of(way.address)
         subject, who = (one if len(one) <= LONGEST_SUBJECT else "" for one in (subject, who))
@@ -171,7 +171,7 @@ class Attempts:
         known: bool = False,
         name: str = "",
     ) -> bool:
-        """Return whether a secret is right: see `reserve`. ``evaluate`` is awaited once, when the attempt's turn has come."""
+        """Return whether a secret is right: see `reserve`. ``evaluate`` is awaited once, at the attempt's turn."""
         attempt = await self.reserve(way, kind, subject, who=who, known=known)
         try:
             right = await evaluate()
@@ -206,12 +206,12 @@ class Attempts:
         if wait:
             raise too_often(wait)
         self._sources[source] = rate.spent(due, now)
-        if len(self._sources) > MOST_SOURCES:  # those that have recovered go, which loses nothing; then those that owe least
+        if len(self._sources) > MOST_SOURCES:  # drop recovered sources, which loses nothing, then those that owe least
             live = sorted((item for item in self._sources.items() if item[1] > now), key=lambda item: -item[1])
             self._sources = dict(live[: MOST_SOURCES * 3 // 4])
 
     def settle(self, key: _Key, *, failed: bool) -> None:
-        """An attempt has ended. Called by it."""
+        """Settle an attempt that has ended. Called by the attempt."""
         pair = self._pairs.entry(key)
         pair.reserved -= 1
         if failed:
@@ -222,19 +222,19 @@ class Attempts:
             promise.fire()
 
     def give_back(self, source: str, subject: tuple[Kind, str]) -> None:
-        """An attempt was right, or came to nothing. Called by it."""
+        """Give back an attempt that was right or was withdrawn. Called by the attempt."""
         self._sources[source] = _given_back(self._sources.get(source, 0.0), self._limits.source)
         self._subjects.give_back(subject)
 
     def know(self, key: _Key) -> None:
-        """The right secret has come from a source. Called by an attempt."""
-        if key[1] is not Kind.PASSWORD:  # accounts remember theirs for themselves
+        """Remember that the right secret came from a source. Called by an attempt."""
+        if key[1] is not Kind.PASSWORD:  # accounts remember their own sources
             self._known.pop(key[:3], None)
             self._known[key[:3]] = None
             if len(self._known) > MOST_KNOWN:
                 del self._known[next(iter(self._known))]
 
-    # Secrets that can't be guessed
+    # Secrets that cannot be guessed
 
     def wrong(
         self,
@@ -247,9 +247,9 @@ class Attempts:
         meant: bool = True,
         reported: bool = True,
     ) -> ChatError:
-        """Count a wrong one. Returns what the person is to be told: ``error``, or `TooOften` after too many.
+        """Count a wrong secret. Return the error for the person: ``error``, or `TooOften` after too many.
 
-        What was hardly ``meant`` as an attempt may be made `LENIENCE` times as often.
+        A request that was hardly ``meant`` as an attempt may be made `LENIENCE` times as often.
         """
         table = self._strong if meant else self._lenient
         key = (source_of(way.address), kind, subject[:LONGEST_SUBJECT], "")
@@ -261,7 +261,7 @@ class Attempts:
         return too_often(wait) if wait else error
 
     def check_allowed(self, way: Way, kind: Kind, subject: str) -> None:
-        """Raise `TooOften` after too many wrong ones: for those that are too short not to be guessed."""
+        """Raise `TooOften` after too many wrong secrets: for secrets short enough to be guessed."""
         wait = self._strong.wait(self._strong.entry((source_of(way.address), kind, subject[:LONGEST_SUBJECT], "")))
         if wait:
             raise too_often(wait)
@@ -269,11 +269,11 @@ class Attempts:
     # Counting
 
     def count_right(self, way: Way, kind: Kind) -> None:
-        """Count a right secret, of either sort."""
+        """Count a right secret, chosen or unguessable."""
         self.successes[way.protocol, kind] += 1
 
     def count_wrong(self, failed: FailedLogin) -> None:
-        """Count a wrong secret, and report it."""
+        """Count a wrong secret and report it."""
         self.failures[failed.way.protocol, failed.kind] += 1
         self._report(failed)
 

@@ -1,10 +1,10 @@
-"""One-time codes with which the operators of the server take their names. Whoever starts the server hands them out.
+"""Claim codes: server operators take their names with these one-time codes, which the person who runs the server hands out.
 
-1. Each name that ``--operator`` gives has a code while no account has claimed it: a new one at each start, and whenever
-   the account is unregistered. Only its digest stays here; the code itself goes to a `ClaimDesk`.
-2. Nobody is called so meanwhile, by any protocol, nor by a name that looks like it.
-3. An account that was registered under the name before it could be claimed keeps the name. If it is older than claims
-   are (schema 8) it keeps its right, too; a younger one gets the right when its owner shows the code.
+1. Each name that ``--operator`` gives has a code until an account has claimed it. The code is new at each start, and
+   whenever the account is unregistered. Only its digest stays here; the code itself goes to a `ClaimDesk`.
+2. Until then no person may use the name, or a name that looks like it, on any protocol.
+3. An account that was registered under the name before it could be claimed keeps the name. An account older than claims
+   (schema 8) also keeps its operator right; a younger one gets the right when its owner shows the code.
 """
 
 from __future__ import annotations
@@ -17,12 +17,12 @@ from twisted_chat.core.records import CLAIMED, Account
 
 
 class Claims:
-    """The names that can be claimed now."""
+    """The names that can be claimed now, with the digests of their codes."""
 
     def __init__(
         self, operators: Mapping[str, str], accounts: Mapping[str, Account], hashing: Accounts, desk: ClaimDesk | None
     ) -> None:
-        """``operators`` are names as they are shown, by key; ``accounts`` are all there are, by key."""
+        """``operators`` are names as they are shown, by key; ``accounts`` are all accounts, by key."""
         self._operators = operators
         self._accounts = accounts
         self._hashing = hashing
@@ -30,7 +30,7 @@ class Claims:
         self._digests: dict[str, str] = {}
 
     def refresh(self) -> None:
-        """Give a code to each name that needs one, and take it from those that don't any more."""
+        """Give a code to each name that needs one, and take it from names that no longer do."""
         for key, name in self._operators.items():
             account = self._accounts.get(key)
             if account is not None and account.claimed == CLAIMED:
@@ -43,14 +43,14 @@ class Claims:
                     self._desk.hand_out(name, code, account)
 
     def reserves(self, key: str) -> str:
-        """Return the name of an operator, as it is shown, if nobody is registered under this key; else an empty text."""
+        """Return the operator's name of this key, as it is shown, if it is not registered; otherwise an empty string."""
         return self._operators.get(key, "") if key not in self._accounts else ""
 
     def can_be_claimed(self, key: str) -> bool:
-        """Return whether a code takes the name of this key, or confirms its account."""
+        """Return whether the name of this key has a code, which takes the name or confirms its account."""
         return key in self._digests
 
     def fits(self, key: str, code: str) -> bool:
-        """Return whether this is the code of a name now."""
+        """Return whether this is the current code of a name."""
         expected = self._digests.get(key, "")
         return bool(expected) and compare_digest(expected, self._hashing.digest(code.strip().upper()))

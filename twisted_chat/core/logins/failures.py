@@ -1,10 +1,9 @@
-"""What has failed: how often each source has failed at each subject, in a table that is bounded.
+"""Failed attempts: a bounded table of how often each source has failed at each subject.
 
-What is forgotten. An entry that has no more effect goes first; that costs nothing. If more than `MOST_REMEMBERED` are left,
-those with the fewest failures go, never one of an attempt that is under way. To push out an entry that makes its source
-wait, an attacker would have to fail as often in tens of thousands of others, and gains the few attempts of a new source:
-what all sources together may try at one subject is counted elsewhere (`core.logins.turns`), and is never forgotten while it has
-effect.
+Entries that have no effect any more are forgotten first; that costs nothing. If more than `MOST_REMEMBERED` remain, those with
+the fewest failures are forgotten, except entries with an attempt under way. To push out an entry that makes its source wait, an
+attacker must fail as often in tens of thousands of other entries, and gains only the few attempts of a new source. The limit
+on one subject for all sources together is counted elsewhere (`core.logins.turns`), and is never forgotten while it has effect.
 """
 
 from __future__ import annotations
@@ -18,31 +17,31 @@ from twisted_chat.core.rate_limits import Retries
 
 K = TypeVar("K", bound=Hashable)
 
-# How many entries a table has before those that matter least are forgotten, and how many are left then.
+# The size of a table at which its least important entries are forgotten, and the size left then.
 MOST_REMEMBERED = 50_000
 LEFT = MOST_REMEMBERED * 3 // 4
 
 
 @dataclass(slots=True)
 class Entry:
-    """What one source has failed at one subject."""
+    """The failures of one source at one subject."""
 
-    settled: int = 0
-    last: float = 0.0  # when it failed last
+    settled: int = 0  # the number of failures
+    last: float = 0.0  # the time of the last failure
     reserved: int = 0  # attempts under way
-    waiting: list[Promise] = field(default_factory=list)  # for the outcome of these
+    waiting: list[Promise] = field(default_factory=list)  # attempts that wait for the outcome of these
 
     @property
     def in_use(self) -> bool:
-        """Whether an attempt is under way."""
+        """True if an attempt is under way."""
         return self.reserved > 0 or bool(self.waiting)
 
 
 class Failures(Generic[K]):
-    """Entries by key."""
+    """A bounded table of entries by key."""
 
     def __init__(self, clock: Callable[[], float], retries: Retries) -> None:
-        """``clock`` gives seconds and only goes forward."""
+        """``clock`` gives monotonic seconds."""
         self._clock = clock
         self._retries = retries
         self._entries: dict[K, Entry] = {}
@@ -51,7 +50,7 @@ class Failures(Generic[K]):
         return len(self._entries)
 
     def entry(self, key: K) -> Entry:
-        """Return the entry of a key: a new one if there is none, or none that has an effect."""
+        """Return the entry of a key: a new one if there is none, a reset one if it has no effect any more."""
         entry = self._entries.get(key)
         if entry is None:
             if len(self._entries) >= MOST_REMEMBERED:
@@ -62,7 +61,7 @@ class Failures(Generic[K]):
         return entry
 
     def settled(self, key: K) -> int:
-        """Return how often a key has failed."""
+        """Return the number of a key's failures."""
         entry = self._entries.get(key)
         return entry.settled if entry is not None else 0
 
@@ -73,15 +72,15 @@ class Failures(Generic[K]):
         entry.last = self._clock()
 
     def wait(self, entry: Entry) -> float:
-        """Return how many seconds until another attempt; 0 if it may be made now."""
+        """Return the seconds until the next attempt is allowed; 0 if it is allowed now."""
         return max(0.0, entry.last + self._retries.wait(entry.settled) - self._clock()) if entry.settled else 0.0
 
     def _is_over(self, entry: Entry, now: float) -> bool:
-        """Return whether an entry is as good as none: its wait is long over."""
+        """Return whether an entry has no effect any more: its wait is long over."""
         return now >= entry.last + self._retries.wait(entry.settled) + self._retries.most
 
     def _forget(self) -> None:
-        """Forget what has no effect any more; if that is too little, those with the fewest failures."""
+        """Forget entries that have no effect any more; if that is too little, those with the fewest failures."""
         now = self._clock()
         for key in [key for key, entry in self._entries.items() if not entry.in_use and self._is_over(entry, now)]:
             del self._entries[key]

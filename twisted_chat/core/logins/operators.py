@@ -1,4 +1,4 @@
-"""Who is an operator of the server: accounts that ``--operator`` names, and who has proven one of them by ``/oper``."""
+"""Operators of the server: the accounts that ``--operator`` names, and sessions that have proven one of them by ``/oper``."""
 
 from __future__ import annotations
 
@@ -20,11 +20,11 @@ class Operators(Container[str]):
         self._registry = registry
 
     def __contains__(self, key: object) -> bool:
-        """Return whether the account of this key is an operator: who has registered the name without its code is none."""
+        """Return whether the account of this key is an operator. An account registered without the claim code is not."""
         account = self._registry.accounts.get(key) if isinstance(key, str) and key in self.names else None
         return account is not None and account.claimed != UNCLAIMED
 
     def proven_by(self, proof: Proof | None) -> bool:
-        """Return whether somebody has proven an account that is an operator, and the proof still holds."""
+        """Return whether a proof is valid and its account is an operator."""
         account = self._registry.proven(proof)
         return account is not None and account.key in self

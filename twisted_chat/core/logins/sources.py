@@ -1,8 +1,9 @@
-"""Sources: what a secret's guesses are counted by, where an address alone would be too many or none.
+"""Sources: the units by which guesses are counted. An address alone does not do: a customer may have many, or none.
 
-1. An IPv6 address counts with its /64: one customer has that many addresses (RFC 6177). IPv4 within IPv6 is IPv4.
-2. A connection without an address (a Unix socket) is the source `LOCAL`, together with all others like it.
-3. Loopback and exempt networks are sources as any other: a proxy's people share one, and are told apart by account.
+1. An IPv6 address counts as its /64: one customer has that many addresses (RFC 6177). IPv4 inside IPv6 counts as IPv4.
+2. All connections without an address (Unix sockets) are one source, `LOCAL`.
+3. Loopback and exempt networks are sources like any other: people behind one proxy share a source, and are told apart by
+   account.
 """
 
 from __future__ import annotations
@@ -10,15 +11,15 @@ from __future__ import annotations
 from functools import lru_cache
 from ipaddress import IPv6Address, ip_address, ip_network
 
-NETWORK_BITS = 64  # of an IPv6 source
-# Of the network around a source: what a site is given (RFC 6177), and what is routed by itself.
+NETWORK_BITS = 64  # the prefix length of an IPv6 source
+# The prefix lengths of the network around a source: the size given to a site (RFC 6177), and the smallest routed by itself.
 SITE_BITS = {4: 24, 6: 48}
 LOCAL = "local"
 
 
 @lru_cache(maxsize=1024)
 def source_of(address: str) -> str:
-    """Return the source of an IP address; `LOCAL` for an empty one and for what is no address."""
+    """Return the source of an IP address; `LOCAL` for an empty or invalid one."""
     try:
         found = ip_address(address.partition("%")[0])
     except ValueError:
@@ -32,7 +33,7 @@ def source_of(address: str) -> str:
 
 @lru_cache(maxsize=1024)
 def network_of(source: str) -> str:
-    """Return the network around a source, which is never a source itself: many sources in one are likely one attacker's."""
+    """Return the network around a source, never a source itself. Many sources in one network are likely one attacker's."""
     if source == LOCAL:
         return ""
     network = ip_network(source)

@@ -1,10 +1,10 @@
-"""Turns: attempts at one subject, from sources it does not know, are evaluated at a rate. Beyond it each waits for its turn.
+"""Turns: attempts at one subject from unknown sources are evaluated at a limited rate. Beyond it, each waits for its turn.
 
-1. The next turn goes to the attempt whose network has failed least at this subject, then whose source has, then to the
-   newest. The queue that an attack has made never stands before its victim at a new address: who has failed nowhere is
-   served next, unless as new ones keep coming.
-2. Who has waited for `patience` seconds is told to try again: nobody hangs.
-3. A subject is forgotten as soon as its rate has recovered and nobody waits: that loses nothing.
+1. The next turn goes to the attempt whose network has failed least at this subject; then the source's failures decide, then
+   the newest attempt wins. So an attack's queue never delays its victim at a new address: an attempt without failures is
+   served next, unless equally new ones keep coming.
+2. An attempt that has waited for `patience` seconds is told to try again: none hangs.
+3. A subject is forgotten once its rate has recovered and no attempt waits: that loses nothing.
 """
 
 from __future__ import annotations
@@ -20,15 +20,15 @@ from twisted_chat.core.rate_limits import Rate
 
 T = TypeVar("T", bound=Hashable)
 
-# How many subjects there may be before those that have recovered are forgotten.
+# The number of subjects at which those that have recovered are forgotten.
 SWEEP = 1000
-# How many attempts wait for one subject; beyond, the one that would be last is told to try again.
+# The most attempts that wait for one subject; beyond that, the last in order is told to try again.
 MOST_WAITING = 500
 
 
 @dataclass(eq=False, slots=True)
 class _Waiting:
-    """An attempt that waits."""
+    """A waiting attempt."""
 
     promise: Promise
     rank: Callable[[], tuple[int, int]]
@@ -38,19 +38,19 @@ class _Waiting:
 
 
 class _Lane:
-    """One subject's."""
+    """The rate and the queue of one subject."""
 
     def __init__(self) -> None:
         self.due = 0.0  # see `Rate`
         self.waiting: list[_Waiting] = []
-        self.called = False  # the next turn has been arranged for
+        self.called = False  # true if a timer for the next turn is set
 
 
 class Turns(Generic[T]):
-    """Whose turn it is, by subject."""
+    """The queues of waiting attempts, by subject."""
 
     def __init__(self, clock: Callable[[], float], waits: Waits, rate: Rate, patience: float) -> None:
-        """``clock`` gives seconds and only goes forward."""
+        """``clock`` gives monotonic seconds."""
         self._clock = clock
         self._waits = waits
         self._rate = rate
@@ -59,9 +59,9 @@ class Turns(Generic[T]):
         self._number = 0
 
     def take(self, subject: T, rank: Callable[[], tuple[int, int]]) -> Awaitable[None] | None:
-        """Take a turn. None if it is now; else await what comes back, which raises `TooOften` when that takes too long.
+        """Take a turn. Return None if it is now; otherwise an awaitable, which raises `TooOften` after too long a wait.
 
-        ``rank`` says how often the attempt's network and source have failed.
+        ``rank`` returns the failures of the attempt's network and of its source.
         """
         lane = self._lane(subject)
         now = self._clock()
@@ -77,7 +77,7 @@ class Turns(Generic[T]):
         return self._served(one)
 
     def give_back(self, subject: T) -> None:
-        """A turn was not needed, or was right."""
+        """Give back a turn that was not needed, or whose secret was right."""
         lane = self._lanes.get(subject)
         if lane is not None:
             lane.due -= 1 / self._rate.per_second
@@ -89,7 +89,7 @@ class Turns(Generic[T]):
             raise too_often(1 / self._rate.per_second)
 
     def _arrange(self, lane: _Lane) -> None:
-        """Be called when the next turn is due, or somebody has waited too long."""
+        """Set a timer for the next turn, or for the earliest deadline of a waiting attempt."""
         if lane.called or not lane.waiting:
             return
         lane.called = True
@@ -109,7 +109,7 @@ class Turns(Generic[T]):
             best.served = True
             self._end(lane, best)
         while (late := next((one for one in lane.waiting if one.until <= now), None)) is not None:
-            self._end(lane, late)  # what that leads to may change who waits
+            self._end(lane, late)  # this may change the waiting attempts: look again
         self._arrange(lane)
 
     @staticmethod
@@ -132,6 +132,6 @@ def _order(one: _Waiting) -> tuple[int, int, int]:
 
 
 def too_often(wait: float) -> TooOften:
-    """Return what whoever has to wait is told: the same, whichever bound it is, and whether the account exists or not."""
+    """Return the error for an attempt that must wait: the same for each limit, and whether or not the account exists."""
     seconds = max(1, ceil(wait))
     return TooOften(f"Too many wrong passwords or codes. Try again in {seconds} second{'s' if seconds > 1 else ''}.")

@@ -1,1 +1,1 @@
-"""Rooms and the rules about who may do what in them."""
+"""Rooms and their permissions."""

@@ -1,13 +1,13 @@
-"""What a session may read now: which sequence numbers of which room or inbox, and whether it may look into a room at all.
+"""Read access: which sequence numbers of a room or inbox a session may read now, and which rooms it may look into.
 
-1. Everything that shows what was said, or counts it, asks `Access.readable`, and asks again after each wait: meanwhile the
-   person may have been sent out, and the room may have been closed, ended or made anew.
-2. A room may be read by those who are in it, and by those who could come in now. A limit of people does not count; a key
-   counts as unknown. A room for encrypted connections is for them alone.
-3. Nothing is readable that was said before the room began; and of a room that was ever closed, an account may not read
-   what was said while the account was shut out: see `core.rooms.shut_out`.
-4. Of a private room those outside learn nothing. Of another room that they cannot come into they learn its name and size.
-5. An inbox is for its owner.
+1. All code that shows or counts messages calls `Access.readable`, and calls it again after each wait: the session may have
+   been removed in the meantime, and the room may have been closed, ended or created again.
+2. A room's members may read it, and so may any session that could join it now. A member limit does not count; the room key
+   counts as unknown. Only encrypted connections may read a room for encrypted connections.
+3. Messages from before the room began are not readable. In a room that was ever closed, an account may not read the
+   messages sent while the account was shut out: see `core.rooms.shut_out`.
+4. Outsiders learn nothing about a private room. They learn the name and size of any other room that they cannot join.
+5. Only its owner may read an inbox.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ from twisted_chat.core.users.tokens import Tokens
 
 @dataclass(frozen=True, slots=True)
 class Readable:
-    """The sequence numbers of a stream that somebody may read: all above ``begins``, but for the ``hidden`` spans."""
+    """The sequence numbers of a stream that a session may read: all above ``begins``, except the ``hidden`` spans."""
 
     begins: int = 0
     hidden: Spans = ()
@@ -40,11 +40,11 @@ class Readable:
         return seq > self.begins and not any(first <= seq <= last for first, last in self.hidden)
 
     def start(self, after: int) -> int:
-        """Return a position not below ``after`` from which everything may be read, to the end."""
+        """Return the lowest position, at least ``after``, above which everything may be read."""
         return max([after, self.begins, *(last for _, last in self.hidden if last < OPEN)])
 
     def up(self, after: int) -> int:
-        """Return ``after``, or a higher number if nothing that follows may be read up to there."""
+        """Return ``after``, or the end of the hidden events that directly follow it."""
         after = max(after, self.begins)
         for first, last in self.hidden:
             if first <= after + 1 <= last:
@@ -52,14 +52,14 @@ class Readable:
         return after
 
     def down(self, before: int) -> int:
-        """Return ``before``, or a lower number if nothing that precedes it may be read down to there."""
+        """Return ``before``, or the start of the hidden events that directly precede it."""
         for first, last in reversed(self.hidden):
             if first < before <= last + 1:
                 before = first
         return before
 
     def spans(self) -> list[Span]:
-        """Return what may be read as spans, lowest first."""
+        """Return the readable spans, lowest first."""
         found: list[Span] = []
         first = self.begins + 1
         for low, high in self.hidden:
@@ -70,7 +70,7 @@ class Readable:
 
 
 class Access:
-    """Decides what a session may read."""
+    """The check of what a session may read."""
 
     def __init__(
         self,
@@ -80,7 +80,7 @@ class Access:
         accounts: Mapping[str, Account],
         operators: Operators,
     ) -> None:
-        """``rooms`` are all there are, ``accounts`` too, both by key; ``operators`` are the server's."""
+        """``rooms`` and ``accounts`` hold all of them, by key; ``operators`` are the server operators."""
         self._admission = admission
         self._tokens = tokens
         self._rooms = rooms
@@ -88,7 +88,7 @@ class Access:
         self._operators = operators
 
     def readable(self, session: Session, stream: Stream) -> Readable | None:
-        """Return what somebody may read of a room or an inbox now; None if that is nothing."""
+        """Return the part of a room or an inbox that a session may read now, or None for nothing."""
         if not isinstance(stream, Room):
             return Readable() if stream is session.inbox else None
         if not self.may_look(session, stream):
@@ -103,7 +103,7 @@ class Access:
         return Readable(record.begins, merged((*spans, *stream.carried.get(session.id, ()))))
 
     def may_look(self, session: Session, room: Room) -> bool:
-        """Return True if somebody may know who is in a room, what it is about, and what happens there."""
+        """Return True if a session may see a room's members, topic and events."""
         if session.gone or self._rooms.get(room.key) is not room or permissions.exposed(session, room):
             return False
         if session.rooms.get(room.key) is room:
@@ -113,7 +113,7 @@ class Access:
         return permissions.may_see(session, room, self._operators) and self.could_come_in(session, room)
 
     def could_come_in(self, session: Session, room: Room, *, with_key: bool = False) -> bool:
-        """Return True if somebody could join a room now, limits aside: without its key, or ``with_key``."""
+        """Return True if a session could join a room now, ignoring its limit: without the room key, or ``with_key``."""
         if self._is_banned(session, room):
             return False
         try:
@@ -123,9 +123,10 @@ class Access:
         return True
 
     def shuts_out(self, room: Room, account: str, sessions: Iterable[Session]) -> bool:
-        """Return True if a room does not let in an account that was there before, which is on these ``sessions`` now.
+        """Return True if a room no longer admits an account that was in it before and now has these ``sessions``.
 
-        They know the key, unless it has changed since the room was saved last. So also for a room that is private only since.
+        A former member knows the key, unless it has changed since the room was last saved. The same applies to a room that
+        has become private since then.
         """
         policy, before = room.policy, room.saved
         if (policy.key and policy.key != before.key) or (policy.private and not before.private):
@@ -139,7 +140,7 @@ class Access:
         return policy.invite_only and not invited and account not in self._operators
 
     def looked_into(self, session: Session, rooms: Iterable[Room]) -> list[Room]:
-        """Return those of the rooms that somebody may look into."""
+        """Return the rooms that a session may look into."""
         return [room for room in rooms if self.may_look(session, room)]
 
     def _is_banned(self, session: Session, room: Room) -> bool:
@@ -147,7 +148,7 @@ class Access:
             return False
         account = self._accounts.get(session.key) if session.registered else None
         checks: list[Callable[[], None]] = [lambda: self._admission.check_ban(session, room, session.key, account)]
-        if not session.name:  # could not even come in
+        if not session.name:  # a server ban keeps it from logging in at all
             checks.append(lambda: self._admission.check_ban(session, None, "", None))
         try:
             for check in checks:

@@ -1,4 +1,4 @@
-"""Who is kept out, or kept quiet: bans, mutes, lockdown, and people's own wishes."""
+"""Checks before a session joins, speaks or writes privately: bans, mutes, lockdown, and a person's own settings."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from twisted_chat.core.users.settings import from_kept
 
 
 class Admission:
-    """Raises `Banned` where somebody may not come in, speak, or write to somebody."""
+    """The checks that raise `Banned` if a session may not join, speak, or write to a person."""
 
     def __init__(
         self,
@@ -35,7 +35,10 @@ class Admission:
         self._facts = facts
 
     def check_ban(self, session: Session, room: Room | None, key: str, account: Account | None) -> None:
-        """Whether somebody may come in as ``key``: to a room, or, without one, at all. Operators of the server always may."""
+        """Raise `Banned` if a session may not enter a room as ``key``, or, without a room, the server.
+
+        Server operators may always enter.
+        """
         if self._operators.proven_by(session.operator) or (account is not None and key in self._operators):
             return
         known = account is not None or session.token is not None
@@ -50,7 +53,7 @@ class Admission:
             )
 
     def bans_name(self, room: Room, key: str) -> bool:
-        """Return True if a ban keeps the account of this key out of a room, wherever the account comes from."""
+        """Return True if a ban keeps the account of this key out of a room from any host."""
         mask = f"{key}!*@*"
         rank = permissions.rank_of(key, room)
         bans = self.sanctions.hitting("ban", room.key, key, (mask,), "", self._now())
@@ -58,9 +61,9 @@ class Admission:
         return hit and rank < Role.OWNER and not any(matches(one, mask) for one in room.policy.excepted)
 
     def check_join(self, session: Session, room: Room, key: str, account: Account | None, *, is_back: bool) -> None:
-        """Raise `Banned` or `ClosedRoom` if somebody may not come into a room. ``key`` is the room key they gave, or empty.
+        """Raise `Banned` or `ClosedRoom` if a session may not join a room. ``key`` is the room key it gave, or empty.
 
-        Whoever ``is_back`` is invited. About a private room all who are kept out are told the same, whatever the cause.
+        A session that ``is_back`` is invited. For a private room, the error is the same for every cause.
         """
         try:
             self.check_ban(session, room, session.key, account)
@@ -74,7 +77,10 @@ class Admission:
             raise permissions.ClosedRoom(sentence, "private") from None
 
     def check_mute(self, session: Session, room: Room | None) -> None:
-        """Whether somebody may speak in a room, or, without one, privately. Who is banned from a room is quiet there."""
+        """Raise `Banned` if a session may not speak in a room, or, without a room, privately.
+
+        A session that is banned from a room cannot speak there.
+        """
         if not self.sanctions.all or permissions.is_operator(session, self._operators):
             return
         mute = self._against("mute", room, session)
@@ -87,9 +93,9 @@ class Admission:
                 raise Banned(f"You are banned from {room.key}, and can't speak there.")
 
     def _against(self, kind: str, room: Room | None, session: Session, key: str = "") -> Sanction | None:
-        """Return what binds somebody in a room, or everywhere, under a key that may not be theirs yet.
+        """Return the restriction on a session in a room, or on the whole server, under a ``key`` that may not be its own yet.
 
-        Of a room's own, none binds its operators that was made by somebody of no higher rank there.
+        A room's restriction applies to a room operator only if its author has a higher rank in the room.
         """
         where = room.key if room is not None else SERVER
         if not self.sanctions.any(kind, where):
@@ -102,7 +108,7 @@ class Admission:
         return None
 
     def check_consent(self, session: Session, key: str, shown: str) -> None:
-        """Whether somebody may write privately to ``key``, who is called ``shown``."""
+        """Raise `Banned` if a session may not write privately to the person ``key``, whose name is ``shown``."""
         here = self._people.get(key)
         account = self._registry.accounts.get(key)
         if here:

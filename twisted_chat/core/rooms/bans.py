@@ -1,8 +1,9 @@
-"""Bans and mutes: whom they hit, where, and for how long.
+"""Bans and mutes: their targets, their rooms and their expiry.
 
-1. What is asked for each message takes the same time with ten restrictions as with thousands: see `restriction_index`.
-2. One that has expired is dropped at the next look, here and on disk.
-3. Their number is bounded, in a room, by one person, and on the server, and so is that of masks that have to be compared.
+1. The check for each message takes the same time with ten restrictions as with thousands: see `restriction_index`.
+2. An expired restriction is removed at the next look-up, from memory and from disk.
+3. The number of restrictions is limited in a room, by one person and on the server. So is the number of masks that must be
+   compared one by one.
 """
 
 from __future__ import annotations
@@ -17,16 +18,16 @@ from twisted_chat.core.text import names
 from twisted_chat.core.text.hostmask import checked_mask, fold_mask, full_mask, is_mask, matches
 from twisted_chat.core.text.sanitize import clean
 
-# How many restrictions there may be: in a room, by one person in all rooms, of the whole server, and in all rooms.
+# The most restrictions: in one room, by one person in all rooms, of the whole server, and in all rooms.
 MOST_IN_ROOM, MOST_BY_ONE, MOST_ON_SERVER, MOST_IN_ROOMS = 100, 1_000, 50_000, 100_000
-# How many of the server's masks may have wildcards in both the name and the host.
+# The most server masks with wildcards in both the name and the host.
 MOST_OPEN_MASKS = 100
-SERVER = ""  # the place of what counts everywhere
+SERVER = ""  # the "room" of restrictions that apply everywhere
 KINDS = ("ban", "mute")
 
 
 def target(text: str) -> str:
-    """Return what somebody typed as a target: a folded name, an address, a network or a folded mask. Raises `BadName`."""
+    """Return typed text as a target: a folded name, an address, a network or a folded mask. Raises `BadName`."""
     if is_mask(text):
         return checked_mask(text)
     found = network(text)
@@ -36,7 +37,7 @@ def target(text: str) -> str:
 
 
 def named(text: str) -> str:
-    """Return a target to be looked up, whatever was typed: never raises."""
+    """Return typed text as a target for a look-up. Never raises."""
     try:
         return target(text)
     except BadName:
@@ -49,7 +50,7 @@ def is_address(target: str) -> bool:
 
 
 def hits(target: str, key: str, masks: Sequence[str], address: str) -> bool:
-    """Return True if a target means the person of this key (a folded name), these masks or this address."""
+    """Return True if a target matches the person of this key (a folded name), these masks or this address."""
     if "!" in target:
         return any(matches(target, mask) for mask in masks)
     net, where = network(target), plain_address(address)
@@ -57,26 +58,26 @@ def hits(target: str, key: str, masks: Sequence[str], address: str) -> bool:
 
 
 class Sanctions:
-    """All that are in force."""
+    """All restrictions in force."""
 
     def __init__(self, sanctions: Iterable[Sanction] = (), dropped: Callable[[Sequence[Sanction]], object] = len) -> None:
-        """``dropped`` is called with those that have expired, to take them off the disk."""
+        """``dropped`` is called with expired restrictions, to remove them from disk."""
         self.all: dict[int, Sanction] = {}
         self._indexes: dict[tuple[str, str], RestrictionIndex] = {}  # by kind and room
         self._of_room: dict[str, dict[int, Sanction]] = {}
-        self._by: dict[str, int] = {}  # how many each person has made in rooms
-        self._ends: list[tuple[float, int]] = []  # a heap; it may have those that were taken away before
+        self._by: dict[str, int] = {}  # the number of room restrictions by each person
+        self._ends: list[tuple[float, int]] = []  # a heap; it may still have restrictions that were already removed
         self._last = 0
         self._dropped = dropped
         for one in sanctions:
             self.add(one)
 
     def next_id(self) -> int:
-        """Return a number for the next one."""
+        """Return the id for the next restriction."""
         return self._last + 1
 
     def add(self, one: Sanction) -> None:
-        """Put one in force."""
+        """Add a restriction."""
         self.all[one.id] = one
         self._last = max(self._last, one.id)
         self._of_room.setdefault(one.room, {})[one.id] = one
@@ -87,7 +88,7 @@ class Sanctions:
             heappush(self._ends, (one.until, one.id))
 
     def remove(self, one: Sanction) -> None:
-        """End one."""
+        """Remove a restriction."""
         del self.all[one.id]
         of_room = self._of_room[one.room]
         del of_room[one.id]
@@ -106,7 +107,7 @@ class Sanctions:
             heapify(self._ends)
 
     def check_space(self, room: str, by: str, target: str) -> None:
-        """Raise `NotAllowed` if there is no room for one more."""
+        """Raise `NotAllowed` if no more restrictions fit."""
         there = len(self._of_room.get(room, ()))
         if room == SERVER:
             if there >= MOST_ON_SERVER:
@@ -122,21 +123,21 @@ class Sanctions:
             raise NotAllowed("This server has no space for more bans and mutes of rooms.")
 
     def standing(self, room: str, now: float) -> list[Sanction]:
-        """Return those of a room, or of the server (`SERVER`), oldest first."""
+        """Return the restrictions of a room, or of the server (`SERVER`), oldest first."""
         self._drop(now)
         return list(self._of_room.get(room, {}).values())
 
     def same(self, kind: str, room: str, target: str, now: float) -> list[Sanction]:
-        """Return those of this kind, place and target."""
+        """Return the restrictions of this kind, room and target."""
         self._drop(now)
         return [one for one in self._of_room.get(room, {}).values() if (one.kind, one.target) == (kind, target)]
 
     def any(self, kind: str, room: str) -> bool:
-        """Return True if anybody could be hit by one of a room or of the server."""
+        """Return True if the room or the server has a restriction of this kind."""
         return (kind, SERVER) in self._indexes or (kind, room) in self._indexes
 
     def hitting(self, kind: str, room: str, key: str, masks: Sequence[str], address: str, now: float) -> Iterator[Sanction]:
-        """Yield those that hit a person: the server's, and, if there is one, the room's."""
+        """Yield the restrictions that match a person: the server's, then the room's if a room is given."""
         self._drop(now)
         for place in (SERVER, room) if room != SERVER else (SERVER,):
             index = self._indexes.get((kind, place))
@@ -144,14 +145,14 @@ class Sanctions:
                 yield from index.hitting(key, masks, address)
 
     def forget(self, room: str) -> list[Sanction]:
-        """A room has ended: take away those that count there, and return them."""
+        """Remove and return the restrictions of a room that has ended."""
         gone = list(self._of_room.get(room, {}).values())
         for one in gone:
             self.remove(one)
         return gone
 
     def _drop(self, now: float) -> None:
-        """Take away what has expired."""
+        """Remove expired restrictions."""
         ends = self._ends
         gone: list[Sanction] = []
         while ends and ends[0][0] <= now:

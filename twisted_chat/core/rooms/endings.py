@@ -1,9 +1,9 @@
-"""Where a later room begins that has the name of a closed room that has ended.
+"""The first number of a new room that has the name of an ended closed room.
 
-1. What was said in the earlier room has numbers up to the one that is remembered here, and stays hidden.
-2. At most `MOST_ENDINGS` rooms are remembered one by one. Beyond that the earliest are forgotten, and no new room of any
-   name begins before the last of these: more stays hidden then, never less.
-3. What retention has taken out of the log need not be hidden: then the ending is forgotten.
+1. The earlier room's messages have numbers up to the one remembered here, and stay hidden.
+2. At most `MOST_ENDINGS` rooms are remembered one by one. Beyond that, the earliest are forgotten, and every new room begins
+   after the last forgotten ending: this hides more messages, never fewer.
+3. Messages that retention has pruned need not be hidden, so their endings are forgotten.
 """
 
 from __future__ import annotations
@@ -13,31 +13,31 @@ from collections.abc import MutableMapping
 from twisted_chat.core.interfaces import MessageLog
 from twisted_chat.core.records import Fact, Record, RoomRecord
 
-# How many names are remembered, and how many are forgotten at once: one write for many.
+# The most names remembered, and the number forgotten at once: one write for many.
 MOST_ENDINGS, AT_ONCE = 10_000, 1000
-# The fact that says where rooms begin that are not remembered one by one.
+# The fact with the number after which rooms begin that are not remembered one by one.
 FLOOR = "rooms begin"
 
 
 class Endings:
-    """Where each new room begins."""
+    """The number after which each new room begins."""
 
     def __init__(self, log: MessageLog, facts: MutableMapping[str, str]) -> None:
-        """``facts`` are those of the whole server."""
+        """``facts`` are the server's facts."""
         self._log = log
         self._facts = facts
         self._begins: dict[str, int] = {}  # by the key of the room, the earliest ending first
 
     def restore(self, key: str, begins: int) -> None:
-        """Take over what was remembered before the start."""
+        """Restore an ending that was saved before the start."""
         self._begins[key] = begins
 
     def begins(self, key: str) -> int:
-        """Return the number above which a new room of this key begins, and leave it to that room to remember."""
+        """Return the number above which a new room of this key begins, and forget it: the room remembers it from now on."""
         return max(self._begins.pop(key, 0), int(self._facts.get(FLOOR, "0")))
 
     def add(self, key: str, begins: int) -> tuple[list[Record], list[str]]:
-        """Remember where a later room of this key begins. Returns what is to be saved, and the keys that are forgotten."""
+        """Remember where a later room of this key begins. Returns the records to save and the forgotten keys."""
         self._begins.pop(key, None)
         self._begins[key] = begins
         saved: list[Record] = [RoomRecord(key=key, begins=begins)]

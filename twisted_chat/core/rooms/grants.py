@@ -1,10 +1,10 @@
-"""What people have made by a right they had: tokens and invitations. They end with the right.
+"""Tokens and invitations: each ends with the right under which it was made.
 
-1. A token ends when whoever made it may no longer rule its room: is its operator no more, or of the server, or their
-   account is gone. One who is an operator by ``/oper`` makes it in the name of that account.
-2. An invitation ends when whoever made it is sent out of the room, banned from it or from the server, or loses what
-   their right to invite came from; and all of a room's end when it is closed.
-3. Who is sent out or banned has used up their own invitation into that room, too.
+1. A token ends when its maker is no longer an operator of its room or of the server, or has unregistered. An operator by
+   ``/oper`` makes it in the name of the operator's account.
+2. An invitation ends when its maker is removed from the room, banned from it or from the server, or loses the right to
+   invite. All invitations into a room end when the room is closed.
+3. A person's own invitation into a room also ends when the person is removed or banned.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from twisted_chat.core.users.tokens import Tokens
 
 
 class Grants:
-    """Takes them back."""
+    """The withdrawal of tokens and invitations."""
 
     def __init__(
         self,
@@ -39,9 +39,10 @@ class Grants:
         save: Callable[[Record], None],
         remove: Callable[[Sequence[Record]], None],
     ) -> None:
-        """All is by key, but ``invitations`` are by digest. ``visitors`` have used an invitation, and have no name yet.
+        """All mappings are by key, except ``invitations``, which are by digest.
 
-        ``revoke`` ends a token, by its digest, and removes it; ``save`` and ``remove`` do so with records.
+        ``visitors`` are unnamed sessions that have used an invitation. ``revoke`` ends a token, by its digest, and removes
+        it; ``save`` and ``remove`` save and remove records.
         """
         self._rooms = rooms
         self._people = people
@@ -56,22 +57,22 @@ class Grants:
         self._remove = remove
 
     def maker(self, session: Session, room: Room) -> str:
-        """Return the key in whose name somebody makes a token or an invitation: of whom the right to it is."""
+        """Return the key of the account whose right a session uses to make a token or an invitation."""
         own = permissions.standing(session, room) >= Role.MODERATOR or (session.registered and session.key in self._operators)
         if not own and session.operator is not None and self._operators.proven_by(session.operator):
             return session.operator.key
         return session.key
 
     def rules(self, room: Room, key: str) -> bool:
-        """Return whether somebody is an operator of a room, or of the server, whether they are here or not."""
+        """Return whether a key is an operator of a room or of the server, connected or not."""
         if key in self._accounts and (key in self._operators or key == room.record.owner or key in room.policy.operators):
             return True
         return key in room.granted
 
     def lost(self, key: str, room: Room | None = None, *, gone: bool = False) -> None:
-        """Somebody may do less than before, in a room or, without one, anywhere: take back what they made by it.
+        """Withdraw what a person made by a right they lost in a room, or, without a room, anywhere.
 
-        Of an account that is ``gone`` only codes that nobody has used end: who is invited by name goes on knowing the room.
+        If the account is ``gone``, only its unused codes end: people invited by name stay invited.
         """
         for token in self._tokens.all():
             where = self._rooms.get(token.room)
@@ -91,7 +92,7 @@ class Grants:
             self._remove(codes)
 
     def withdraw(self, room: Room, *, by: str | None = None, to: str | None = None) -> None:
-        """End invitations into a room: those that ``by`` has made, or those made to ``to``; without either, all."""
+        """End the invitations into a room made by ``by``, or made to ``to``, or all of them."""
         if to is None:
             self._withdraw_codes(room, by)
         for session in self._people.get(to, ()) if to is not None else self._everybody():
@@ -112,13 +113,13 @@ class Grants:
         return chain(self._visitors, chain.from_iterable(self._people.values()))
 
     def shut_out(self, key: str, room: Room | None = None) -> None:
-        """Somebody was sent out of a room, or banned from it, or, without a room, from the server."""
+        """Withdraw all invitations by and to a person removed or banned from a room, or, without a room, from the server."""
         for where in (room,) if room is not None else tuple(self._rooms.values()):
             self.withdraw(where, by=key)
             self.withdraw(where, to=key)
 
     def renamed(self, session: Session, old: str) -> None:
-        """Somebody who was called ``old`` has another name: what they made is theirs still, and ends as theirs."""
+        """Transfer the tokens and invitations made under the name ``old`` to the session's new name."""
         if old in self._people or old in self._accounts:
             return
         for token in [token for token in self._tokens.all() if token.by == old]:

@@ -1,4 +1,4 @@
-"""The sessions in a room. A room knows its readers only as members of a stream: see `core.delivery.stream`."""
+"""The sessions in a room. A room knows its readers only as `StreamMember`: see `core.delivery.stream`."""
 
 from typing import cast
 

@@ -1,4 +1,4 @@
-"""Who may do what, and who may come in. Pure: everything is decided from what is passed in."""
+"""Permissions in rooms, and room policies. Pure: each function depends only on its arguments."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from twisted_chat.core.users.session import Role, Session
 
 
 class ClosedRoom(ChatError):
-    """The room is not open to this person. ``why`` is invite-only, registered, encrypted, key, limit, or, untold, private."""
+    """A room is not open to a session. ``why`` is invite-only, registered, encrypted, key, limit, or private (no reason)."""
 
     code = "not-invited"
 
@@ -23,16 +23,16 @@ class ClosedRoom(ChatError):
 
 
 def is_operator(session: Session, operators: Operators) -> bool:
-    """Whether somebody is an operator of the server, by name or by ``/oper``, for as long as the proof of it holds."""
+    """Return whether a session is a server operator, by name or by ``/oper``, as long as its proof is valid."""
     return (session.registered and session.key in operators) or (
         session.operator is not None and operators.proven_by(session.operator)
     )
 
 
 def standing(session: Session, room: Room) -> Role:
-    """What a person is in a room by the room's own word: OWNER, MODERATOR or MEMBER.
+    """Return a session's role by the room's own record: OWNER, MODERATOR or MEMBER.
 
-    In a room that nobody owns all operators are alike: each may do there what an owner may.
+    In a room without an owner, every operator has the role of an owner.
     """
     if session.registered and room.record.owner == session.key:
         return Role.OWNER
@@ -42,7 +42,7 @@ def standing(session: Session, room: Room) -> Role:
 
 
 def rank_of(key: str, room: Room) -> Role:
-    """Return what a registered name is in a room by the room's own word, whoever is here."""
+    """Return the role of a registered name by the room's own record, even if its owner is not connected."""
     if room.record.owner == key:
         return Role.OWNER
     if key in room.policy.operators:
@@ -51,12 +51,12 @@ def rank_of(key: str, room: Room) -> Role:
 
 
 def has_voice(session: Session, room: Room) -> bool:
-    """Whether a person may speak while the room is moderated, without being its operator."""
+    """Return whether a session may speak in a moderated room without being its operator."""
     return session.vouched_in(room) or session.key in room.voiced or (session.registered and session.key in room.policy.voices)
 
 
 def role(session: Session, room: Room | None, operators: Operators) -> Role:
-    """What a person may do in a room."""
+    """Return a session's role in a room."""
     if not session.name:
         return Role.VISITOR
     if is_operator(session, operators):
@@ -66,14 +66,14 @@ def role(session: Session, room: Room | None, operators: Operators) -> Role:
 
 
 def exposed(session: Session, room: Room) -> bool:
-    """Whether what is said in a room for encrypted connections could be read on this person's way."""
+    """Return whether a room is for encrypted connections and the session's connection is not encrypted."""
     return room.policy.encrypted and not session.way.encrypted
 
 
 def admit(session: Session, room: Room, key: str, operators: Operators) -> None:
-    """Raises `ClosedRoom` if the room's policy does not let this person in. ``key`` is the room key they gave, or empty.
+    """Raise `ClosedRoom` if the room's policy does not admit a session. ``key`` is the room key it gave, or empty.
 
-    Invited or not, operator or not: `exposed` is nobody let in.
+    An `exposed` session is never admitted, even if it is invited or an operator.
     """
     policy = room.policy
     if exposed(session, room):
@@ -91,32 +91,32 @@ def admit(session: Session, room: Room, key: str, operators: Operators) -> None:
 
 
 def knows(session: Session, room: Room, operators: Operators) -> bool:
-    """Return True if a person may be told why they cannot come into a room: it is public, or they are of it, or asked in."""
+    """Return True if a session may learn why it cannot join a room: the room is public, or it is a member or invited."""
     if not room.policy.private or room.has(session.key) or role(session, room, operators) >= Role.MODERATOR:
         return True
     return is_invited(session, room)
 
 
 def is_invited(session: Session, room: Room) -> bool:
-    """Return True if somebody needs no key, and nothing else but an encrypted connection where that is asked for."""
+    """Return True if a session may join whatever the policy, except a room for encrypted connections if it is `exposed`."""
     return (
         session.vouched_in(room) or room.key in session.invited or (session.registered and session.key in room.policy.invited)
     )
 
 
 def fits_any(session: Session, masks: Iterable[str], key: str = "") -> bool:
-    """Whether one of these masks means a person, under a key that may not be theirs yet."""
+    """Return whether one of these masks matches a session, under a ``key`` that may not be its own yet."""
     theirs = session.masks(key)
     return any(matches(one, mask) for one in masks for mask in theirs)
 
 
 def may_see(session: Session, room: Room, operators: Operators) -> bool:
-    """Whether a person may be told that a room is there, and what is in it."""
+    """Return whether a session may see that a room exists, and what is in it."""
     return not room.policy.private or room.key in session.rooms or is_operator(session, operators)
 
 
 def may_speak(session: Session, room: Room, operators: Operators, clock: Callable[[], float]) -> None:
-    """Raises `Banned` if the room's policy keeps this person quiet now. ``clock`` gives monotonic seconds."""
+    """Raise `Banned` if the room's policy does not let a session speak now. ``clock`` returns monotonic seconds."""
     policy = room.policy
     if not (policy.slow or policy.moderated) or role(session, room, operators) >= Role.MODERATOR:
         return

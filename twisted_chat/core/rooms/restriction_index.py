@@ -1,9 +1,9 @@
-"""An index of bans and mutes: which of them hit a person takes a few look-ups, however many there are.
+"""An index of bans and mutes: it finds a person's restrictions in a few look-ups, at any number of restrictions.
 
 1. A name, and a mask with a literal name or a literal host, are found by that text.
 2. An address and a network are found by their first bits: one look-up for each prefix length in use.
 3. Only masks with wildcards in both the name and the host are compared one by one. `open_masks` counts them, so that
-   their number can be bounded.
+   their number can be limited.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ def network(text: str) -> IPv4Network | IPv6Network | None:
 
 
 def plain_address(text: str) -> IPv4Address | IPv6Address | None:
-    """Return the address that a connection comes from, or None if there is none. IPv4 inside IPv6 is IPv4."""
+    """Return a connection's address, or None if it has none. IPv4 inside IPv6 is IPv4."""
     try:
         address = ip_address(text)
     except ValueError:
@@ -53,7 +53,7 @@ def _bits(address: str) -> Bits | None:
 
 @lru_cache(maxsize=4096)
 def key_of(target: str) -> Key | None:
-    """Return the key under which a target stands in the index, or None for a mask that has to be compared."""
+    """Return the key of a target in the index, or None for a mask that must be compared."""
     nick, bang, rest = target.partition("!")
     if bang:
         host = rest.rpartition("@")[2]
@@ -110,7 +110,7 @@ class RestrictionIndex:
                 del self._lengths[key[:2]]
 
     def hitting(self, key: str, masks: Sequence[str], address: str) -> Iterator[Sanction]:
-        """Yield what hits the person of this key (a folded name), these ``name!user@host`` masks, and this address."""
+        """Yield the restrictions that match this key (a folded name), these ``name!user@host`` masks or this address."""
         by_key = self._by_key
         if by_key:
             yield from by_key.get(key, {}).values()

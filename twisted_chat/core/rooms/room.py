@@ -1,4 +1,4 @@
-"""A room: its record, its members, and what they were given. It decides nothing."""
+"""A room: its record, its members and their grants. It makes no decisions."""
 
 from collections import Counter
 from dataclasses import replace
@@ -8,7 +8,7 @@ from twisted_chat.core.delivery.stream import Stream, StreamMember
 from twisted_chat.core.records import SERVER, Policy, RoomRecord
 from twisted_chat.core.rooms.shut_out import Spans
 
-# The room that everybody comes into who asks for none.
+# The room of a session that asks for no other room.
 LOBBY = "#lobby"
 
 
@@ -32,74 +32,74 @@ class Room(Stream):
     def __init__(self, record: RoomRecord, delivered: int) -> None:
         super().__init__(record.key, delivered)
         self.record = replace(record, closed=record.closed or record.policy.closed)
-        self.saved = record.policy  # as it was when the room was saved last
-        self._here: Counter[str] = Counter()  # by key: on how many connections
-        self.deserted_by = ""  # the host of the last one here, if their line was lost, and not before the start
-        self.carried: dict[int, Spans] = {}  # by session: what is hidden from it still from when it was another account's
-        self.entered: dict[str, int] = {}  # by key: the number of the event with which each account came in
-        self.spoken: dict[str, float] = {}  # when each person spoke last, while the room is slow
+        self.saved = record.policy  # the policy when the room was last saved
+        self._here: Counter[str] = Counter()  # by key: the number of connections
+        self.deserted_by = ""  # the last member's host, if that member's connection was lost since the start
+        self.carried: dict[int, Spans] = {}  # by session: spans still hidden from it since it belonged to another account
+        self.entered: dict[str, int] = {}  # by key: the number of the event with which each account joined
+        self.spoken: dict[str, float] = {}  # the time of each person's last message, while the room is slow
         self.granted: set[str] = set()  # the keys of guests who are its operators as long as they are here
         self.voiced: set[str] = set()  # the keys of guests who have a voice as long as they are here
-        self.topic_by = ""  # who has said what it is about, and when, if that was since the start
+        self.topic_by = ""  # the name that set the topic, and the time, if it was set since the start
         self.topic_at = 0.0
 
     @property
     def topic(self) -> str:
-        """What it is about."""
+        """The room's topic."""
         return self.record.topic
 
     @property
     def policy(self) -> Policy:
-        """Who may come in, and do what."""
+        """The rules for joining and for members."""
         return self.record.policy
 
     @property
     def lasts(self) -> bool:
-        """Whether it is there, and kept, also when nobody is in it. What nobody owns lasts only until it ends: see `kept`."""
+        """True if the room exists and is kept even when empty. A room without an owner lasts only until it ends: see `kept`."""
         owner = self.record.owner
         return (bool(owner) and (owner != SERVER or self.policy.closed)) or self.key == LOBBY
 
     @property
     def kept(self) -> bool:
-        """Return True if the room, its policy and its bans survive a restart: it lasts, or it was closed and has not ended."""
+        """True if the room, its policy and its bans survive a restart: it lasts, or it was closed and has not ended."""
         return self.lasts or self.record.closed
 
     def change(self, **changes: Any) -> None:
-        """Change its policy."""
+        """Change the room's policy."""
         policy = replace(self.policy, **changes)
         self.record = replace(self.record, policy=policy, closed=self.record.closed or policy.closed)
 
     def add(self, session: StreamMember) -> None:
-        """Somebody comes in, on one of their connections."""
+        """Add one connection of a person."""
         self.readers[session.id] = session
         self._here[session.key] += 1
 
     def remove(self, session: StreamMember) -> None:
-        """One of somebody's connections goes out."""
+        """Remove one connection of a person."""
         del self.readers[session.id]
         self.carried.pop(session.id, None)
         self._one_less(session.key)
 
     def renamed(self, session: StreamMember, old_key: str) -> None:
-        """One of somebody's connections is another's now."""
+        """Recount a connection under its new key."""
         self._one_less(old_key)
         self._here[session.key] += 1
 
     @property
     def size(self) -> int:
-        """How many people are here."""
+        """The number of people here."""
         return len(self._here)
 
     def names(self) -> tuple[str, ...]:
-        """Who is here, in alphabetical order."""
+        """Return the members' names in alphabetical order."""
         return tuple(sorted({session.key: session.name for session in self.readers.values()}.values(), key=str.casefold))
 
     def has(self, key: str) -> bool:
-        """Whether somebody of this key is here, on any connection."""
+        """Return whether the person of this key is here, on any connection."""
         return key in self._here
 
     def is_alone(self, key: str) -> bool:
-        """Whether nobody but the person of this key is here."""
+        """Return whether the person of this key is the only one here."""
         return len(self._here) == 1 and key in self._here
 
     def _one_less(self, key: str) -> None:
@@ -109,7 +109,7 @@ class Room(Stream):
             self.entered.pop(key, None)
 
     def gone(self, key: str, new: str = "") -> None:
-        """Somebody is no longer here under this key: with ``new``, they are called so now and keep what they were given."""
+        """Drop the grants of a key that is no longer here. If its person is renamed, move them to the key ``new``."""
         for keys in (self.granted, self.voiced):
             if key in keys:
                 keys.discard(key)

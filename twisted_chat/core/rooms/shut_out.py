@@ -1,9 +1,9 @@
-"""Which messages of a closed room are hidden from an account: those said while the account was shut out of the room.
+"""The messages of a closed room that are hidden from an account: those sent while the account was shut out of the room.
 
 1. A room's map has an entry for each account that was in the room: spans of sequence numbers, both ends included. A span
    that has not ended yet ends with `OPEN`. An account without an entry was never in the room, and nothing is hidden from it.
-2. The map is bounded. What does not fit is merged, so that more is hidden and never less: spans that follow one another
-   become one, and an account that is dropped is represented by the entry of `OTHERS` from then on.
+2. The map's size is limited. Entries that do not fit are merged, which hides more and never less: consecutive spans become
+   one, and the entry of `OTHERS` represents each dropped account from then on.
 3. The maps are frozen: each function returns a new one, or the same if nothing changes.
 """
 
@@ -16,11 +16,11 @@ Span: TypeAlias = tuple[int, int]
 Spans: TypeAlias = tuple[Span, ...]
 ShutOut: TypeAlias = Mapping[str, Spans]
 
-# The end of a span that goes on. No sequence number is as high: see storage/sqlite/log.py.
+# The end of a span that has not ended. All sequence numbers are lower: see storage/sqlite/log.py.
 OPEN = 2**53
-# The entry of all accounts that have none of their own. It exists once an account had to be dropped.
+# The entry of all accounts without their own. It exists once an account has been dropped.
 OTHERS = ""
-# The most accounts that a room tells apart, and the most spans of each.
+# The most accounts with their own entry in a room, and the most spans of each.
 MOST_ACCOUNTS, MOST_SPANS = 200, 8
 
 
@@ -30,18 +30,18 @@ def hidden(shut_out: ShutOut, account: str) -> Spans:
 
 
 def came_in(shut_out: ShutOut, account: str, seq: int) -> ShutOut:
-    """Return the map after an account came in with the event ``seq``: it has an entry, and its open span has ended."""
+    """Return the map after an account joined with the event ``seq``: it has an entry, and its open span has ended."""
     spans = hidden(shut_out, account)
     if spans and spans[-1][1] == OPEN:
         first = spans[-1][0]
         spans = (*spans[:-1], (first, seq - 1)) if first < seq else spans[:-1]
     elif account in shut_out or (len(shut_out) >= MOST_ACCOUNTS and OTHERS in shut_out):
-        return shut_out  # in the second case `OTHERS` stands for the account
+        return shut_out  # in the second case `OTHERS` represents the account
     return _with(shut_out, account, spans)
 
 
 def shut(shut_out: ShutOut, account: str, seq: int) -> ShutOut:
-    """Return the map after an account was shut out by the event ``seq``, which it may still be shown."""
+    """Return the map after the event ``seq`` shut an account out. The account may still read that event."""
     spans = hidden(shut_out, account)
     if spans and spans[-1][1] == OPEN:
         return shut_out if account in shut_out else _with(shut_out, account, spans)

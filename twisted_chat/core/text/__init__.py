@@ -1,1 +1,1 @@
-"""Text, names, masks and durations: what may be shown, and how text is compared."""
+"""Text, names, masks and durations: safe display and comparison."""

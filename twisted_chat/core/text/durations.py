@@ -1,4 +1,4 @@
-"""Lengths and points of time as people type and read them."""
+"""Durations and points in time as people type and read them."""
 
 from __future__ import annotations
 
@@ -12,9 +12,9 @@ LONGEST = 100 * 365 * 86400.0
 
 
 def seconds(text: str) -> float | None:
-    """``90s``, ``10m``, ``2h``, ``3d`` or ``1w`` in seconds; None if it is no length of time, or one of over a hundred years.
+    """Return ``90s``, ``10m``, ``2h``, ``3d`` or ``1w`` in seconds, or None if it is not a duration of up to 100 years.
 
-    An ``M`` is none: it could mean months.
+    ``M`` is not a unit: it could mean months.
     """
     found = re.fullmatch(r"([0-9]{1,9})([smhdwSHDW])", text)
     length = float(found[1]) * UNITS[found[2].lower()] if found else None
@@ -22,7 +22,7 @@ def seconds(text: str) -> float | None:
 
 
 def words(length: float) -> str:
-    """Seconds in the largest unit that fits: ``45 s``, ``10 min``, ``3 h``, ``2 days``."""
+    """Return seconds in the largest unit that fits: ``45 s``, ``10 min``, ``3 h``, ``2 days``."""
     for unit, name in ((86400, "days"), (3600, "h"), (60, "min")):
         if length >= 2 * unit or (length >= unit and length % unit == 0):
             return f"{length / unit:.0f} {name if (name, length // unit) != ('days', 1) else 'day'}"
@@ -30,9 +30,9 @@ def words(length: float) -> str:
 
 
 def moment(text: str, now: float) -> float:
-    """A point in the past, in seconds since 1970: a length ago (``2h``), ``12:30``, or an ISO 8601 date with or without a time.
+    """Return a past moment in seconds since 1970: a duration ago (``2h``), ``12:30``, or an ISO 8601 date or date and time.
 
-    Without a zone it is in this machine's. ``now`` is in seconds since 1970. Raises `NotUnderstood`.
+    The default zone is this machine's. ``now`` is in seconds since 1970. Raises `NotUnderstood`.
     """
     length = seconds(text)
     if length is not None:

@@ -1,9 +1,9 @@
-"""Masks of people, as ``ann!*@*`` or ``*!*@1f2e*``: a name, who they say they are, and where they come from.
+"""Masks of people, such as ``ann!*@*`` or ``*!*@1f2e*``: a name, a self-declared user and a host.
 
 1. A mask is ``name!user@host``; ``*`` is any number of characters, ``?`` is one.
-2. Masks are compared folded, in at most len(mask) * len(text) steps, whatever is in them.
-3. A host is not an address but stands for one (`Hub.cloak`): everybody may see it. A part of one means nothing, and would
-   hit strangers by chance: a new mask has a whole host, or ``*``. Masks that were made before go on as they are.
+2. Masks are compared folded, in at most len(mask) * len(text) steps, whatever they contain.
+3. A host is not an address but represents one (`Hub.cloak`), and is public. A part of a host means nothing, and would
+   match strangers by chance: a new mask must have a whole host or ``*``. Older masks keep working as they are.
 """
 
 from twisted_chat.core.errors import BadName
@@ -18,7 +18,7 @@ LONGEST_MASK = 200
 
 
 def full_mask(text: str) -> str:
-    """What somebody typed as ``name!user@host``: ``ann`` is ``ann!*@*``, ``u@h`` is ``*!u@h``. It has no blanks."""
+    """Return typed text as ``name!user@host`` without blanks: ``ann`` is ``ann!*@*``, ``u@h`` is ``*!u@h``."""
     nick, bang, rest = "".join(text.split()).lstrip(":")[:LONGEST_MASK].partition("!")
     if not bang and "@" in nick:
         nick, rest = "", nick
@@ -33,18 +33,18 @@ def _few_stars(text: str) -> str:
 
 
 def is_mask(text: str) -> bool:
-    """Whether somebody means a mask, and not a name or an address."""
+    """Return whether typed text is a mask rather than a name or an address."""
     return any(char in text for char in "!@*?")
 
 
 def fold_mask(mask: str) -> str:
-    """The form that equal masks share, and that a folded ``name!user@host`` is compared with."""
+    """Return the form that equal masks share, for comparison with a folded ``name!user@host``."""
     nick, bang, rest = mask.partition("!")
     return f"{fold(nick).casefold()}{bang}{rest.casefold()}"
 
 
 def checked_mask(text: str) -> str:
-    """Return what somebody typed as a folded ``name!user@host``. Raises `BadName` if its host is neither ``*`` nor a host."""
+    """Return typed text as a folded ``name!user@host``. Raises `BadName` if its host is neither ``*`` nor a whole host."""
     mask = fold_mask(full_mask(clean(text)))
     host = mask.rpartition("@")[2]
     if host != "*" and not (len(host) == HOST_SIZE and set(host) <= HEXADECIMAL):
@@ -53,7 +53,7 @@ def checked_mask(text: str) -> str:
 
 
 def matches(mask: str, text: str) -> bool:
-    """Whether a text is what a mask says. Both are folded already."""
+    """Return whether a text matches a mask. Both must be folded."""
     first, *parts = mask.split("*")
     if not parts:
         return len(mask) == len(text) and _fits(mask, text, 0)
@@ -62,7 +62,7 @@ def matches(mask: str, text: str) -> bool:
     if len(first) > end or not _fits(first, text, 0) or not _fits(last, text, end):
         return False
     at = len(first)
-    for part in parts:  # each as early as it can be: if that leaves no place for the others, nothing does
+    for part in parts:  # match each part as early as possible: this leaves the most space for the others
         while at + len(part) <= end and not _fits(part, text, at):
             at += 1
         at += len(part)

@@ -1,8 +1,8 @@
-"""Lines that a reader takes for commands, and what was meant by a command that does not exist.
+"""Lines that look like commands, and the command probably meant by an unknown one.
 
-1. A sign is a slash if it is one, looks like one (Unicode's confusables), or is called one by Unicode. A letter that looks
-   like one, and a backslash, begin words as well: what follows decides.
-2. A command without its slash is one if what follows is as long as what it takes, and ends in what only a secret looks like.
+1. A sign is a slash if it is one, looks like one (Unicode's confusables), or has a Unicode name that says so. A letter that
+   looks like a slash, and a backslash, may also begin a word: the text after it decides.
+2. A line counts as a command without its slash if it has the right number of words and its last word looks like a secret.
 """
 
 from __future__ import annotations
@@ -14,23 +14,23 @@ from unicodedata import name, normalize
 
 from twisted_chat.core.text.confusables import look_alikes
 
-# What Unicode calls a sign that looks like a slash, or leans as a backslash does.
+# The Unicode names of signs that look like a slash, or lean like a backslash.
 _NAMED = re.compile(r"\b(?:SOLIDUS|SLASH|RISING DIAGONAL)\b")
 _LEANS_BACK = re.compile(r"\b(?:REVERSE SOLIDUS|BACKSLASH|FALLING DIAGONAL)\b")
-# A secret has a digit, a sign or a capital within it; what ends a sentence is none of it, and an address is no secret.
+# A secret has a digit, a sign or a capital within it. The punctuation that ends a sentence does not count, nor does a URL.
 _SECRET = re.compile(r"(?=.{4})(?:.*[\d_]|.*\w[^\w\s'’-]|.*[a-z].*[A-Z])")
 _ENDS = ".,;:!?…)\"'»”’"
-# Of how many words a line is looked at: no command has its secret farther behind.
+# The number of words of a line that are checked: every command has its secret among them.
 MOST_WORDS = 6
-# A word that is shorter may have one slip to be taken for a command's; another may have two.
+# A shorter word may have one slip to match a command's name; a longer one may have two.
 SHORT = 5
-# Of an unknown word so much is looked at, and shown.
+# The characters of an unknown word that are compared and shown.
 LONGEST_WORD = 20
 
 
 @lru_cache(maxsize=1024)
 def slash(char: str) -> str:
-    """Return the ``/`` or backslash that a character is or looks like; nothing if it looks like neither."""
+    """Return the ``/`` or backslash that a character is or looks like, or an empty string."""
     if char in "/\\":
         return char
     plain = normalize("NFKC", char)
@@ -48,9 +48,9 @@ def _known() -> dict[str, str]:
 
 
 def is_like_command(text: str, commands: Collection[str]) -> bool:
-    """Return whether a line that does not begin with a plain slash is read as a command. It is clean, without blanks before it.
+    """Return whether a line without a plain slash at its start looks like a command. It must be clean, without leading blanks.
 
-    ``commands`` are the names of those there are.
+    ``commands`` holds the names of all commands.
     """
     first, rest = text[:1], text[1:].lstrip()
     leans = slash(first) if first else ""
@@ -62,9 +62,9 @@ def is_like_command(text: str, commands: Collection[str]) -> bool:
 
 
 def is_like_secret(text: str, commands: Mapping[str, tuple[int, int]]) -> bool:
-    """Return whether a line is a command without its slash that would tell everybody a secret.
+    """Return whether a line is a command without its slash that would reveal a secret to the room.
 
-    ``commands`` has the name of each that takes one, and with how many words, itself included, the secret is the last.
+    ``commands`` maps the name of each command with a secret to the least and most words, its name included, up to the secret.
     """
     words = text.split(None, MOST_WORDS)
     least, most = commands.get(words[0].casefold(), (0, 0)) if words else (0, 0)
@@ -74,7 +74,7 @@ def is_like_secret(text: str, commands: Mapping[str, tuple[int, int]]) -> bool:
 
 
 def nearest(word: str, known: Iterable[str]) -> str | None:
-    """Return the known word that was probably meant: the one with the fewest slips, or that has this beginning alone."""
+    """Return the known word that was probably meant: the one with the fewest slips, or the only one with this beginning."""
     word = normalize("NFKC", word).casefold()[:LONGEST_WORD]
     most = 1 if len(word) < SHORT else 2
     ranked = sorted((_slips(word, one), one) for one in known)
@@ -85,13 +85,13 @@ def nearest(word: str, known: Iterable[str]) -> str | None:
 
 
 def _word(text: str) -> str:
-    """Return the first word of a text, without what follows its letters."""
+    """Return the leading letters of a text."""
     found = re.match(r"[^\W\d_]*", text)
     return found[0] if found else ""
 
 
 def _slips(left: str, right: str) -> int:
-    """Return how many letters were left out, added, exchanged for others, or swapped (optimal string alignment)."""
+    """Return how many letters were omitted, added, replaced or swapped (optimal string alignment)."""
     before: list[int] = []
     row = list(range(len(right) + 1))
     for i, char in enumerate(left, 1):

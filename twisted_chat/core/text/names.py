@@ -1,11 +1,11 @@
-"""What a person or a room may be called, and when two names are the same.
+"""Valid names of people and rooms, and the comparison of names.
 
 1. A name is 1 to 32 letters, digits or ``- _ . '``, begins with a letter or digit, and has at least one letter.
 2. Letters are what PRECIS IdentifierClass allows (RFC 8264, RFC 8265): no spaces, no invisibles, one writing direction.
-3. Two names are the same when their `fold` is equal: case, width and composition do not count.
-4. Nobody has a name that looks like somebody else's, by one of its `skeletons`, or like a reserved word; nor one that
-   mixes scripts (UTS #39), nor one with characters that show nothing, or more marks than `core.text.sanitize` shows.
-5. A room is ``#`` and 1 to 32 of the same characters; its key is the folded form, and is what everybody is shown.
+3. Two names are the same if their `fold` is equal: case, width and composition do not count.
+4. A name must not look like another person's, by one of its `skeletons`, or like a reserved word. It must not mix scripts
+   (UTS #39), or have invisible characters or more marks than `core.text.sanitize` shows.
+5. A room is ``#`` and 1 to 32 of the same characters. Its key is the folded form, and is the form that is shown.
 """
 
 from functools import lru_cache
@@ -21,7 +21,7 @@ from twisted_chat.core.text.sanitize import MARKS_PER_BASE, clean, shortened
 LONGEST = 32
 PUNCTUATION = "-_.'"
 
-# Who could be taken for the server, for everybody, or for nobody.
+# Names that could be mistaken for the server, for everybody, or for nobody.
 RESERVED = frozenset(
     [
         "server",
@@ -55,8 +55,8 @@ _mapped = get_profile("UsernameCaseMapped")
 
 
 def fold(name: str) -> str:
-    """The form two equal names share. Anything that can't be a name folds to itself, and so equals no name."""
-    return _fold(name) if len(name) <= LONGEST else name  # so that nothing long is worked on, or remembered
+    """Return the form that equal names share. Text that cannot be a name folds to itself, and so equals no name."""
+    return _fold(name) if len(name) <= LONGEST else name  # long text is neither processed nor cached
 
 
 @lru_cache(maxsize=4096)
@@ -68,21 +68,21 @@ def _fold(name: str) -> str:
 
 
 def person(name: str, reserved: frozenset[str] = RESERVED) -> str:
-    """The name as it will be shown. ``reserved`` holds folded names that nobody may have.
+    """Return the name as it will be shown. ``reserved`` holds the folded names that are not allowed.
 
-    Raises `BadName` with the rule that is broken.
+    Raises `BadName` with the broken rule.
     """
     name = _enforced(name, "name")
     if not any(char.isalpha() for char in name):
         raise BadName("A name needs at least one letter.")
-    # In capitals an I is no small L: ALI looks like ALL, which is reserved, in no font.
+    # In capitals an I does not look like an L: ALI cannot be mistaken for the reserved ALL in any font.
     if skeletons(fold(name) if name.isupper() else name) & _looks(reserved):
         raise BadName(f"{name} is a reserved name. Please choose another.")
     return name
 
 
 def skeletons(name: str) -> frozenset[str]:
-    """What a name looks like: two that can be taken for each other have one in common."""
+    """Return a name's skeletons. Names that look alike have one in common."""
     return confusables.skeletons(name, fold(name))
 
 
@@ -92,15 +92,15 @@ def _looks(reserved: frozenset[str]) -> frozenset[str]:
 
 
 def shown(name: str) -> str:
-    """What somebody typed for a name, short and safe enough to stand in an answer."""
+    """Return the text typed for a name, made safe and short enough for an answer."""
     return shortened(name, LONGEST)
 
 
 @lru_cache(maxsize=4096)
 def room(name: str) -> str:
-    """The key of the room of this name, ``#`` included. The ``#`` may be missing from what was typed.
+    """Return the key of the room of this name, ``#`` included. ``name`` may omit the ``#``.
 
-    Raises `BadName` with the rule that is broken.
+    Raises `BadName` with the broken rule.
     """
     return "#" + fold(_enforced(name.removeprefix("#"), "room name"))
 

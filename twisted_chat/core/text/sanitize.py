@@ -1,16 +1,16 @@
-"""What text may be shown to another person.
+"""Making text safe to show to other people.
 
 1. Code points are allowed by kind, never forbidden one by one: letters, marks, numbers, punctuation, symbols, spaces.
-2. Text is made safe once, where it comes in, so that what is stored is clean; terminals check again where it goes out.
-3. `clean` is idempotent, and its result is never longer than its input in code points once that is in NFC.
-4. At most 4 marks stand on a base: more paint over the lines above and below.
-5. It takes time in proportion to the text's length. Normalization does not: marks in a row are sorted in quadratic time, so
-   that no more come to it than Unicode UAX #15 calls stream-safe, 30.
-6. Joiners stay where they join letters or emoji; the codes IRC clients send for colours go, with their numbers.
-7. A message is one line: a text of several is refused, as what ends a line would be lost. Whoever sends a text of which
-   anything else is lost or replaced is told what it has become: see `altered`.
+2. Text is made safe once, on input, so that stored text is clean. Terminals check it again on output.
+3. `clean` is idempotent. In code points, its result is never longer than its input in NFC.
+4. A base has at most 4 marks: more would paint over the lines above and below.
+5. `clean` takes linear time. Normalization alone would not: it sorts consecutive marks in quadratic time. It therefore gets
+   at most 30 marks in a row, the stream-safe limit of Unicode UAX #15.
+6. Joiners stay where they join letters or emoji. The colour codes of IRC clients are removed, with their numbers.
+7. A message is one line: a text of several lines is refused, as its line ends would be lost. If anything else is lost or
+   replaced, the sender gets the altered text: see `altered`.
 
-Unicode data are those of the running Python (`unicodedata.unidata_version`).
+The Unicode data are those of the running Python (`unicodedata.unidata_version`).
 """
 
 import re
@@ -21,29 +21,29 @@ from twisted_chat.core.errors import BadText
 
 MARKS_PER_BASE = 4
 MARKS_IN_A_ROW = 30
-# How long a reason, and a room's key, may be, in characters.
+# The longest reason and the longest room key, in characters.
 LONGEST_SENTENCE = 200
 LONGEST_KEY = 64
 REPLACEMENT = "\N{REPLACEMENT CHARACTER}"
 
-# What ends a line (Unicode UAX #14, mandatory breaks), and what Python's `str.splitlines` takes for that but IRC does not.
+# The line ends: mandatory breaks (Unicode UAX #14), and those of Python's `str.splitlines` that IRC does not have.
 LINE_BREAK = re.compile("[\n\v\f\r\x1c\x85\u2028\u2029]")
-EMOJI = ("So", "Sk")  # the second are their skin tones
+EMOJI = ("So", "Sk")  # Sk: skin tones
 ZERO_WIDTH_JOINERS = "\N{ZERO WIDTH NON-JOINER}\N{ZERO WIDTH JOINER}"
-# Letters, marks and symbols that show nothing: they would make a name or message that looks empty, or like another.
+# Invisible letters, marks and symbols: they could make a name or message look empty, or like another.
 INVISIBLE = frozenset(
     [0x034F, 0x115F, 0x1160, 0x17B4, 0x17B5, 0x180B, 0x180C, 0x180D, 0x180F, 0x2800, 0x3164, 0xFFA0, 0x16FE4, 0x1D159]
 ).union(range(0xE0100, 0xE01F0))
-# Colours, bold and the like, as IRC clients send them (modern.ircdocs.horse/formatting).
+# The codes of IRC clients for colours, bold and other formatting (modern.ircdocs.horse/formatting).
 FORMATTING = re.compile(
     r"\x03(?:\d{1,2}(?:,\d{1,2})?)?|\x04(?:[0-9A-Fa-f]{6}(?:,[0-9A-Fa-f]{6})?)?|[\x02\x0f\x11\x16\x1d-\x1f]"
 )
 
 
 def decode(data: bytes) -> str:
-    """Bytes to text, strictly UTF-8 (RFC 3629).
+    """Decode bytes as strict UTF-8 (RFC 3629).
 
-    Raises `BadText` naming the offset of the first wrong byte. So is a zero: what has one is no text, or UTF-16.
+    Raises `BadText` with the offset of the first wrong byte. A zero byte is wrong too: it means binary data or UTF-16.
     """
     if 0 in data:
         raise BadText(f"That is not UTF-8: byte {data.find(0)} of the line is zero.")
@@ -54,7 +54,7 @@ def decode(data: bytes) -> str:
 
 
 def clean(text: str) -> str:
-    """The text, safe to show on anybody's terminal, without blanks at its end. May be empty."""
+    """Return the text, safe to show on any terminal, without trailing blanks. May be empty."""
     if text.isascii() and text.isprintable():
         return text.rstrip()
     text = normalize("NFC", _few_marks(FORMATTING.sub("", text)))
@@ -62,9 +62,9 @@ def clean(text: str) -> str:
 
 
 def _few_marks(text: str) -> str:
-    """The text without the marks that are too many in a row to be normalized."""
+    """Return the text with each row of marks cut to the length that may be normalized."""
     step = MARKS_IN_A_ROW // 2
-    if not any(category(char)[0] == "M" for char in text[::step]):  # so there is no long row of them
+    if not any(category(char)[0] == "M" for char in text[::step]):  # then no row of marks is too long
         return text
     kept: list[str] = []
     for marks, chars in groupby(text, lambda char: category(char)[0] == "M"):
@@ -74,11 +74,11 @@ def _few_marks(text: str) -> str:
 
 
 def allowed(text: str) -> str:
-    """The text without the code points that may not be shown, for where it goes out: what was made safe stays as it is."""
+    """Return the text without the code points that may not be shown, for output. Safe text stays unchanged."""
     if text.isascii() and text.isprintable():
         return text
     kept: list[str] = []
-    marks = MARKS_PER_BASE  # a mark needs a base to stand on
+    marks = MARKS_PER_BASE  # a mark needs a base
     for index, char in enumerate(text):
         kind = category(char)
         if kind[0] == "M":
@@ -102,7 +102,7 @@ def allowed(text: str) -> str:
 
 
 def _joins(before: list[str], text: str, index: int) -> bool:
-    """Whether a zero-width joiner at this place stands between two letters or emoji, with marks or without."""
+    """Return whether a zero-width joiner at this index is between two letters or emoji, with or without marks."""
     after = text[index + 1 : index + 2]
     if not before or not after or ord(after) in INVISIBLE:
         return False
@@ -111,23 +111,23 @@ def _joins(before: list[str], text: str, index: int) -> bool:
 
 
 def shortened(text: str, longest: int) -> str:
-    """The text, made safe and cut to so many characters. May be empty."""
+    """Return the text, made safe and cut to ``longest`` characters. May be empty."""
     text = clean(text)
-    return text if len(text) <= longest else clean(text[:longest])  # a joiner may have come to stand at the end
+    return text if len(text) <= longest else clean(text[:longest])  # the cut may leave a joiner at the end
 
 
 def as_reason(text: str) -> str:
-    """A reason, made safe and not longer than a sentence. May be empty."""
+    """Return a reason, made safe and cut to `LONGEST_SENTENCE`. May be empty."""
     return shortened(text, LONGEST_SENTENCE)
 
 
 def as_key(text: str) -> str:
-    """A room's key, made safe and cut, so that it is the same wherever it is typed. May be empty, and then is none."""
+    """Return a room key, made safe and cut, so that it is the same wherever it is typed. An empty one is no key."""
     return shortened(text, LONGEST_KEY)
 
 
 def one_line(text: str) -> str:
-    """Return a text without the line end that may follow it. Raises `BadText` if it has several lines."""
+    """Return a text without the line end after it, if any. Raises `BadText` if it has several lines."""
     if text.isprintable():
         return text
     if LINE_BREAK.match(text[-1:]):
@@ -138,7 +138,7 @@ def one_line(text: str) -> str:
 
 
 def altered(sent: str, stored: str) -> bool:
-    """Return whether more was done to a text than to compose its letters (NFC) and to take the blanks at its end away."""
+    """Return whether a text was changed beyond composing its letters (NFC) and removing trailing blanks."""
     if sent is stored:
         return False
     kept = _few_marks(sent)
@@ -146,12 +146,12 @@ def altered(sent: str, stored: str) -> bool:
 
 
 def altered_words(stored: str) -> str:
-    """Return what a person is told whose text became another."""
+    """Return the remark for the sender of a text that was altered."""
     return f"Characters that cannot be shown were left out or replaced. It reads: {stored}"
 
 
 def spoken(text: str, limit: int) -> str:
-    """The text of one message, made safe.
+    """Return the text of one message, made safe.
 
     Raises `BadText` if nothing visible is left, if it has several lines, or if it is longer than ``limit`` bytes of UTF-8.
     """

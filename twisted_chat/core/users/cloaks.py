@@ -1,8 +1,8 @@
-"""Hosts that stand for addresses: what everybody may see of where a person comes from.
+"""Cloaked hosts: the public stand-ins for people's addresses.
 
-1. The same address has the same host, also after a restart: the key is one of the server's facts, and is told to nobody.
-2. Without the key nobody can compute a host from an address, and so nobody can try all addresses.
-3. All addresses of one IPv6 network of 64 bits have one host: that is what one customer has. IPv4 inside IPv6 is IPv4.
+1. The same address has the same host, even after a restart: the key is one of the server's facts, and is secret.
+2. A host cannot be computed from an address without the key, so an attacker cannot try all addresses.
+3. All addresses of one IPv6 /64 have one host, because one customer has a whole /64. IPv4 inside IPv6 counts as IPv4.
 """
 
 from functools import lru_cache
@@ -11,7 +11,7 @@ from ipaddress import IPv6Address, ip_network
 
 from twisted_chat.core.rooms.restriction_index import plain_address
 
-# Half the characters of a host.
+# The size of a host's digest: a host has twice as many characters.
 BYTES = 5
 
 
@@ -27,5 +27,5 @@ def host_of(address: str, key: str) -> str:
 
 @lru_cache(maxsize=1024)
 def digest(text: str, key: str) -> str:
-    """Return a keyed digest. Until schema 8 a host was the digest of the whole address, of IPv6 too."""
+    """Return a keyed digest. Until schema 8, a host was the digest of the whole address, even for IPv6."""
     return blake2b(text.encode(), key=key.encode(), digest_size=BYTES).hexdigest()

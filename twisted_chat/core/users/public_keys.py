@@ -1,8 +1,8 @@
-"""Public keys of ssh, as people paste them and accounts keep them: ``ssh-ed25519 AAAA… what it is called``.
+"""SSH public keys, as people paste them and accounts keep them: ``ssh-ed25519 AAAA… comment``.
 
-1. Only the form is looked at here: whether a key is one is found out when something it has signed is verified.
-2. Kinds and sizes are those that are safe today; an RSA key has at least 2048 bits (NIST SP 800-57), and at most 8192,
-   which keeps the work of verifying within bounds.
+1. Only the form is checked here. An invalid key is found when a signature by it is verified.
+2. The accepted kinds and sizes are those that are safe today; an RSA key has at least 2048 bits (NIST SP 800-57), and at most
+   8192, which bounds the work of verifying.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from hashlib import sha256
 from twisted_chat.core.errors import NotUnderstood
 from twisted_chat.core.text.sanitize import shortened
 
-# The algorithms of signatures that are taken, and the kind of key that makes each (RFC 8332, RFC 8709, RFC 5656).
+# The accepted signature algorithms, and the kind of key for each (RFC 8332, RFC 8709, RFC 5656).
 ALGORITHMS = {
     "ssh-ed25519": "ssh-ed25519",
     "ecdsa-sha2-nistp256": "ecdsa-sha2-nistp256",
@@ -32,7 +32,7 @@ LONGEST_COMMENT = 40
 
 @dataclass(frozen=True, slots=True)
 class PublicKey:
-    """One key."""
+    """One public key."""
 
     kind: str
     blob: bytes  # as ssh sends it (RFC 4253, 6.6)
@@ -40,7 +40,7 @@ class PublicKey:
 
     @classmethod
     def from_blob(cls, blob: bytes, comment: str = "") -> PublicKey | None:
-        """A key as ssh sends it; None if it is of no kind that is taken."""
+        """Return the key from the form that ssh sends; None if its kind or size is not accepted."""
         parts = _strings(blob)
         if not parts or parts[0].decode("ascii", "replace") not in KINDS:
             return None
@@ -54,7 +54,7 @@ class PublicKey:
 
     @classmethod
     def from_line(cls, line: str) -> PublicKey:
-        """A key as it stands in a file ``id_ed25519.pub``. Raises `NotUnderstood`."""
+        """Return the key from a line of a file such as ``id_ed25519.pub``. Raises `NotUnderstood`."""
         kind, _, rest = line.strip().partition(" ")
         encoded, _, comment = rest.strip().partition(" ")
         try:
@@ -66,22 +66,22 @@ class PublicKey:
         return key
 
     def __str__(self) -> str:
-        """As it is kept."""
+        """Return the key as accounts keep it."""
         return f"{self.kind} {base64.b64encode(self.blob).decode()} {self.comment}".rstrip()
 
     @property
     def fingerprint(self) -> str:
-        """``SHA256:…``, as ssh shows it."""
+        """The fingerprint as ssh shows it: ``SHA256:…``."""
         return f"SHA256:{base64.b64encode(sha256(self.blob).digest()).decode().rstrip('=')}"
 
     def is_among(self, kept: Iterable[str]) -> bool:
-        """Whether it is one of these, as they are kept, whatever each is called."""
+        """Return whether this key is one of these kept keys; comments are ignored."""
         encoded = base64.b64encode(self.blob).decode()
         return any(line.split(" ")[1] == encoded for line in kept)
 
 
 def _strings(blob: bytes) -> list[bytes]:
-    """The strings that a blob consists of (RFC 4251, 5); none if it does not."""
+    """Return the strings in a blob (RFC 4251, 5); none if it is malformed."""
     found: list[bytes] = []
     while blob:
         size = int.from_bytes(blob[:4], "big")

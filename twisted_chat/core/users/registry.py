@@ -1,8 +1,8 @@
-"""Whose a name is: the registered ones, those in use, and guests' names that are held for a while.
+"""Name ownership: registered names, names in use, and guests' names that are held for a while.
 
-1. A name is somebody's if its `fold` is, and nobody else may have one that looks like it.
-2. A guest whose line drops keeps the name for `HOLD_SECONDS`; the secret it had gives it back at once.
-3. Sitting at a prompt holds nothing.
+1. Names with the same `fold` are one name, and no other person may have a name that looks like it.
+2. The name of a guest whose line drops is held for `HOLD_SECONDS`; the guest's secret gives it back at once.
+3. An unnamed connection reserves no name.
 """
 
 from __future__ import annotations
@@ -18,15 +18,15 @@ from twisted_chat.core.logins.proof import Proof
 from twisted_chat.core.records import Account
 from twisted_chat.core.text import names
 
-# How long a guest's name waits for a dropped line to come back, in seconds.
+# The time for which a guest's name is held after the line dropped, in seconds.
 HOLD_SECONDS = 60.0
-# How many names are held at once: the one that was held first is released for another.
+# The most names held at once: beyond that, the one held longest is released.
 MOST_HELD = 10_000
 
 
 @dataclass(frozen=True, slots=True)
 class Held:
-    """A guest's name that nobody uses now."""
+    """A guest's name that is held and not in use."""
 
     name: str
     until: float
@@ -38,32 +38,32 @@ class Registry:
     """Names and their owners."""
 
     def __init__(self, clock: Callable[[], float], reserved: frozenset[str]) -> None:
-        """``clock`` gives seconds and only goes forward; ``reserved`` holds folded names nobody may have."""
+        """``clock`` gives monotonic seconds; ``reserved`` holds folded names that are refused to all."""
         self.accounts: dict[str, Account] = {}
-        self.bots: set[str] = set()  # the keys of names that belong to whoever shows a token
+        self.bots: set[str] = set()  # the keys of names that belong to a token
         self._clock = clock
         self._reserved = names.RESERVED | reserved
         self._operators: Mapping[str, str] = {}
         self._held: dict[str, Held] = {}
-        self._users: dict[str, Counter[str]] = {}  # by what they look like: the keys in use, and for how many reasons each is
+        self._users: dict[str, Counter[str]] = {}  # by skeleton: the keys in use, each with the number of its uses
 
     def reserve(self, operators: Mapping[str, str]) -> None:
-        """Keep names for the operators of the server, by key; and so what looks like them."""
+        """Reserve the server operators' names, given by key, and names that look like them."""
         self._operators = operators
         for name in operators.values():
             self.occupy(name)
 
     def account(self, name: str) -> Account | None:
-        """The account of a name."""
+        """Return the account of a name; None if it is not registered."""
         return self.accounts.get(names.fold(name))
 
     def proven(self, proof: Proof | None) -> Account | None:
-        """Return the account that a proof is of, if it still is one."""
+        """Return the account of a proof, if the proof is still valid."""
         account = self.accounts.get(proof.key) if proof is not None else None
         return account if account is not None and proof is not None and proof.fits(account) else None
 
     def put(self, account: Account) -> None:
-        """Register a name, or change what is known of it."""
+        """Register an account, or update it."""
         self.occupy(account.name)
         if account.key in self.accounts:
             self.drop(account.key)
@@ -74,12 +74,12 @@ class Registry:
         self.vacate(self.accounts.pop(key).name)
 
     def occupy(self, name: str) -> None:
-        """Somebody uses this name, as it is shown, from now on."""
+        """Count one more use of a name, given as it is shown."""
         for look in names.skeletons(name):
             self._users.setdefault(look, Counter())[names.fold(name)] += 1
 
     def vacate(self, name: str) -> None:
-        """One use less."""
+        """Count one use of a name less."""
         key = names.fold(name)
         for look in names.skeletons(name):
             users = self._users[look]
@@ -90,13 +90,13 @@ class Registry:
                     del self._users[look]
 
     def held_person(self, name: str) -> str:
-        """Return who had a guest's name that is held, as `Session.person` has it; empty if it is not held."""
+        """Return the `Session.person` for whom a guest's name is held; empty if it is not held."""
         self._release_old()
         held = self._held.get(names.fold(name))
         return held.person if held is not None else ""
 
     def hold(self, name: str, secrets: tuple[bytes, ...], person: str = "") -> None:
-        """Keep a guest's name free for whoever has one of the secrets."""
+        """Hold a guest's name for a session with one of the secrets."""
         self._release_old()
         self.occupy(name)
         key = names.fold(name)
@@ -107,11 +107,11 @@ class Registry:
         self._held[key] = Held(name, self._clock() + HOLD_SECONDS, secrets, person)
 
     def guest(self, name: str, secrets: tuple[bytes, ...] = (), *, bot: bool = False) -> str:
-        """A guest wants this name, or the ``bot`` whose it is. Returns it as it will be shown.
+        """Return a name as it will be shown, if a guest may have it, or the ``bot`` that owns it.
 
-        What was held under one of the secrets is released.
+        A name held under one of the secrets is released.
 
-        Raises `BadName`, `NameTaken` or `PasswordNeeded`. Whether it is in use now is not looked at.
+        Raises `BadName`, `NameTaken` or `PasswordNeeded`. The caller must check whether the name is in use now.
         """
         name = names.person(name, self._reserved)
         key = names.fold(name)
@@ -131,7 +131,7 @@ class Registry:
         return name
 
     def distinct(self, name: str) -> None:
-        """Raises `NameTaken` if somebody else's name looks like this one."""
+        """Raise `NameTaken` if another name in use looks like this one."""
         key = names.fold(name)
         if any(user != key for look in names.skeletons(name) for user in self._users.get(look, ())):
             raise NameTaken(f"The name {name} looks like another one that is taken. Please choose another.")

@@ -1,6 +1,6 @@
-"""What a person can set for themselves. Each setting is declared once, with its choices and what it does.
+"""Personal settings. Each is declared once, with its choices and its explanation.
 
-Settings of a registered name are kept with it; a guest's last as long as the connection.
+Settings of a registered name are kept with it; a guest's settings last as long as the connection.
 """
 
 from __future__ import annotations
@@ -14,15 +14,15 @@ from twisted_chat.core.errors import NotUnderstood
 
 
 class Receipts(Enum):
-    """Who at a terminal is sent a receipt. Programs always are."""
+    """The choices of when a person at a terminal is sent receipts. Programs always are."""
 
-    ALONE = "alone"  # someone by themselves is answered, someone in company sees company
+    ALONE = "alone"  # only a person alone in the room: in company, others' replies are enough
     ALWAYS = "always"
     NEVER = "never"
 
 
 def choice(*choices: str, doc: str) -> Any:
-    """A setting that takes one of these words; the first is the default."""
+    """Return a setting that takes one of these words; the first is the default."""
     return field(default=choices[0], metadata={"choices": choices, "doc": doc})
 
 
@@ -41,7 +41,7 @@ class Settings:
     devices: str = choice("one", "many", doc="stay on several connections at once; one: a new one takes over")
 
     def changed(self, name: str, value: str) -> Settings:
-        """The same with one setting changed. Raises `NotUnderstood` if there is no such setting or choice."""
+        """Return a copy with one setting changed. Raises `NotUnderstood` if there is no such setting or choice."""
         name, value = name.lower(), value.lower()
         for setting in fields(self):
             if setting.name == name:
@@ -52,17 +52,17 @@ class Settings:
         raise NotUnderstood(f"There is no such setting. There are: {', '.join(one.name for one in fields(self))}.")
 
     def explained(self) -> tuple[tuple[str, ...], ...]:
-        """For each setting: its name, its value, what else it takes, and what it does."""
+        """Return a row for each setting: name, value, choices and explanation."""
         return tuple(
             (one.name, getattr(self, one.name), "|".join(one.metadata["choices"]), one.metadata["doc"]) for one in fields(self)
         )
 
     def as_kept(self) -> dict[str, str]:
-        """As it is kept."""
+        """Return the settings as accounts keep them."""
         return asdict(self)
 
 
 def from_kept(kept: Mapping[str, str]) -> Settings:
-    """Settings as they were kept. What a later version knew, or an earlier one allowed, is passed over."""
+    """Return settings from their kept form. Settings and choices that this version does not know are skipped."""
     known = {one.name: one.metadata["choices"] for one in fields(Settings)}
     return Settings(**{name: value for name, value in kept.items() if value in known.get(name, ())})

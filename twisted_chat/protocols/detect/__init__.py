@@ -1,1 +1,1 @@
-"""Find out which protocol a new connection speaks, and turn away what is not spoken."""
+"""Detection of the protocol of a new connection, and rejection of clients of other protocols."""

@@ -10,10 +10,10 @@ from twisted_chat.protocols.detect.signatures import Fits
 
 @dataclass(frozen=True, slots=True)
 class Choice:
-    """A protocol that is told by its first bytes, and what speaks it."""
+    """A protocol that its first bytes identify, and the factory for it."""
 
     fits: Fits
     factory: IProtocolFactory
-    survives: bool  # its clients read past a greeting
+    survives: bool  # its clients skip a greeting
     several: bool = False  # its clients open several connections, and use some of them later
-    no_room: Words = in_text  # how its clients are told that there is no room
+    no_room: Words = in_text  # the encoder of the message that the server is full

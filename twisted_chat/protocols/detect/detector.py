@@ -1,16 +1,16 @@
-"""One port: the first bytes choose the protocol; a silent client is a person.
+"""Protocol detection on one port: the first bytes choose the protocol, and a silent client is a person.
 
-1. The first row that fits takes the connection, and gets all bytes from the first. When no row can fit any more it is
-   the ``others``: a person, as a rule. Nobody is announced, nor has a session, before that.
-2. Clients of most protocols speak first; people wait to be spoken to. Who is silent for the grace is greeted as a
-   person, and still listened to: if the first bytes then fit a row whose clients read past a greeting, it takes over.
-   Where they don't, the connection ends: what such a client sends is never taken for a person's words.
-3. Inside TLS the same goes on, from the end of the handshake. In TLS 1.2 a client speaks one round trip after that:
-   how long one is, the handshake has shown, and the grace is longer by as much.
-4. A browser opens several connections, and uses some of them later. Where one has just asked for something, its address is
-   waited for longer.
-5. Time and memory are bounded: a handshake by its time-out, silence by the time to a name, first bytes by
-   `first_bytes.LONGEST`.
+1. The first row that matches takes the connection and receives all bytes from the first. When no row can match any more,
+   ``others`` takes it: usually the protocol for people. The client has no session and is not announced before that.
+2. Clients of most protocols speak first; people wait for a greeting. A client that is silent for the grace is greeted as a
+   person. A row may still take over when the first bytes arrive, if its clients skip a greeting. If they do not, the
+   connection ends: the server never treats such input as a person's words.
+3. The same rules apply inside TLS, from the end of the handshake. A TLS 1.2 client speaks one round trip later: the grace
+   grows by the duration of the handshake.
+4. A browser opens several connections, and uses some of them later. The grace is longer for an address from which a browser
+   has just sent a request.
+5. Time and memory are bounded: the handshake by its time-out, silence by the time limit for a name, and the first bytes by
+   `signatures.LONGEST`.
 """
 
 from collections.abc import Sequence
@@ -37,33 +37,33 @@ from twisted_chat.protocols.connection import LineConnection
 from twisted_chat.protocols.detect.candidate import Choice
 from twisted_chat.protocols.detect.no_room import NoRoom, TurnedAway
 
-# How long a TLS handshake may take, in seconds: three round trips to the other side of the world, each lost once.
+# The time-out of a TLS handshake, in seconds: three round trips to the other side of the world, each lost once.
 HANDSHAKE_SECONDS = 10.0
-# How long a browser's other connections may be silent before they are taken for people, in seconds; and for how long, and for
-# how many addresses, it is remembered that a browser is there.
+# The grace of a browser's other connections, in seconds, which is also how long an address with a browser is remembered; and
+# the limit of such addresses.
 BROWSERS_SECONDS = 2.0
 BROWSERS = 1000
 
-# How long a whole line may be the beginning of something else, in seconds, before it is taken for what it is: an empty
-# one could be that of a PROXY header, but those come in one piece.
+# The wait before a whole line counts as a person's, in seconds, if it could still begin another protocol. An empty line
+# could begin a PROXY header, but such headers arrive in one piece.
 WHOLE_LINE_SECONDS = 0.3
 
 
 class Undecided(Shape):
-    """A connection with which nobody has come in yet."""
+    """A connection without a session."""
 
     def close(self) -> None:
-        """The server shuts down."""
+        """Close the connection because the server shuts down."""
 
 
 @implementer(IHalfCloseableProtocol, IHandshakeListener)
 class Detector(Protocol):
-    """Holds a connection until it is known what speaks there."""
+    """The holder of a connection until its protocol is known."""
 
     factory: "DetectorFactory"
 
     def __init__(self, factory: "DetectorFactory", slot: Slot | None = None) -> None:
-        """``slot`` is given back by the transport."""
+        """Hold ``slot``, which the transport releases."""
         self.factory = factory
         self.slot = slot
         self._first = b""
@@ -111,7 +111,7 @@ class Detector(Protocol):
             self._deciding = self.factory.clock.callLater(WHOLE_LINE_SECONDS, self._hand_over, self.factory.others)
 
     def readConnectionLost(self) -> None:
-        """Called by the transport: nothing more will come. A person it is, who has typed this or nothing."""
+        """Called by the transport at the end of input. The client counts as a person, with or without a typed line."""
         protocol = self._hand_over(self.factory.others)
         if IHalfCloseableProtocol.providedBy(protocol):
             protocol.readConnectionLost()
@@ -122,24 +122,24 @@ class Detector(Protocol):
         """Called by the transport. `connectionLost` follows."""
 
     def connectionLost(self, reason: Failure = connectionDone) -> None:
-        """Called by the transport, if the connection ended undecided."""
+        """Called by the transport, if the connection ended before its protocol was known."""
         self._forget()
         if self._greeted is not None:
             self._greeted.connectionLost(reason)
 
     def close(self) -> None:
-        """The server shuts down."""
+        """Close the connection because the server shuts down."""
         self.transport.loseConnection()
 
     def _wait(self, grace: float) -> None:
-        """Wait for first bytes, in seconds; without a grace nobody is waited for."""
+        """Wait ``grace`` seconds for first bytes. Greet the client at once if the grace is zero."""
         if grace:
             self._timer = self.factory.clock.callLater(grace, self._greet)
         else:
             self._greet()
 
     def _greet(self) -> None:
-        """Nothing came, or too little: make it a person's connection, but look at the first bytes first."""
+        """Greet a client that has sent too little as a person. Its first bytes are still inspected."""
         longer = self._since + BROWSERS_SECONDS - self.factory.clock.seconds()
         if longer > 0 and self.factory.grace and self.factory.has_browser(ip_of(self.transport.getPeer())):
             self._wait(longer)
@@ -180,7 +180,7 @@ class Detector(Protocol):
 
 
 class DetectorFactory(ServerFactory):
-    """Listens on a port where several protocols are spoken, or stands inside TLS."""
+    """The factory of detectors, for a port with several protocols or for the inside of TLS."""
 
     noisy = False
     log = Logger()
@@ -198,10 +198,11 @@ class DetectorFactory(ServerFactory):
         gate: Gate | None,
         no_room: NoRoom,
     ) -> None:
-        """``others`` takes who is silent and what fits nothing; ``too_late`` ends what came after the greeting and can't.
+        """Set the factories, time limits and connection limits.
 
-        ``grace`` is in seconds, 0 where nobody needs to be waited for; for ``patience`` see `sockets.tune`. Inside TLS
-        there is no ``gate``: whoever is there has come through one. ``no_room`` is for who does not get through.
+        ``others`` takes silent clients and unrecognized input. ``too_late`` ends clients that cannot skip the greeting.
+        ``grace`` is in seconds, or 0 to greet at once. For ``patience`` see `net.tcp.tune`. ``gate`` is None inside TLS: the
+        connection has already passed one. ``no_room`` takes the connections that the gate refuses.
         """
         self.choices = tuple(choices)
         self.others = others
@@ -212,7 +213,7 @@ class DetectorFactory(ServerFactory):
         self.patience = patience
         self.gate = gate
         self.no_room = no_room
-        self._browsers: dict[str, float] = {}  # by address: until when its connections are waited for longer
+        self._browsers: dict[str, float] = {}  # the end of the longer grace, by address
 
     def buildProtocol(self, addr: IAddress | None) -> Detector | TurnedAway:
         """Called for each connection."""
@@ -225,18 +226,18 @@ class DetectorFactory(ServerFactory):
         return Detector(self, slot)
 
     def browses(self, address: str) -> None:
-        """A browser has asked for something from there."""
+        """Note that a browser at this address has sent a request."""
         self._browsers.pop(address, None)
         self._browsers[address] = self.clock.seconds() + BROWSERS_SECONDS
         if len(self._browsers) > BROWSERS:
             del self._browsers[next(iter(self._browsers))]
 
     def has_browser(self, address: str) -> bool:
-        """Whether a browser is there, as far as is known."""
+        """Return whether a browser at this address has recently sent a request."""
         return self._browsers.get(address, 0.0) > self.clock.seconds()
 
     def doStart(self) -> None:
-        """Called when the port opens: what is chosen among may need to be started, too."""
+        """Called when the port opens. Start the factories of all candidates too."""
         super().doStart()
         for factory in (*(choice.factory for choice in self.choices), self.others):
             factory.doStart()

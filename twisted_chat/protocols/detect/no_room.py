@@ -1,10 +1,10 @@
-"""Connections for which there is no room: each is told why in the words of its protocol, and closed.
+"""Rejection of connections above the limits: each receives the reason in its own protocol, and is closed.
 
-1. The first bytes tell the protocol, as everywhere: they are waited for during the grace, and no more of them are looked at
-   than `first_bytes.LONGEST`. A client that stays silent is told as a person.
-2. At most `MOST_AT_ONCE` connections are waited for, and of those `MOST_A_SOURCE` from one address. What comes on top of that
-   is told as a person, and closed at once: to be refused must cost the server next to nothing.
-3. What was told has time to arrive: the connection is read, and what it sends thrown away, for `LINGER_SECONDS`.
+1. The first bytes identify the protocol, as in `detector`. The server waits for them during the grace, and inspects at most
+   `signatures.LONGEST` of them. A client that stays silent receives the reason as plain text.
+2. The server waits for at most `MOST_AT_ONCE` connections, and for `MOST_A_SOURCE` from one address. Connections beyond
+   that receive plain text and are closed at once: a refusal must cost the server next to nothing.
+3. The reason has time to arrive: the server reads and discards input for `LINGER_SECONDS`.
 """
 
 from __future__ import annotations
@@ -23,17 +23,17 @@ from twisted_chat.protocols.detect import signatures
 from twisted_chat.protocols.detect.candidate import Choice
 from twisted_chat.protocols.detect.rejections import LINGER_SECONDS, Words, in_text
 
-# How many connections that are refused are waited for at once, in all and from one address. See `resources.RESERVE`.
+# The limits on refused connections that the server waits for, in all and from one address. See `resources.RESERVE`.
 MOST_AT_ONCE, MOST_A_SOURCE = 48, 16
 
 
 class NoRoom:
-    """Turns connections away, and knows how many it still waits for."""
+    """The maker of rejected connections. It counts the ones that the server still waits for."""
 
     def __init__(
         self, choices: Sequence[Choice], silent: Words, clock: IReactorTime, *, grace: float, closing_seconds: float
     ) -> None:
-        """``silent`` are the words for a client that does not speak first. Times are in seconds."""
+        """Set the candidates and the time limits, in seconds. ``silent`` encodes the reason for a silent client."""
         self.choices = choices
         self.silent = silent
         self.clock = clock
@@ -42,7 +42,7 @@ class NoRoom:
         self._waiting: Counter[str] = Counter()  # by address
 
     def turn_away(self, address: IAddress | None, why: str) -> TurnedAway:
-        """Return the protocol of a connection from there."""
+        """Return the protocol for a rejected connection from this address."""
         source = ip_of(address)
         if self._waiting.total() >= MOST_AT_ONCE or self._waiting[source] >= MOST_A_SOURCE:
             return TurnedAway(self, why, None)
@@ -50,13 +50,13 @@ class NoRoom:
         return TurnedAway(self, why, source)
 
     def gone(self, source: str) -> None:
-        """A connection that was waited for has ended."""
+        """Remove an ended connection from the count."""
         self._waiting[source] -= 1
         if not self._waiting[source]:
             del self._waiting[source]
 
     def words(self, first: bytes) -> Words | None:
-        """Return the words for a client that begins so; None while that can't be told."""
+        """Return the encoder for a client with these first bytes, or None if more bytes are needed."""
         maybe = False
         for choice in self.choices:
             match choice.fits(first):
@@ -69,10 +69,10 @@ class NoRoom:
 
 @implementer(IHalfCloseableProtocol)
 class TurnedAway(Protocol):
-    """One connection that is told why there is no room for it."""
+    """One rejected connection, which receives the reason."""
 
     def __init__(self, factory: NoRoom, why: str, source: str | None) -> None:
-        """Without a ``source`` it is not waited for."""
+        """Wait for first bytes only if there is a ``source``, the address under which the connection is counted."""
         self.factory = factory
         self._no_room = factory
         self._why = why
@@ -82,10 +82,10 @@ class TurnedAway(Protocol):
         self._next: IDelayedCall | None = None
 
     def connectionMade(self) -> None:
-        """Called by the transport. So few bytes as are told go into any socket's buffer: the peer need not read them first.
+        """Called by the transport. The reason fits in any socket's buffer, so the peer need not read it first.
 
-        What a connection that is not waited for has sent already is taken out unread: else closing were a reset, and it
-        might lose what it is told.
+        Input that has already arrived is discarded if the server does not wait for the connection. Otherwise closing the
+        socket would reset it, and the peer might lose the reason.
         """
         if self._source is not None:
             self._later(self._no_room.grace, lambda: self._tell(self._no_room.silent))
@@ -97,7 +97,7 @@ class TurnedAway(Protocol):
         self.transport.loseConnection()
 
     def dataReceived(self, data: bytes) -> None:
-        """Called by the transport. After the first bytes nothing is looked at."""
+        """Called by the transport. Discard input after the first bytes."""
         if self._told or self._source is None:
             return
         self._first += data[: signatures.LONGEST]
@@ -106,14 +106,14 @@ class TurnedAway(Protocol):
             self._tell(words)
 
     def readConnectionLost(self) -> None:
-        """Called by the transport: the peer will send no more."""
+        """Called by the transport at the end of input."""
         if self._told:
             self._end()
         elif self._source is not None:
             self._tell(self._no_room.silent)
 
     def writeConnectionLost(self) -> None:
-        """Called by the transport: all is written."""
+        """Called by the transport when all output is written."""
 
     def connectionLost(self, reason: Failure = connectionDone) -> None:
         """Called by the transport."""

@@ -1,9 +1,9 @@
-"""Clients of protocols that a port does not speak: told so in their own words, once, and closed. Nothing they send is chat.
+"""Rejection of clients whose protocol a port does not speak: each receives one error in its own protocol, and is closed.
 
-1. What one is told is one sentence, and says how to come in.
-2. What comes in the meantime is thrown away unread, for `LINGER_SECONDS`: a socket that is closed with bytes unread
-   is reset, and the peer would lose what it was told (RFC 9112, 9.6).
-3. Whoever takes nothing is cut off after `Config.closing_seconds`.
+1. The error is one sentence that says how to connect. The client's input never becomes chat.
+2. The server discards input for `LINGER_SECONDS`. A socket that is closed with unread bytes is reset, and the peer would
+   lose the error (RFC 9112, 9.6).
+3. A client that does not read is aborted after `Config.closing_seconds`.
 """
 
 import struct
@@ -21,12 +21,12 @@ from twisted_chat.net.addresses import place_of
 from twisted_chat.protocols.jsonlines.codec import JSON
 from twisted_chat.protocols.terminal.rendering import sentence
 
-# How long it is waited for the peer to end the connection, in seconds.
+# The wait for the peer to end the connection, in seconds.
 LINGER_SECONDS = 0.5
-# When a browser that found no room may ask again, in seconds.
+# The time after which a browser may try a full server again, in seconds.
 RETRY_SECONDS = 10
 
-# A sentence in the words of one protocol.
+# The encoder of a sentence in one protocol.
 Words = Callable[[str], bytes]
 
 NOT_SPOKEN = "{name} is not spoken here. Come in with: {way}"
@@ -34,23 +34,23 @@ ONLY_ENCRYPTED = "Only encrypted connections are taken here. Come in with: {way}
 
 
 def in_json(why: str) -> bytes:
-    """As a program is told."""
+    """Return the error for a JSON client."""
     return JSON.render([Refused("closing", why)])
 
 
 def in_http(why: str) -> bytes:
-    """As browsers and curl are told (RFC 9110, 15.6.2)."""
+    """Return the error for browsers and curl (RFC 9110, 15.6.2)."""
     return _http("501 Not Implemented", "text/plain", f"{why}\n")
 
 
 def no_room_in_http(why: str) -> bytes:
-    """As browsers and curl are told that there is no room now (RFC 9110, 15.6.4)."""
+    """Return the error for browsers and curl that the server is full (RFC 9110, 15.6.4)."""
     page = f"<!doctype html>\n<meta charset=utf-8>\n<title>No room now</title>\n<p>{escape(why)}\n"
     return _http("503 Service Unavailable", "text/html", page, f"Retry-After: {RETRY_SECONDS}")
 
 
 def _http(status: str, kind: str, text: str, *headers: str) -> bytes:
-    """An answer, after which the connection ends."""
+    """Return a response that ends the connection."""
     body = text.encode()
     about = (
         f"Content-Type: {kind}; charset=utf-8",
@@ -63,12 +63,12 @@ def _http(status: str, kind: str, text: str, *headers: str) -> bytes:
 
 
 def in_irc(why: str) -> bytes:
-    """As an IRC client is told (RFC 2812, 3.7.4)."""
+    """Return the error for an IRC client (RFC 2812, 3.7.4)."""
     return f"ERROR :{why}\r\n".encode()
 
 
 def in_ssh(why: str) -> bytes:
-    """As an ssh client is told and shows its user: our version, then a disconnect (RFC 4253, 6 and 11.1)."""
+    """Return the error that an ssh client shows to its user: our version, then a disconnect (RFC 4253, 6 and 11.1)."""
     text = why.encode()
     payload = struct.pack(">BI", 1, 11) + struct.pack(">I", len(text)) + text + struct.pack(">I", 0)
     padding = 8 - (5 + len(payload)) % 8 + 8
@@ -77,28 +77,28 @@ def in_ssh(why: str) -> bytes:
 
 
 def in_tls(why: str) -> bytes:
-    """As a TLS client is told: a fatal alert, handshake_failure (RFC 8446, 6). It has no room for a sentence."""
+    """Return the error for a TLS client: the fatal alert handshake_failure (RFC 8446, 6), which cannot hold a sentence."""
     return b"\x15\x03\x01\x00\x02\x02\x28"
 
 
 def in_redis(why: str) -> bytes:
-    """As a Redis client is told."""
+    """Return the error for a Redis client."""
     return f"-ERR {why}\r\n".encode()
 
 
 def in_text(why: str) -> bytes:
-    """As everybody else is told."""
+    """Return the error for any other client: plain text."""
     return sentence(why)
 
 
 def in_silence(why: str) -> bytes:
-    """For who would take whatever it is for something else."""
+    """Return nothing: the client would misread any error."""
     return b""
 
 
 @implementer(IHalfCloseableProtocol)
 class Refusal(Protocol):
-    """One connection that is told why it ends."""
+    """One rejected connection, which receives the reason."""
 
     factory: "RefusalFactory"
 
@@ -107,9 +107,9 @@ class Refusal(Protocol):
         self._next: IDelayedCall | None = None
 
     def connectionMade(self) -> None:
-        """Called by the transport, or by what had the connection before."""
+        """Called by the transport, or by the protocol that held the connection before."""
         self.transport.write(self.factory.words(self.factory.why(place_of(self.transport.getHost()))))
-        if ISSLTransport.providedBy(self.transport):  # it waits for the peer's end by itself (RFC 8446, 6.1)
+        if ISSLTransport.providedBy(self.transport):  # TLS waits for the peer's end by itself (RFC 8446, 6.1)
             self._end()
         else:
             self._next = self.factory.clock.callLater(LINGER_SECONDS, self._end)
@@ -117,15 +117,15 @@ class Refusal(Protocol):
                 self.transport.loseWriteConnection()
 
     def dataReceived(self, data: bytes) -> None:
-        """Called by the transport. It is not read."""
+        """Called by the transport. Discard the input."""
 
     def readConnectionLost(self) -> None:
-        """Called by the transport: the peer will send no more."""
+        """Called by the transport at the end of input."""
         self._forget()
         self._end()
 
     def writeConnectionLost(self) -> None:
-        """Called by the transport: all is written."""
+        """Called by the transport when all output is written."""
 
     def connectionLost(self, reason: Failure = connectionDone) -> None:
         """Called by the transport."""
@@ -141,7 +141,7 @@ class Refusal(Protocol):
 
 
 class RefusalFactory(ServerFactory):
-    """Turns away the clients of one protocol."""
+    """The factory that rejects the clients of one protocol."""
 
     noisy = False
 
@@ -155,9 +155,9 @@ class RefusalFactory(ServerFactory):
         closing_seconds: float,
         refused: Counter[str],
     ) -> None:
-        """``template`` is the sentence, with ``{name}`` and ``{way}``; ``command`` is that way in, with ``{place}``.
+        """Set the sentence, ``template``, with ``{name}`` and ``{way}``.
 
-        ``refused`` counts by ``name``.
+        ``command`` is that ``{way}``, with ``{place}``. ``refused`` counts rejected connections by ``name``.
         """
         self.words = words
         self.clock = clock
@@ -168,7 +168,7 @@ class RefusalFactory(ServerFactory):
         self._refused = refused
 
     def why(self, place: str) -> str:
-        """The sentence. ``place`` is HOST:PORT, or empty for a socket without an address."""
+        """Return the sentence. ``place`` is HOST:PORT, or empty for a socket without an address."""
         host, _, port = (place or "HOST:PORT").rpartition(":")
         way = self._command.format(host=host.strip("[]"), port=port, place=place or "HOST:PORT")
         return self._template.format(name=self._name, way=way)

@@ -1,4 +1,4 @@
-"""Rooms as IRC has them: which mode is which member of their policy, and who stands out in them."""
+"""Rooms as IRC channels: the mode of each setting of their policy, and the prefixes of their members."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from twisted_chat.core.users.session import Role, Session
 from twisted_chat.protocols.irc.wire.modes import Change, Kinds
 
 KINDS = Kinds(lists="beI", always="k", setting="l", flags="imnstRz", prefixes=(("o", "@"), ("v", "+")))
-# Each flag's word in /room, and whether that is what it is without the mode.
+# Each flag's word in /room, and the value of that setting without the mode.
 FLAGS = {
     "i": ("invite-only", False),
     "m": ("moderated", False),
@@ -22,7 +22,7 @@ FLAGS = {
     "R": ("registered", False),
     "z": ("encrypted", False),
 }
-# The letter of each member of a policy, and of bans.
+# The mode letter of each setting of a policy, and of bans.
 LETTERS = {word.replace("-", "_"): letter for letter, (word, _) in FLAGS.items()} | {
     "key": "k",
     "limit": "l",
@@ -32,12 +32,12 @@ LETTERS = {word.replace("-", "_"): letter for letter, (word, _) in FLAGS.items()
     "operators": "o",
     "voices": "v",
 }
-# What stands for a key: those inside know it, and others need not.
+# The placeholder for a key: members know the key, and other clients do not need it.
 HIDDEN_KEY = "*"
 
 
 def mode_changes(event: Changed) -> Iterator[Change]:
-    """What has changed, as modes."""
+    """Yield the changes as modes."""
     for sign, member, value in event.changes:
         letter = LETTERS.get(member)
         if letter is not None:
@@ -54,12 +54,12 @@ def _argument(letter: str, value: str, adding: bool) -> str | None:
 
 
 def as_mask(target: str) -> str:
-    """The target of a ban as a mask."""
+    """Return the target of a ban as a mask."""
     return target if "!" in target else f"{target}!*@*"
 
 
 def modes(policy: Policy, *, inside: bool) -> list[Change]:
-    """A room's modes. The key is shown as one to those ``inside``."""
+    """Return a room's modes. Only members (``inside``) get a parameter for the key: `HIDDEN_KEY`."""
     set_ones = [letter for letter, (word, without) in FLAGS.items() if getattr(policy, word.replace("-", "_")) is not without]
     found = [Change(True, letter) for letter in sorted(set_ones)]
     if policy.key:
@@ -70,7 +70,7 @@ def modes(policy: Policy, *, inside: bool) -> list[Change]:
 
 
 def prefixes(session: Session, room: Room, *, several: bool = True) -> str:
-    """What stands before somebody's nick in a room: all of it, or the highest."""
+    """Return the prefixes of a session's nick in a room: all of them, or the highest."""
     found = ("@" if permissions.standing(session, room) >= Role.MODERATOR else "") + (
         "+" if permissions.has_voice(session, room) else ""
     )

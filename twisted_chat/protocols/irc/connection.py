@@ -1,10 +1,11 @@
-"""One IRC client: lines in and out, in their order, and under their labels.
+"""One IRC client: its lines in and out, in order and with labels.
 
-1. Each reply to a command comes before any to the next. A command waits until what its connection said before is on
-   disk and all that was said is delivered; messages need not, so that a client can talk without waiting.
-2. What one does oneself is shown at once, as a reply: `own` finds it in the log. Others are shown it by the dialect.
-3. While a labeled command is worked off its replies are collected: see `irc_replies`.
-4. With ``echo-message`` a message comes back when it is kept. That is its receipt.
+1. All replies to a command precede the replies to the next. A command waits until the earlier messages of its connection
+   are on disk, and all events in the log are delivered. Messages do not wait, so that a client can talk without delay.
+2. A client sees its own actions at once, as replies: `own` shows the events found in the log. Other clients see them
+   through the dialect.
+3. Replies to a labeled command are collected until the command is done: see `labeled_response`.
+4. With ``echo-message`` a message comes back when it is persisted. The echo is its receipt.
 """
 
 from __future__ import annotations
@@ -51,7 +52,7 @@ from twisted_chat.protocols.irc.wire.message import LONGEST_WITH_TAGS, BadLine, 
 from twisted_chat.protocols.irc.wire.numerics import Numeric
 from twisted_chat.protocols.irc.wire.parameters import format_time, milliseconds
 
-# How many marks of how far one has read a client, or a registered name, has.
+# The most read markers of a client, or of a registered name.
 MOST_MARKS = 500
 
 
@@ -70,21 +71,21 @@ class IrcConnection(LineConnection):
         """Called by the transport."""
         self.people = self.factory.people
         self.caps = Negotiation(self.people.server, self.offered)
-        self.nick = ""  # wanted, until one is registered
+        self.nick = ""  # the nick asked for, until the client is registered
         self.user_given = False
         self.given_password = ""
         self.given_claim: tuple[str, ...] = ()  # the claim code of an operator's name, and a new password for it
-        self.payload: Payload | None = None  # of SASL, while it comes
+        self.payload: Payload | None = None  # of SASL, while it arrives
         self.watchlist = Watchlist(self.people, self._moved)
         self.shown_rooms: set[str] = set()  # the rooms that the client knows it is in
-        self._pasts: dict[str, History] = {}  # what to show of rooms once their names are shown
-        self._said: dict[int, RoomEvent] = {}  # messages that are not kept yet
-        self._quiet = False  # remarks are not shown: the client is told in its own words
+        self._pasts: dict[str, History] = {}  # by room: history to show after the names
+        self._said: dict[int, RoomEvent] = {}  # by number: messages that are not persisted yet
+        self._quiet = False  # True while remarks are dropped: IRC replies say the same
         self._command = "*"
-        self.client_tags: Mapping[str, str] = {}  # of the command that is worked off, for others
+        self.client_tags: Mapping[str, str] = {}  # of the running command, for other clients
         self._out = Replies(self.people.server, super().write, self._label_holds_back)
         self._socket_full = False
-        self._moved_late: set[str] = set()  # who has come or gone while the connection was full: of those it watches
+        self._moved_late: set[str] = set()  # watched names that came or went while the connection was full
         self._reads: dict[str, int] = {}
         self.dialect = self.factory.dialect(frozenset())
         super().connectionMade()
@@ -158,19 +159,20 @@ class IrcConnection(LineConnection):
     # The log, and the one table of commands
 
     async def next_turn(self) -> None:
-        """Wait until all is worked off that came with this: what others sent before may be read after it.
+        """Wait until all lines that arrived with this one, from any client, are processed.
 
-        epoll lists who was served last first, if they send again before it is asked.
+        An earlier line of another client may be read after this one: epoll lists the connection that was served last
+        first, if it sends again before the next poll.
         """
         await _called_by(lambda call: self.factory.clock.callLater(0, call))
 
     async def settled(self) -> None:
-        """Wait until all that this connection has said is kept, and all that was added to the log is delivered."""
+        """Wait until all messages of this connection are persisted, and all events in the log are delivered."""
         await _called_by(self.session.when_settled)
         await _called_by(self.factory.hub.log.when_delivered)
 
     def say(self, name: str, *arguments: str, room: Room | None = None) -> None:
-        """Run a command that says something and is done at once."""
+        """Run a command that sends a message and finishes at once."""
         before = self.factory.hub.log.newest
         self._quiet = True
         try:
@@ -190,12 +192,12 @@ class IrcConnection(LineConnection):
             self.own(events)
 
     async def do(self, name: str, *arguments: str, room: Room | None = None, quiet: bool = True) -> list[RoomEvent]:
-        """Run a command. What it has added to the log comes back: `own` shows it. If ``quiet``, remarks are not shown."""
+        """Run a command and return the events that it added to the log, for `own`. Remarks are not shown if ``quiet``."""
         call = self.call(in_room=room)
         return await self._done_by(lambda: self.factory.table.invoke(call, name, arguments), quiet=quiet)
 
     async def type(self, line: str) -> list[RoomEvent]:
-        """Do what a typed line says, or answers. What it has added to the log comes back."""
+        """Run a typed command, or take the line as the answer to a prompt. Return the events that it added to the log."""
         try:
             return await self._done_by(lambda: self.factory.table.run(self.call(), line), quiet=False)
         except ChatError as error:
@@ -217,14 +219,14 @@ class IrcConnection(LineConnection):
             self._quiet = False
 
     def look(self, what: str) -> None:
-        """Count one more look at something. Raises `TooOften`."""
+        """Charge one look-up. Raise `TooOften` above the limit."""
         self.factory.hub.queries.charge(self.session, f"You ask for {what} and the like")
 
     def _mine(self, after: int) -> list[RoomEvent]:
         return [event for event in self.factory.hub.log.fresh(after) if event.by == self.session.id]
 
     def own(self, events: Sequence[RoomEvent]) -> None:
-        """Show what one has done oneself."""
+        """Show the client its own actions."""
         changed: list[Changed] = []
         echoes = "echo-message" in self.caps.enabled
         for event in events:
@@ -238,7 +240,7 @@ class IrcConnection(LineConnection):
                 case Changed():
                     changed.append(event)
                 case Joined() | Renamed() | Described() | Left(quit=True):
-                    pass  # those who cause them show them, in their place
+                    pass  # the code that causes them shows them, in order
                 case Left():
                     if event.room in self.shown_rooms:
                         self.shown_rooms.discard(event.room)
@@ -252,18 +254,18 @@ class IrcConnection(LineConnection):
 
     @property
     def irc(self) -> Irc:
-        """The dialect that this client has asked for."""
+        """The dialect for the capabilities of this client."""
         dialect = self.session.dialect
         assert isinstance(dialect, Irc)
         return dialect
 
     @property
     def client(self) -> str:
-        """Whom replies are for."""
+        """The nick that replies are addressed to."""
         return self.session.name or self.nick or "*"
 
     def speak(self) -> None:
-        """Follow the capabilities that are enabled now."""
+        """Set the dialect for the capabilities that are enabled now."""
         self.session.speak(self.factory.dialect(SHARED & self.caps.enabled))
         self.session.shows_past = "draft/chathistory" not in self.caps.enabled
 
@@ -272,15 +274,15 @@ class IrcConnection(LineConnection):
         self.emit([(self._time(), numeric.line(self.people.server, self.client, *values, text=text))])
 
     def send(self, command: str, *params: str, source: str | None = None) -> None:
-        """Send a line, from the server or somebody else."""
+        """Send a line from ``source``, by default the server."""
         self.emit([(self._time(), format_body(self.people.server if source is None else source, command, params))])
 
     def fail(self, command: str, code: str, *context: str, text: str, kind: str = "FAIL") -> None:
-        """Say what can't be done, as ``standard-replies`` has it."""
+        """Send an error in the form of ``standard-replies``."""
         self.send(kind, command, code, *context, text)
 
     def notice(self, sentence: str) -> None:
-        """Tell the person something."""
+        """Send the client a NOTICE from the server."""
         self.send("NOTICE", self.client, sentence)
 
     def show(self, event: Event) -> None:
@@ -288,15 +290,15 @@ class IrcConnection(LineConnection):
         self.emit(self.irc.lines(event))
 
     def emit(self, lines: Iterable[Line]) -> None:
-        """Send lines: at once, or, while there is a label, when the command is done."""
+        """Send lines at once; while there is a label, send them when the command is done."""
         self._out.emit(lines)
 
     def batch(self, kind: str, lines: Sequence[Line], *params: str) -> None:
-        """Send lines as a batch, to who knows of batches."""
+        """Send lines, as a batch if the client has enabled ``batch``."""
         self.emit(self._out.batch(kind, lines, params, self._time()) if "batch" in self.caps.enabled else lines)
 
     def write(self, data: bytes) -> None:
-        """Hand over what happens elsewhere: in its place."""
+        """Write data that is not a reply, in its place among the replies."""
         self._out.write(data)
 
     def _time(self) -> Mapping[str, str]:
@@ -313,16 +315,16 @@ class IrcConnection(LineConnection):
 
     @property
     def labeled(self) -> bool:
-        """Whether the command that is worked off has a label."""
+        """True if the running command has a label."""
         return self._out.labeled
 
     @property
     def reads(self) -> dict[str, int]:
-        """How far one has read, by target, in milliseconds since 1970."""
+        """The read markers by target, in milliseconds since 1970."""
         return self.people.reads_of(self.session.person) if self.session.registered else self._reads
 
     def mark(self, target: str, time: int) -> None:
-        """One has read up to there: other connections of the same name are told."""
+        """Set a read marker, and send it to the other connections of the same name."""
         self.reads[target] = time
         if len(self.reads) > MOST_MARKS:
             del self.reads[next(iter(self.reads))]
@@ -331,19 +333,19 @@ class IrcConnection(LineConnection):
                 other.send("MARKREAD", target, f"timestamp={format_time(time)}")
 
     def filled(self) -> None:
-        """More waits to be written than should, in the socket's buffer or behind a label."""
+        """Pause the session: too much waits to be written, in the socket's buffer or behind a label."""
         self._socket_full = True
         super().filled()
 
     def drained(self) -> None:
-        """Nothing waits to be written any more."""
+        """Resume the session once nothing waits in the socket's buffer, and not too much behind a label."""
         self._socket_full = False
         if not self._out.overfull:
             super().drained()
             self._tell_late()
 
     def _label_holds_back(self, overfull: bool) -> None:
-        """Called while much waits behind a labeled command's replies, and when that is over."""
+        """Pause the session while too much waits behind a labeled command's replies; resume it afterwards."""
         if overfull:
             super().filled()
         elif not self._socket_full:
@@ -351,7 +353,7 @@ class IrcConnection(LineConnection):
             self._tell_late()
 
     def _tell_late(self) -> None:
-        """Say of those who came and went while the connection was full whether they are here now."""
+        """Report the present state of the watched names that came or went while the connection was full."""
         late, self._moved_late = self._moved_late, set()
         for name in late:
             session = self.people.here(name)
@@ -373,16 +375,16 @@ class IrcConnection(LineConnection):
 
 
 class PeopleFactory(ChatFactory):
-    """Makes IRC connections, and knows what IRC tells of people."""
+    """The factory of IRC connections, with the directory of users that they share."""
 
     def __init__(self, hub: Hub, table: Table, config: Config, clock: IReactorTime, connections: set[LineConnection]) -> None:
         super().__init__(hub, table, config, clock, connections)
         name = config.server_name or socket.gethostname()
-        self.people = Everybody(hub, name if "." in name else f"{name}.chat")  # without a dot clients take it for a nick
+        self.people = Everybody(hub, name if "." in name else f"{name}.chat")  # clients take a name without a dot for a nick
         self._dialects: dict[frozenset[str], Irc] = {}
 
     def dialect(self, caps: frozenset[str]) -> Irc:
-        """The one dialect of all who have asked for these capabilities: readers with the very same are quickly served."""
+        """Return the one dialect for these capabilities: clients that share one object are served faster."""
         if caps not in self._dialects:
             self._dialects[caps] = Irc(self.people, caps)
         return self._dialects[caps]
@@ -395,4 +397,4 @@ def _called_by(when: Callable[[Callable[[], None]], object]) -> Deferred[None]:
 
 
 def _nothing() -> None:
-    """A client has its replies: it needs no word that a command is done."""
+    """Do nothing: the replies already tell the client that a command is done."""

@@ -1,10 +1,11 @@
-"""What goes out to one IRC client, under the label of the command that it answers (IRCv3 ``labeled-response``).
+"""Output to one IRC client, with the label of the command that it answers (IRCv3 ``labeled-response``).
 
-1. Without a label every line goes out at once.
-2. With one, replies are collected until the command is done, and all else that is written meanwhile waits behind them.
-3. No reply is ACK, one carries the label, several are a batch with it.
-4. Of what waits, no more than `MOST_BEHIND_LABEL` and a write is held: then the connection counts as full.
-5. What a command is answered at once, and what the core tells at once, is one write, however many lines it has.
+1. Without a label, every line is sent at once.
+2. With a label, replies are collected until the command is done. All other output waits behind them.
+3. No reply becomes ACK, one reply carries the label, and several replies are a batch with the label.
+4. At most `MOST_BEHIND_LABEL` bytes and one write wait behind a label; then the connection counts as full.
+5. The immediate replies to a command are one write, however many lines they have. So is all that the core hands over in one
+   call.
 """
 
 from __future__ import annotations
@@ -15,19 +16,19 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from twisted_chat.protocols.irc.rendering import Line
 from twisted_chat.protocols.irc.wire.message import format_body, format_tags
 
-LONGEST_LABEL = 64  # bytes, as the specification has it
-MOST_BEHIND_LABEL = 64 * 1024  # bytes, as a transport holds them before it is full
+LONGEST_LABEL = 64  # bytes, by the specification
+MOST_BEHIND_LABEL = 64 * 1024  # bytes, the same as a transport holds before it is full
 
 
 class Replies:
-    """Lines on their way out."""
+    """The outgoing lines of one client."""
 
     def __init__(self, server: str, write: Callable[[bytes], None], hold_back: Callable[[bool], None]) -> None:
-        """``hold_back`` is called with True when too much waits behind a label, and with False when that is over."""
+        """Call ``hold_back`` with True when too much waits behind a label, and with False when that is over."""
         self._server = server
         self._write = write
         self._hold_back = hold_back
-        self._behind = 0  # how many bytes wait
+        self._behind = 0  # bytes waiting behind the label
         self.overfull = False
         self._label = ""
         self._collected: list[Line] = []
@@ -37,22 +38,22 @@ class Replies:
 
     @property
     def labeled(self) -> bool:
-        """Whether a command with a label is worked off."""
+        """True if a command with a label is running."""
         return bool(self._label)
 
     def begin(self, label: str) -> None:
-        """A command is worked off; its label may be empty."""
+        """Begin a command; its label may be empty."""
         self._label = label if len(label.encode()) <= LONGEST_LABEL else ""
 
     def emit(self, lines: Iterable[Line]) -> None:
-        """Reply."""
+        """Send replies; collect them if there is a label."""
         if self._label:
             self._collected += lines
         else:
             self._send(b"".join(format_tags(tags) + body for tags, body in lines))
 
     def write(self, data: bytes) -> None:
-        """Hand over what is no reply."""
+        """Write data that is not a reply; it waits if there is a label."""
         if self._label:
             self._waiting.append(data)
             self._behind += len(data)
@@ -63,23 +64,23 @@ class Replies:
             self._send(data)
 
     def hold(self) -> None:
-        """Gather what is written from now on."""
+        """Buffer all output from now on."""
         self._holds += 1
 
     def release(self) -> None:
-        """Let it go, if nobody gathers any more."""
+        """End one `hold`, and write the buffered output if it was the last."""
         self._holds -= 1
         if not self._holds:
             self.flush()
 
     def flush(self) -> None:
-        """Write what was gathered so far."""
+        """Write the output buffered so far."""
         held, self._held = self._held, []
         if held:
             self._write(b"".join(held))
 
     def last(self, data: bytes) -> None:
-        """Write all that waits, and then this: nothing follows."""
+        """Write all waiting output, then ``data``, as the end of the output."""
         self.end()
         self._send(data)
         self.flush()
@@ -91,7 +92,7 @@ class Replies:
             self._write(data)
 
     def end(self) -> None:
-        """The command is done."""
+        """End the command: send its replies, then the output that waited behind them."""
         label, self._label = self._label, ""
         if not label:
             return
@@ -110,7 +111,7 @@ class Replies:
             self._hold_back(False)
 
     def batch(self, kind: str, lines: Sequence[Line], params: Sequence[str], tags: Mapping[str, str]) -> list[Line]:
-        """Lines as a batch, whose beginning has these tags. Lines that are in another batch stay there."""
+        """Return lines as a batch, whose first line has these tags. Lines of another batch stay in it."""
         name = secrets.token_hex(4)
         begin = format_body(self._server, "BATCH", (f"+{name}", kind, *params))
         end = format_body(self._server, "BATCH", (f"-{name}",))

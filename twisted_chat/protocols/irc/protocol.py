@@ -1,6 +1,6 @@
-"""The protocol of IRC clients: irssi, weechat, and all the others. docs/irc.md says what of IRC there is.
+"""The protocol of IRC clients such as irssi and weechat. docs/irc.md lists the supported parts of IRC.
 
-The pieces: `irc_codec` (lines), `irc_connection` (one client), `irc_dialect` (events), and the verbs, by subject.
+The pieces: `wire.message` (lines), `connection` (one client), `rendering` (events), and `commands`, by subject.
 """
 
 from __future__ import annotations
@@ -30,10 +30,10 @@ from twisted_chat.protocols.irc.wire.message import LineTooLong, NotUtf8, format
 from twisted_chat.protocols.irc.wire.numerics import Numeric
 from twisted_chat.protocols.terminal import rendering
 
-# Where the verbs are declared.
+# The modules that declare the verbs.
 VERBS_IN = (queries, channels, mode, chathistory, registration, tagmsg, messages, monitor)
 
-# What a client can ask for, with values.
+# The capabilities offered to clients, with their values.
 OFFERED = {
     "account-notify": "",
     "account-tag": "",
@@ -58,7 +58,7 @@ OFFERED = {
 
 
 class IrcProtocol(IrcConnection):
-    """One IRC client, and what the core says to it."""
+    """One IRC client, and the core's answers to it."""
 
     offered = OFFERED
 
@@ -92,7 +92,7 @@ class IrcProtocol(IrcConnection):
                 self.shown_rooms.discard(answer.room)
                 self.show(answer)
             case Whispered() | Noticed():
-                pass  # their author is shown them as what they have done
+                pass  # `own` shows them to their author
             case Invited():
                 source = self.people.source(answer.name)
                 tags = self.irc.tags(answer.name, self.factory.hub.now())
@@ -107,13 +107,13 @@ class IrcProtocol(IrcConnection):
                         self.notice(line.removeprefix("-> "))
 
     def _left_behind(self) -> None:
-        """Say of rooms that one was taken out of that one is not there any more."""
+        """Send PART for the rooms that the session was removed from."""
         for room in sorted(self.shown_rooms - self.session.rooms.keys()):
             self.shown_rooms.discard(room)
             self.send("PART", room, source=self.people.source(self.session.name))
 
     def refuse(self, error: ChatError, request: str | None = None) -> None:
-        """Tell the client what can't be done."""
+        """Send the client an error."""
         match error:
             case TooLong() | LineTooLong():
                 self.reply(Numeric.ERR_INPUTTOOLONG)
@@ -127,7 +127,7 @@ class IrcProtocol(IrcConnection):
                 self.reply(Numeric.ERR_UNKNOWNERROR, self._command, str(error))
 
     def say_last(self, sentence: str) -> None:
-        """Say why this is the end."""
+        """Send ERROR with the reason, as the last line."""
         self._out.last(format_body("", "ERROR", (f"Closing link: {sentence}",)))
 
 

@@ -1,9 +1,9 @@
-"""Events as lines of IRC, for everybody who has asked for the same capabilities.
+"""Events as lines of IRC, for all clients with the same capabilities.
 
-1. What is the same for all who have them is rendered here, once. What one has done oneself is shown by one's own
-   connection, at once, and with a label: only private messages to oneself come back this way.
-2. Tags follow the capabilities to the letter: who has asked for ``server-time`` alone is sent ``time`` alone.
-3. A message's id is its sequence number. One that is too long for a line is several, and the first has the id.
+1. Lines that are the same for all of these clients are rendered here, once. A client's own connection shows the client's
+   own actions, at once and with a label; only private messages to oneself come back this way.
+2. Tags follow the capabilities exactly: a client with ``server-time`` alone is sent ``time`` alone.
+3. A message's id is its sequence number. A message that is too long for a line becomes several; the first has the id.
 """
 
 from __future__ import annotations
@@ -44,9 +44,9 @@ from twisted_chat.protocols.irc.wire.message import (
 from twisted_chat.protocols.irc.wire.modes import format_modes, in_lines
 from twisted_chat.protocols.irc.wire.parameters import format_time, milliseconds
 
-# How many modes with a word stand in one MODE.
+# The most modes with a word in one MODE.
 MODES_AT_ONCE = 6
-# The capabilities that change what everybody is sent.
+# The capabilities that change the rendering of events.
 SHARED = frozenset(
     [
         "account-notify",
@@ -65,19 +65,19 @@ Line = tuple[Mapping[str, str], bytes]
 
 @dataclass(frozen=True, slots=True)
 class Irc(Unstyled):
-    """The dialect of IRC clients that have asked for these capabilities, of those in `SHARED`."""
+    """The dialect of IRC clients with these capabilities, out of `SHARED`."""
 
     people: People = field(compare=False, repr=False)
     caps: frozenset[str] = frozenset()
 
     def echoes(self, event: RoomEvent) -> bool:
-        """What one has done oneself one's own connection shows, but for what is said to oneself."""
+        """Return True for private messages only: the author's own connection shows everything else."""
         return isinstance(event, Whispered) or (isinstance(event, Noticed) and not event.to.startswith("#"))
 
     def pieces(self, events: Sequence[Event]) -> list[bytes]:
-        """Each event's lines. What is no event of a room is said by each connection itself.
+        """Return each event's lines. Each connection itself sends the events that belong to no room.
 
-        Most of all is something said in ASCII, without tags: that goes the shortest way.
+        The most common event is an ASCII message without tags: it takes the shortest path.
         """
         done: list[bytes] = []
         begun: dict[tuple[str, str], bytes] = {}
@@ -95,7 +95,7 @@ class Irc(Unstyled):
         return done
 
     def tags(self, name: str, time: float, seq: int = 0) -> dict[str, str]:
-        """The tags of what somebody has done; with ``seq``, of a message."""
+        """Return the tags of an action by ``name``; with ``seq``, of a message."""
         tags: dict[str, str] = {}
         if "server-time" in self.caps:
             tags["time"] = format_time(milliseconds(time))
@@ -112,7 +112,7 @@ class Irc(Unstyled):
         return tags
 
     def lines(self, event: Event) -> Iterator[Line]:
-        """An event as lines: tags, and the rest."""
+        """Yield an event as lines: tags, and the rest."""
         match event:
             case Said():
                 yield from self._message(event, event.room, event.text, "PRIVMSG")
@@ -148,7 +148,7 @@ class Irc(Unstyled):
                 yield self._told(event, event.room, event.text)
 
     def mode_lines(self, by: Changed, events: Iterable[Changed]) -> Iterator[Line]:
-        """What somebody has changed in a room, in as few MODE as may be; what is no mode, as a NOTICE."""
+        """Yield one user's changes of a room in as few MODE lines as possible; a change that is no mode is a NOTICE."""
         source = self.people.source(by.name)
         changes = [change for event in events for change in mode_changes(event)]
         space = LONGEST - len(f":{source} MODE {by.room} ".encode())

@@ -1,4 +1,4 @@
-"""What an IRC client is told by itself: the welcome, and who is in a room it has come into."""
+"""Lines that an IRC client is sent without asking: the welcome, and the members of a room that it has joined."""
 
 from __future__ import annotations
 
@@ -27,16 +27,16 @@ VERSION = f"twisted-chat-{__version__}"
 USER_MODES = "Biow"
 # The most messages CHATHISTORY gives at once, the most nicks MONITOR takes, and the most targets of a message.
 MOST_HISTORY, MOST_MONITORED, MOST_TARGETS = 500, 100, 4
-# How many targets each command takes; empty: any number.
+# The most targets of each command; empty: any number.
 TARGETS = dict.fromkeys(("PRIVMSG", "NOTICE", "TAGMSG", "NAMES"), str(MOST_TARGETS))
 TARGETS |= dict.fromkeys(("WHOIS", "WHOWAS"), "1") | dict.fromkeys(("JOIN", "PART", "KICK", "LIST"), "")
 LONGEST_USER = 16
-# How many people WHO for a mask and NAMES for no room show, at the most; of NAMES the last room is shown whole.
+# The most people that WHO for a mask and NAMES without a room show; NAMES shows the last room whole.
 MOST_PEOPLE = 500
 
 
 def tokens(irc: IrcConnection) -> dict[str, str | None]:
-    """What this server supports, for RPL_ISUPPORT."""
+    """Return the features of this server, for RPL_ISUPPORT."""
     config = irc.factory.config
     return {
         **isupport.CASEMAPPING,
@@ -67,7 +67,7 @@ def tokens(irc: IrcConnection) -> dict[str, str | None]:
 
 
 def welcome(irc: IrcConnection) -> None:
-    """Numerics 001 to 005, then LUSERS and MOTD, which clients take for the end of registration."""
+    """Send numerics 001 to 005, then LUSERS and MOTD, which clients take for the end of registration."""
     server = irc.people.server
     irc.reply(Numeric.RPL_WELCOME, NETWORK, irc.session.name)
     irc.reply(Numeric.RPL_YOURHOST, server, VERSION)
@@ -82,7 +82,7 @@ def welcome(irc: IrcConnection) -> None:
 
 
 def lusers(irc: IrcConnection) -> None:
-    """How many are here, and how many of the rooms that one may know of."""
+    """Send the number of users, and of the rooms that the client may know of."""
     hub, total, invisible = irc.factory.hub, irc.people.total, irc.people.invisible
     operators = sum(permissions.is_operator(session, hub.operators) for here in hub.people.values() for session in here)
     irc.reply(Numeric.RPL_LUSERCLIENT, total - invisible, invisible, 1)
@@ -94,7 +94,7 @@ def lusers(irc: IrcConnection) -> None:
 
 
 def motd(irc: IrcConnection) -> None:
-    """The message of the day."""
+    """Send the message of the day."""
     lines = irc.factory.hub.motd
     if not lines:
         irc.reply(Numeric.ERR_NOMOTD)
@@ -106,7 +106,7 @@ def motd(irc: IrcConnection) -> None:
 
 
 def arrive(irc: IrcConnection, people: People, past_of_room: History | None) -> None:
-    """JOIN, topic and names; then what was said before, to who does not ask for it with CHATHISTORY."""
+    """Send JOIN, topic and names; then earlier messages, if the client does not use CHATHISTORY."""
     room = irc.session.rooms.get(people.room)
     if room is None:
         return
@@ -126,19 +126,19 @@ def arrive(irc: IrcConnection, people: People, past_of_room: History | None) -> 
 
 
 def past(irc: IrcConnection, history: History) -> None:
-    """What was said before, if anything."""
+    """Send earlier messages, if there are any."""
     if history.events:
         irc.batch("chathistory", list(_past(irc, history)), history.room)
 
 
 def read_marker(irc: IrcConnection, target: str) -> None:
-    """How far one has read."""
+    """Send the client's read marker."""
     time = irc.reads.get(target)
     irc.send("MARKREAD", target, f"timestamp={format_time(time)}" if time is not None else "*")
 
 
 def topic(irc: IrcConnection, room: Room) -> None:
-    """What a room is about, if anything, and who has said so."""
+    """Send a room's topic, if it has one, and the topic's author."""
     if room.topic:
         irc.reply(Numeric.RPL_TOPIC, room.key, room.topic)
         owner = room.record.owner if room.record.owner != SERVER else ""
@@ -147,7 +147,7 @@ def topic(irc: IrcConnection, room: Room) -> None:
 
 
 def names(irc: IrcConnection, room: Room) -> None:
-    """Who is in a room, as far as one may know."""
+    """Send the members of a room that the client may know of."""
     symbol = "@" if room.policy.private else "="
     space = LONGEST - len(f":{irc.people.server} 353 {irc.client} {symbol} {room.key} :".encode())
     line = ""
@@ -170,7 +170,7 @@ def _members(irc: IrcConnection, room: Room) -> Iterator[str]:
 
 
 def _past(irc: IrcConnection, history: History) -> Iterator[Line]:
-    """Messages of before, with their time: as a tag, or else in the text."""
+    """Yield earlier messages with their time, as a tag or else in the text."""
     for event in history.events:
         if "server-time" in irc.caps.enabled:
             yield from irc.irc.lines(event)
@@ -181,5 +181,5 @@ def _past(irc: IrcConnection, history: History) -> Iterator[Line]:
 
 
 def shares_room(one: Session, other: Session) -> bool:
-    """Whether two are in a room together."""
+    """Return True if two sessions are in a room together."""
     return not one.rooms.keys().isdisjoint(other.rooms)

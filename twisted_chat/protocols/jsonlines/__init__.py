@@ -1,1 +1,1 @@
-"""Programs, which speak one JSON object a line."""
+"""The protocol for programs: one JSON object a line."""

@@ -1,9 +1,9 @@
-"""Events as JSON objects and back, sans-I/O. Used by the server's protocol for programs and by the bundled client.
+"""A codec between events and JSON objects, sans-I/O, for the server's protocol for programs and for the bundled client.
 
 1. An object's ``type`` names the event's class (`TYPES`); its other members are the event's fields, by their names.
-2. Fields of no use to a program are left out (`HIDDEN`), and so are those that are None.
-3. What comes from others has no half of a surrogate pair in it: nothing could be done with such a text (`check_unicode`).
-4. What is unknown is passed over when reading: a later server may send more than an earlier client knows.
+2. Fields without use to a program (`HIDDEN`), and fields that are None, are left out.
+3. A client's text with half of a surrogate pair is rejected: it cannot be encoded (`check_unicode`).
+4. A reader ignores unknown types and members: a later server may send more than an earlier client knows.
 """
 
 import json
@@ -49,19 +49,19 @@ TYPES: dict[str, type[Event]] = {
     "pong": events.Pong,
 }
 TYPE_OF = {kind: name for name, kind in TYPES.items()}
-KEPT_TYPES = tuple(TYPE_OF[kind] for kind in events.KEPT)  # what a history is made of: never another history
+KEPT_TYPES = tuple(TYPE_OF[kind] for kind in events.KEPT)  # the types in a history, which excludes another history
 HIDDEN: dict[type, frozenset[str]] = {
     events.Told: frozenset({"room"}),
     events.Whispered: frozenset({"room"}),
     events.Receipt: frozenset({"text"}),
 }
 ALWAYS_HIDDEN = frozenset({"by"})
-PLAIN = frozenset({str, int, float, bool})  # what stands in JSON as it is
-LATEST = 253402300800.0  # the year 10000: no later time can be shown
+PLAIN = frozenset({str, int, float, bool})  # types that JSON takes unchanged
+LATEST = 253402300800.0  # the year 10000, the limit of times that can be shown
 
 
 def as_object(event: Event) -> dict[str, Any]:
-    """An event as a JSON object."""
+    """Return an event as a JSON object."""
     return {"type": TYPE_OF[type(event)], **_members(event)}
 
 
@@ -77,7 +77,7 @@ def _members(noun: Any) -> dict[str, Any]:
 
 @cache
 def _shown(kind: type) -> tuple[str, ...]:
-    """The fields of a noun that a program is told."""
+    """Return the names of the fields that a program receives."""
     hidden = HIDDEN.get(kind, frozenset()) | ALWAYS_HIDDEN
     return tuple(field.name for field in fields(kind) if field.name not in hidden)
 
@@ -93,7 +93,7 @@ def _value(value: Any) -> Any:
 
 
 def as_event(members: object) -> Event | None:
-    """The event a JSON object stands for; None if its type is unknown. Raises `ValueError` if a field is missing or odd."""
+    """Return a JSON object as an event, or None if its type is unknown. Raise `ValueError` if a field is missing or invalid."""
     if not isinstance(members, dict):
         raise ValueError("an event is an object")
     kind = TYPES.get(str(members.get("type")))
@@ -113,7 +113,7 @@ def _noun(kind: type, members: dict[str, Any]) -> Any:
 
 @cache
 def _kinds(kind: type) -> dict[str, Any]:
-    """The types of a noun's fields."""
+    """Return the types of an event class's fields."""
     return get_type_hints(kind)
 
 
@@ -122,7 +122,7 @@ def _missing(kind: type, name: str) -> Any:
 
 
 def _read(value: Any, kind: Any) -> Any:
-    """A JSON value as a field of this type. Raises `ValueError` if it is of another."""
+    """Return a JSON value as a field of this type. Raise `ValueError` if it has another type."""
     if kind == events.KeptEvent:
         return as_event(value)
     if isinstance(kind, UnionType):  # with None
@@ -146,17 +146,17 @@ def _read_list(value: list[Any], first: Any, *others: Any) -> tuple[Any, ...]:
     return tuple(_read(one, first) for one in value)
 
 
-# `json.dumps` makes one anew each time.
+# A shared encoder: `json.dumps` creates a new one for each call.
 ENCODER = json.JSONEncoder(ensure_ascii=False, separators=(",", ":"))
 
 
 def written(members: Mapping[str, Any]) -> bytes:
-    """A JSON object in UTF-8, without a line end in it."""
+    """Return a JSON object in UTF-8, without line ends."""
     return ENCODER.encode(members).encode("utf-8", "replace")
 
 
 def check_unicode(value: object) -> None:
-    """Raise `BadText` if a JSON value has half of a surrogate pair in it, which ``\\ud800`` makes: that is no character."""
+    """Raise `BadText` if a JSON value contains half of a surrogate pair, such as ``\\ud800``, which is not a character."""
     try:
         ENCODER.encode(value).encode()
     except UnicodeEncodeError as error:
@@ -165,19 +165,19 @@ def check_unicode(value: object) -> None:
 
 
 def line(members: Mapping[str, Any]) -> bytes:
-    """A JSON object as one line, with its LF."""
+    """Return a JSON object as one line, with its LF."""
     return written(members) + b"\n"
 
 
 class Json(Unstyled):
-    """The dialect of programs: they are shown everything, their own messages too. All of them read the same bytes."""
+    """The dialect of programs, which receive every event, their own messages too. All of them receive the same bytes."""
 
     def pieces(self, events: Sequence[Event]) -> list[bytes]:
-        """Each event as a JSON line."""
+        """Return each event as a JSON line."""
         return [line(as_object(event)) for event in events]
 
     def echoes(self, event: RoomEvent) -> bool:
-        """Its own message, where it stands among the others', tells a program what everybody has seen."""
+        """Return True: a program's own messages, in their places among the others, show it what all users have seen."""
         return True
 
 

@@ -1,4 +1,4 @@
-"""The protocol for programs: one JSON object a line, both ways. `docs/protocol.md` describes it for its users."""
+"""The protocol for programs: one JSON object a line, in both directions. `docs/protocol.md` describes it for its users."""
 
 import json
 from collections.abc import Callable, Mapping
@@ -19,20 +19,20 @@ from twisted_chat.protocols.jsonlines.codec import JSON, check_unicode
 
 # The longest id a program may give a request, in characters: a UUID has 36.
 LONGEST_ID = 64
-# The longest secret a program may come back with, in characters.
+# The longest secret with which a program may resume a session, in characters.
 LONGEST_CLIENT = 128
-# How many rooms of a ``hello`` cost as much as a line by itself.
+# The number of rooms in a ``hello`` that are charged as one line.
 ROOMS_A_LINE = 4
 
 
 class BadRequest(ChatError):
-    """What came is not a JSON object, or a member of it is not what it should be."""
+    """A request that is not a JSON object, or has an invalid member."""
 
     code = "bad-request"
 
 
 def read(request: Mapping[str, Any], member: str, kind: type, default: Any = None) -> Any:
-    """A member of a request. Raises `BadRequest` if it is of another kind, or missing and without a default."""
+    """Return a member of a request. Raise `BadRequest` if it has the wrong type, or is missing and has no default."""
     value = request.get(member)
     if value is None:
         value = default
@@ -53,12 +53,12 @@ class ProgramProtocol(LineConnection):
     dialect: Dialect = JSON
     kind = "JSON"
     program = True
-    longest = 32 * 1024  # a message of 4 KiB, each character escaped as \uXXXX, and what stands round it
+    longest = 32 * 1024  # a message of 4 KiB, each character escaped as \uXXXX, and the members around it
     most = 32 * 1024
 
     @staticmethod
     def rate(config: Config) -> Rate | None:
-        """How many lines one may send."""
+        """Return the limit on the lines of a program."""
         return config.programs_rate
 
     def lineReceived(self, line: bytes) -> None:
@@ -81,10 +81,10 @@ class ProgramProtocol(LineConnection):
             self.perform(lambda: REQUESTS[kind](self, members, request), request, lambda: self.done(request))
 
     def hello(self, members: Mapping[str, Any], request: str | None) -> Answering | None:
-        """Give a name, come into rooms, and read on in each from where one was."""
+        """Name the session, join rooms, and catch up in each from the given position."""
         me = self.session
         if not me.name:
-            me.question = None  # of a line before
+            me.question = None  # a leftover of an earlier line
             name = read(members, "name", str)
             password = read(members, "password", str)
             client = read(members, "client", str, "")
@@ -107,11 +107,11 @@ class ProgramProtocol(LineConnection):
         raise NotAllowed("You have said hello already.")
 
     def say(self, members: Mapping[str, Any], request: str | None) -> Answering | None:
-        """Say something, whatever it begins with."""
+        """Send a message, even if its text looks like a command."""
         return self.invoke(members, request, "say", [read(members, "text", str)])
 
     def typed(self, members: Mapping[str, Any], request: str | None) -> Answering | None:
-        """Do what a person has typed."""
+        """Run a line that a person has typed."""
         self._asks, table = True, self.factory.table
         text = one_line(read(members, "text", str))
         if self.session.question is not None:
@@ -121,12 +121,12 @@ class ProgramProtocol(LineConnection):
         return table.begin(self._called(members, request), command, arguments)
 
     def answer(self, members: Mapping[str, Any], request: str | None) -> Answering | None:
-        """Answer what a line has made the server ask. It is never anything else."""
+        """Answer a question that a line has caused. The text is never a message or a command."""
         self._asks = True
         return self.factory.table.answer(self.call(request), one_line(read(members, "text", str)))
 
     def do(self, members: Mapping[str, Any], request: str | None) -> Answering | None:
-        """Run a command whose words are apart."""
+        """Run a command that is given as separate words."""
         arguments = read(members, "arguments", list, [])
         if not all(isinstance(argument, str) for argument in arguments):
             raise BadRequest("The member 'arguments' has to be a list of strings.")
@@ -135,7 +135,7 @@ class ProgramProtocol(LineConnection):
         return self.invoke(members, request, read(members, "command", str), arguments)
 
     def ping(self, members: Mapping[str, Any], request: str | None) -> Answering | None:
-        """Ask whether everything before this was worked off."""
+        """Reply with a pong once all earlier requests are processed."""
         self.session.tell(Pong())
         return None
 
@@ -154,24 +154,24 @@ class ProgramProtocol(LineConnection):
         return self.call(request, again=again, in_room=in_room)
 
     def done(self, request: str | None) -> None:
-        """Tell a program that its request is done, unless a receipt says so."""
+        """Acknowledge a request, unless a receipt does."""
         receipted, self._receipted = self._receipted, False
         if request is not None and not receipted:
             self.session.tell(Done(request))
 
     def refuse(self, error: ChatError, request: str | None = None) -> None:
-        """Tell the program what can't be done."""
+        """Send an error to the program."""
         self._receipted = False
         error = refused(self.session, error) if self._asks else error
         question = self.session.question if self._asks else None
         self.session.tell(Refused(error.code, str(error), request, question.again if question is not None else None))
 
     def say_last(self, text: str) -> None:
-        """Tell the program why this is the end."""
+        """Send the program the reason for the close."""
         self.session.tell(Refused("taken-over" if text == TAKEN_OVER else "closing", text))
 
     _receipted = False
-    _asks = False  # the request that is worked off is what a person has typed
+    _asks = False  # True while the current request is a person's input
 
 
 Request = Callable[[ProgramProtocol, Mapping[str, Any], str | None], Answering | None]
@@ -191,7 +191,7 @@ def parse(line: bytes) -> dict[str, Any]:
     text = decode(line)
     try:
         members = json.loads(text)
-        if "\\u" in text:  # what else comes in is UTF-8
+        if "\\u" in text:  # all other text is valid UTF-8
             check_unicode(members)
     except (ValueError, RecursionError) as error:
         raise BadRequest(f"That is not JSON: {error}.") from None
@@ -201,7 +201,7 @@ def parse(line: bytes) -> dict[str, Any]:
 
 
 def position(since: object) -> int | None:
-    """A reader's position as a program gives it: a sequence number, or None for the present. Raises `BadRequest`."""
+    """Return a reading position from a request: a sequence number, or None for the present. Raise `BadRequest`."""
     if since is None:
         return None
     if isinstance(since, bool) or not isinstance(since, int) or since < 0:

@@ -1,1 +1,1 @@
-"""People at telnet and nc."""
+"""The protocol for people at telnet and nc."""

@@ -1,4 +1,4 @@
-"""The protocol for people: telnet, nc, openssl s_client, anything that sends lines and shows what comes back."""
+"""The protocol for people: telnet, nc, openssl s_client, and any program that sends lines and shows the output."""
 
 import re
 from collections.abc import Sequence
@@ -15,14 +15,14 @@ from twisted_chat.protocols.connection import ChatFactory, LineConnection
 from twisted_chat.protocols.line.telnet import IAC, Telnet
 from twisted_chat.protocols.terminal.rendering import GREETING, PLAIN
 
-# How long a telnet client may take to agree that it hides what is typed, in seconds: a slow line's round trip.
+# The time in which a telnet client must agree to hide typing, in seconds: a slow line's round trip.
 AGREEING_SECONDS = 1.0
-# Bytes up to what may be the end of a line for telnet (LF, CR NUL).
+# Bytes up to a possible end of a telnet line (LF, CR NUL).
 LINES = re.compile(rb"[^\n\0]*[\n\0]|[^\n\0]+")
 
 
 class PersonProtocol(LineConnection):
-    """One person at a terminal. Their first line is their name."""
+    """One person at a terminal. The first line is the person's name."""
 
     dialect = PLAIN
     kind = "telnet or nc"
@@ -32,11 +32,11 @@ class PersonProtocol(LineConnection):
     def __init__(self, factory: ChatFactory) -> None:
         super().__init__(factory)
         self.telnet = Telnet()
-        self._size: tuple[int, int] | None = None  # of the window, as lines are folded for it
-        self._agreeing: IDelayedCall | None = None  # when a telnet client that was asked must have agreed not to show typing
+        self._size: tuple[int, int] | None = None  # the window's size, for which lines are folded now
+        self._agreeing: IDelayedCall | None = None  # the deadline of a telnet client to agree to hide typing
 
     def dataReceived(self, data: bytes) -> None:
-        """Called by the transport. Telnet is taken out before there are lines, and answered in its place among them."""
+        """Called by the transport. Remove telnet commands before line splitting, and answer each in order with the lines."""
         for part in LINES.findall(data) if IAC in data else (data,):
             text = self.telnet.receive(part)
             self.write(self.telnet.replies())
@@ -52,7 +52,7 @@ class PersonProtocol(LineConnection):
 
     @property
     def hides(self) -> bool:
-        """True while a telnet client hides what is typed."""
+        """True while a telnet client hides typing."""
         return self.telnet.hidden
 
     def greet(self) -> None:
@@ -63,7 +63,7 @@ class PersonProtocol(LineConnection):
         """Called for each line, without its end."""
         if self.session.question is not None:
             if self.telnet.hidden:
-                self.write(b"\r\n")  # the line's end was not shown, either
+                self.write(b"\r\n")  # the client has not shown the line's end, either
             self.perform(lambda: self.factory.table.answer(self.call(), decode(line)), None, self._follow_question)
         elif line.strip():
             try:  # as `perform` does it, without a closure for each line
@@ -75,25 +75,25 @@ class PersonProtocol(LineConnection):
                     self.wait_for(answering, None, nothing)
 
     def _fit_window(self) -> None:
-        """Fold lines at the window's width, if it has become another. Looked at when it counts, not each time it is told."""
+        """Fold lines at the window's width if it has changed. Checked once per line, not for each telnet report."""
         if self.telnet.size is not None and self.telnet.size != self._size:
             self._size = self.telnet.size
             self.session.change_dialect(PLAIN.at_width(self._size[0]))
 
     def refuse(self, error: ChatError, request: str | None = None) -> None:
-        """Tell the person what can't be done, or ask for a password."""
+        """Send an error to the person, or ask for a password."""
         error = refused(self.session, error)
         self._follow_question()
         self.session.tell(Refused(error.code, str(error)))
 
     def tell(self, answers: Sequence[Answer | RoomEvent]) -> None:
-        """Say something to this person alone. Once a password is accepted, what is typed is shown again before that."""
+        """Send replies to this person alone. Stop hiding typing first, once a password was accepted."""
         if self._agreeing is not None and self.session.question is None:
             self._follow_question()
         super().tell(answers)
 
     def _follow_question(self) -> None:
-        """Show nothing of what is typed as long as a password is asked for."""
+        """Hide typing while the server asks for a password, and show it again after that."""
         if self.session.question is not None:
             self._hide_typing()
         elif self._agreeing is not None:
@@ -102,9 +102,9 @@ class PersonProtocol(LineConnection):
             self.write(self.telnet.show_typing())
 
     def _hide_typing(self) -> None:
-        """Ask a telnet client not to show what is typed. Others can't; what was typed ahead is past hiding.
+        """Ask a telnet client to hide typing. Other clients cannot, and type-ahead cannot be hidden.
 
-        The CR lets what comes next stand in the place of what the request looks like on other screens.
+        The CR lets the next output overwrite the request, which other clients show as text.
         """
         if self.typed_ahead or self._agreeing is not None:
             return
@@ -121,12 +121,12 @@ class PersonProtocol(LineConnection):
             self._agreeing.cancel()
 
     def say_last(self, text: str) -> None:
-        """Say something to whoever is at the other end."""
+        """Send a sentence to the person, with or without a name."""
         self.session.tell(Remark(text))
 
 
 def nothing() -> None:
-    """People see what happened; they need no word that it is done."""
+    """Do nothing: people see the result of a command and need no acknowledgement."""
 
 
 class PersonFactory(ChatFactory):

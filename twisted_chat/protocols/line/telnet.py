@@ -1,16 +1,17 @@
-"""Telnet's commands taken out of what a terminal sends, and answered; sans-I/O (RFC 854, RFC 855).
+"""A parser that removes telnet commands from a terminal's input and answers them; sans-I/O (RFC 854, RFC 855).
 
-1. Nothing raises, whatever comes, and however the bytes are cut, the same text and the same answers come out.
-2. Each option is answered once in a connection, then ignored: a million requests get 512 answers. What a person may
-   want to ask again (are you there? have you read up to here?) is answered `AGAIN` times.
-3. Who has not spoken telnet is sent none of it: on nc's screen it would be rubbish. `Telnet.hide_typing` alone is
-   sent unasked, as telnet clients wait for the server on every port but 23, and nothing else hides a password.
-4. From the first command on, a client is asked for the size of its window and its terminal. It is not offered to
-   suppress go-aheads, nor asked for its line mode: the one makes clients send each key by itself, and who refuses
-   both keeps a client's own line editing, which is what a chat of lines wants.
-5. IP, BRK, AO, EC, EL, GA, EOR and their like are passed over. There is no process to interrupt; and as the client
-   edits the line, an EC or EL from it would erase what it has already sent, which nobody expects to be possible.
-6. Nothing a client tells of itself is believed beyond its form: sizes are clamped, names are of few letters.
+1. No input raises an exception. The text and the answers do not depend on how the bytes are cut.
+2. Each option is answered once in a connection, then ignored: a million requests get 512 answers. Questions that a person
+   may repeat (are you there? have you read up to here?) are answered `AGAIN` times.
+3. The server sends telnet commands only to clients that have sent one: nc would show them as rubbish. Only
+   `Telnet.hide_typing` is sent unasked: telnet clients wait for the server on every port but 23, and no other means hides
+   a password.
+4. At its first command, a client is asked for its window size and its terminal. The server neither offers to suppress
+   go-aheads nor asks for line mode: the former makes clients send single keys, and without both a client keeps its own
+   line editing, which suits a chat of lines.
+5. IP, BRK, AO, EC, EL, GA, EOR and similar commands are ignored. There is no process to interrupt. The client edits the
+   line, so an EC or EL would erase text that was already sent, which users do not expect.
+6. A client's data about itself is checked and limited: sizes are clamped, and names have few kinds of characters.
 """
 
 import re
@@ -25,33 +26,33 @@ ECHO, TIMING_MARK, TERMINAL_TYPE, WINDOW_SIZE, CHARSET = 1, 6, 24, 31, 42
 IS, SEND = 0, 1
 REQUEST, ACCEPTED, REJECTED = 1, 2, 3
 
-# A subnegotiation longer than this is no telnet, in bytes. The longest honest one lists a client's character sets.
+# The longest subnegotiation, in bytes. The longest legitimate one lists a client's character sets.
 LONGEST_SUBNEGOTIATION = 4096
-# How often AYT and DO TIMING-MARK are answered. Each Ctrl-C in BSD's telnet sends the latter, and shows nothing more
-# until the answer comes: so once is not enough, and a thousand times is more than a person's patience.
+# The number of answers to AYT and DO TIMING-MARK. Each Ctrl-C in BSD's telnet sends the latter and stops the output until
+# the answer arrives: one answer is too few, and a thousand exceed a person's patience.
 AGAIN = 1000
-# What a window can sensibly be, in columns and rows; and what it is taken for if the client sends 0, "unspecified".
+# The sensible ranges of a window's columns and rows; and the defaults if the client sends 0, "unspecified".
 COLUMNS, ROWS = (20, 500), (5, 300)
 USUAL_COLUMNS, USUAL_ROWS = 80, 24
 
 YES = b"\r\n[yes]\r\n"
-NOTHING: frozenset[tuple[int, int]] = frozenset()  # one for all: most connections never speak telnet
+NOTHING: frozenset[tuple[int, int]] = frozenset()  # shared, as most connections never speak telnet
 _IAC = bytes([IAC])
 _NAME = re.compile(rb"[A-Za-z0-9._+-]{1,40}")  # RFC 1091 has at most 40 characters
-_TRANSLATION = b"[TTABLE]"  # and a byte of version: may stand before a list of character sets, RFC 2066
+_TRANSLATION = b"[TTABLE]"  # an optional prefix of a list of character sets, with a version byte behind it, RFC 2066
 
 
 class _Echo(Enum):
-    """Whether we echo, which is telnet's way of saying that the client does not; RFC 1143's names."""
+    """The state of the server's ECHO option, with RFC 1143's names. A client does not echo while the server claims to."""
 
     NO = auto()
-    WANTYES = auto()  # WILL is sent, the answer is out
+    WANTYES = auto()  # WILL is sent, the answer is pending
     YES = auto()
-    WANTNO = auto()  # WONT is sent, the answer is out
+    WANTNO = auto()  # WONT is sent, the answer is pending
 
 
 class Telnet:
-    """One connection's telnet. Bytes go through `receive`; then `replies` says what has to be sent back."""
+    """The telnet state of one connection. Input goes through `receive`; then `replies` returns the bytes to send back."""
 
     __slots__ = (
         "_after_cr",
@@ -72,14 +73,14 @@ class Telnet:
 
     def __init__(self) -> None:
         self.spoken = False  # the client has sent a telnet command
-        self.abused = False  # what comes is no telnet: the connection should be closed, and gives no more text
+        self.abused = False  # the input is not telnet: it yields no more text, and the connection should be closed
         self.size: tuple[int, int] | None = None  # columns and rows of the window, once known
         self.terminal = ""  # the terminal's name, in lower case, once known
         self._held = b""  # the beginning of a command, at most two bytes
-        self._subnegotiation: bytearray | None = None  # what it has so far
+        self._subnegotiation: bytearray | None = None  # the bytes of the current subnegotiation so far
         self._after_cr = False
         self._replies = b""
-        self._answered = NOTHING  # what we have said, WILL and WONT as WONT, DO and DONT as DONT
+        self._answered = NOTHING  # the answers already sent, WILL and WONT as WONT, DO and DONT as DONT
         self._again = AGAIN
         self._type_asked = False
         self._charset_answered = False
@@ -88,11 +89,11 @@ class Telnet:
 
     @property
     def hidden(self) -> bool:
-        """Whether the client has agreed not to show what is typed."""
+        """True if the client has agreed to hide typing."""
         return self._echo is _Echo.YES
 
     def receive(self, data: bytes) -> bytes:
-        """The conversation in ``data``: all telnet taken out, a doubled IAC as one 0xff. The same object if there is none."""
+        """Return ``data`` without telnet commands, with a doubled IAC as one 0xff. Return ``data`` itself if it has neither."""
         if self.abused:
             return b""
         if self._subnegotiation is None and not self._held and IAC not in data:
@@ -119,22 +120,22 @@ class Telnet:
         return self._lines(bytes(text))
 
     def replies(self) -> bytes:
-        """What has to be sent back, once."""
+        """Remove and return the bytes to send back."""
         replies, self._replies = self._replies, b""
         return replies
 
     def hide_typing(self) -> bytes:
-        """What to send so that the client shows no more of what is typed, before a password. It may refuse: `hidden`."""
+        """Return the request to hide typing, for a password. The client may refuse: see `hidden`."""
         self._hide = True
         return self._steer()
 
     def show_typing(self) -> bytes:
-        """What to send so that the client shows again what is typed."""
+        """Return the request to show typing again."""
         self._hide = False
         return self._steer()
 
     def _lines(self, text: bytes) -> bytes:
-        """CR NUL and CR LF "MUST have the same effect" (RFC 1123, 3.3.1): the first is the return key of some clients."""
+        """Replace CR NUL, some clients' return key, by CR LF: they "MUST have the same effect" (RFC 1123, 3.3.1)."""
         after_cr = self._after_cr
         if text:
             self._after_cr = text.endswith(b"\r")
@@ -143,7 +144,7 @@ class Telnet:
         return text.replace(b"\r\0", b"\r\n")
 
     def _command(self, data: bytes, at: int, into: bytearray) -> int:
-        """Do the command that begins at ``at``, and say how long it is in bytes; 0 if it goes on beyond ``data``."""
+        """Execute the command at ``at``. Return its length in bytes, or 0 if it continues beyond ``data``."""
         if at + 1 == len(data):
             return 0
         command = data[at + 1]
@@ -151,7 +152,7 @@ class Telnet:
             into.append(IAC)
             return 2
         if command < FIRST_COMMAND:
-            # Not telnet, but a ÿ in Latin-1 or the like: it stays, and is refused as no UTF-8, instead of vanishing.
+            # Not telnet, but perhaps a ÿ in Latin-1: it stays, so that the line is refused as invalid UTF-8.
             into += data[at : at + 2]
             return 2
         if command >= WILL and at + 2 == len(data):
@@ -160,7 +161,7 @@ class Telnet:
             self.spoken = True
             for option in (WINDOW_SIZE, TERMINAL_TYPE):
                 self._answer(DO, option)
-        # Any command but SE breaks a subnegotiation off. RFC 855 does not say so; else a lost SE swallowed all the rest.
+        # Any command but SE aborts a subnegotiation. RFC 855 does not say so, but a lost SE would swallow all later input.
         subnegotiation, self._subnegotiation = self._subnegotiation, None
         if command >= WILL:
             self._negotiate(command, data[at + 2])
@@ -174,7 +175,7 @@ class Telnet:
         return 2
 
     def _negotiate(self, verb: int, option: int) -> None:
-        """What the client will and will not do, and wants us to do or not. A refusal needs no answer."""
+        """Answer WILL, WONT, DO or DONT. A refusal needs no answer."""
         if option == ECHO and verb in (DO, DONT):
             self._echo_answered(verb == DO)
         elif option == TIMING_MARK and verb == DO:
@@ -188,7 +189,7 @@ class Telnet:
                 self._replies += bytes([IAC, SB, TERMINAL_TYPE, SEND, IAC, SE])
 
     def _answer(self, verb: int, option: int) -> None:
-        """Say this about an option, if nothing was said yet. A WILL to our own DO finds it said."""
+        """Answer an option, if it has no answer yet. Our own DO counts as the answer to the client's WILL."""
         side = WONT if verb in (WILL, WONT) else DONT
         if (side, option) not in self._answered:
             self._answered |= {(side, option)}
@@ -200,7 +201,7 @@ class Telnet:
             self._replies += answer
 
     def _steer(self) -> bytes:
-        """Ask for what is wanted of the echo, unless an answer is still out: RFC 1143, so there are no loops."""
+        """Return a request for the desired echo state. Wait for a pending answer first: RFC 1143, which prevents loops."""
         if self._hide and self._echo is _Echo.NO:
             self._echo = _Echo.WANTYES
             return bytes([IAC, WILL, ECHO])
@@ -210,7 +211,7 @@ class Telnet:
         return b""
 
     def _echo_answered(self, agreed: bool) -> None:
-        """DO ECHO or DONT ECHO has come. What RFC 1143 keeps in a queue of one is `_hide`."""
+        """Handle DO ECHO or DONT ECHO. `_hide` takes the place of RFC 1143's queue of one."""
         match self._echo, agreed:
             case _Echo.NO, True:
                 self._answer(WONT, ECHO)
@@ -230,7 +231,7 @@ class Telnet:
         self._replies += self._steer()
 
     def _told(self, option: int, content: bytes) -> None:
-        """A subnegotiation is complete. Whether its option was agreed upon makes no difference: see rule 6."""
+        """Handle a complete subnegotiation, even if its option was never agreed upon: see rule 6."""
         if option == WINDOW_SIZE and len(content) == 4:
             columns = int.from_bytes(content[:2], "big") or USUAL_COLUMNS
             rows = int.from_bytes(content[2:], "big") or USUAL_ROWS

@@ -1,1 +1,1 @@
-"""People and scripts who come in by ssh."""
+"""People and scripts that connect by SSH."""

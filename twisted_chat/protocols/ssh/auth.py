@@ -1,10 +1,10 @@
-"""Who comes in by SSH, and how they prove it (RFC 4252, RFC 4256).
+"""SSH authentication (RFC 4252, RFC 4256).
 
-1. A guest's name needs no proof: no key, or any. A client that offers one is known by it only after it has signed.
-2. A registered name needs one of its keys, or its password, which the client asks for and does not show.
-3. The first key that is not one of the name's is asked to sign all the same: ``/keys add`` can make it one then. The
-   others are refused unsigned, so that nobody is asked for the password of a key that leads nowhere.
-4. A refusal says why: of keys by a banner, of passwords where the next one is asked for, or with the end.
+1. A guest's name needs no proof: any key is accepted, and so is none. A key identifies the client only after it has signed.
+2. A registered name needs one of its keys, or its password. The client prompts for the password and does not show it.
+3. The first key that does not belong to the name must sign all the same: ``/keys add`` can then add it. Later such keys are
+   refused unsigned, so that the client never asks for the passphrase of a useless key.
+4. A refusal gives its reason: for keys in a banner, for passwords in the next prompt or in the disconnect message.
 """
 
 from __future__ import annotations
@@ -39,27 +39,27 @@ from twisted_chat.protocols.terminal.rendering import PLAIN
 
 INFO_REQUEST, INFO_RESPONSE = 60, 61
 METHODS = b"publickey,keyboard-interactive"
-# How many attempts there are, of all kinds: an agent may hold a dozen keys. And how many of them with a password.
+# Maximum attempts of all kinds (an agent may hold a dozen keys), and maximum attempts with a password.
 MOST_ATTEMPTS, MOST_PASSWORDS = 30, 3
 
 
 class Visitor:
-    """The outlet of a session that lasts for one question: whether this is the password of that name."""
+    """The outlet of a session that only checks one password."""
 
     full = False
 
     def write(self, data: bytes) -> None:
-        """There is nothing to be shown."""
+        """Discard the data: the check shows nothing."""
 
     def tell(self, answers: Sequence[Answer | RoomEvent]) -> None:
-        """Whether it is, is seen from the session."""
+        """Discard the answers: the session holds the result."""
 
     def close(self, last_words: str = "") -> None:
-        """The connection is not ended by this."""
+        """Do nothing: the SSH connection continues."""
 
 
 class Authentication(SSHService):
-    """The service ``ssh-userauth``: one question after another, until one is let in."""
+    """The service ``ssh-userauth``: one attempt after another, until one succeeds."""
 
     name = b"ssh-userauth"
     protocolMessages: ClassVar = {REQUEST: "MSG_USERAUTH_REQUEST", INFO_RESPONSE: "MSG_USERAUTH_INFO_RESPONSE"}
@@ -72,11 +72,11 @@ class Authentication(SSHService):
         self._account: Account | None = None
         self._attempts = self._passwords = 0
         self._signed = ""  # the key that has signed
-        self._asked = False  # for a password
+        self._asked = False  # a password prompt is pending
         self._checking = False
-        self._why = ""  # the last password was not taken
-        self._told = False  # why the last key was not taken
-        self._keys_of: Account | None = None  # of whom no key was shown yet, but others were
+        self._why = ""  # reason for refusing the last password
+        self._told = False  # the client knows the reason for refusing a key
+        self._keys_of: Account | None = None  # account for which only other keys were offered
 
     def ssh_USERAUTH_REQUEST(self, packet: bytes) -> None:
         """Called when the client tries a method (RFC 4252, 5)."""
@@ -115,7 +115,7 @@ class Authentication(SSHService):
         Deferred.fromCoroutine(self._check(self._account, password)).addErrback(self._broken)
 
     def serviceStopped(self) -> None:
-        """Called at the end, whichever. Keys that were none of a name's are one failure together: an agent has many."""
+        """Called at the end, after success too. All wrong keys together count as one failure: an agent has many."""
         self._account = None
         account, self._keys_of = self._keys_of, None
         if account is not None and not self._passwords:
@@ -124,7 +124,7 @@ class Authentication(SSHService):
             attempts.wrong(self.transport.way, Kind.SSH_KEY, wrong, subject=account.key, name=account.name)
 
     def _find(self, user: bytes) -> Account | None:
-        """The account of a name; what is not even text is nobody's name, and is asked for again in the session."""
+        """Return the account of a name, or None. The session asks for another name if the bytes are not text."""
         try:
             return self.transport.factory.people.hub.registry.account(decode(user))
         except BadText:
@@ -145,7 +145,7 @@ class Authentication(SSHService):
     # Keys
 
     def _offered(self, packet: bytes) -> None:
-        """A key is named, or has signed (RFC 4252, 7)."""
+        """Handle a key that is offered, or that has signed (RFC 4252, 7)."""
         signs = packet[:1] != b"\0"
         algorithm, blob, rest = getNS(packet[1:], 2)
         key = PublicKey.from_blob(blob)
@@ -216,14 +216,14 @@ class Authentication(SSHService):
             self._refuse(error)
         else:
             self._checking = False
-            if self._account is not None:  # still there
+            if self._account is not None:  # still connected
                 self._succeed(session.proven)
         finally:
             people.hub.disconnect(session)
 
     def _refuse(self, error: ChatError) -> None:
         if self._account is None:
-            return  # gone meanwhile
+            return  # the client has disconnected
         if self._passwords >= MOST_PASSWORDS:
             self._end(str(error))
         else:

@@ -1,11 +1,11 @@
-"""What goes on in an SSH connection: one session, and nothing else (RFC 4254).
+"""The SSH connection service: one session, and nothing else (RFC 4254).
 
 1. One session a connection. Forwarding of ports, agents and screens, files and other subsystems are refused and logged.
-2. The session is the transport of somebody's connection to the chat: `SessionChannel` is to `LineConnection` what a
-   socket is. It is full while the socket is, while the peer's window is shut, and while keys are exchanged: a slow window is
-   a slow reader, who reads on from the log. conch's own channel would take all that is written, and keep it.
-3. Who is not listened to for a while, or takes nothing, is given no window: what they send waits with them.
-4. The peer chooses the size of packets and of its window; packets of less than `LEAST_PACKET` bytes are not begun with.
+2. The session is the transport of a person's chat connection: `SessionChannel` is to `LineConnection` what a socket is. It
+   is full while the socket is full, while the peer's window is shut, and during a key exchange. A peer with a slow window is
+   a slow reader, and continues from the log. conch's own channel would accept all writes, and keep them in memory.
+3. A peer gets no window while the server does not read from it, or while it takes nothing: its data waits on its side.
+4. The peer chooses the size of its packets and window. A channel with packets of less than `LEAST_PACKET` bytes is refused.
 """
 
 from __future__ import annotations
@@ -36,15 +36,15 @@ from twisted_chat.protocols.ssh.interfaces import ChannelConsumer
 from twisted_chat.protocols.ssh.pty import Pty, size
 from twisted_chat.protocols.ssh.transport import SshTransport, nothing
 
-# Of a packet, in bytes: with less, a line would become a hundred packets; with none, it never ended.
+# Packet sizes in bytes. With smaller packets, a line would become a hundred; with empty ones, sending would never end.
 LEAST_PACKET, MOST_PACKET = 1024, 32 * 1024
-# How much the peer may send before it is told that it may send more, in bytes; and in one packet.
+# Bytes that the peer may send before it gets more window, and in one packet.
 WINDOW, OUR_PACKET = 64 * 1024, 16 * 1024
-# What data is sent with, and room for it given: what these may cost is bounded by rules 2 and 3.
+# Messages that carry data or give window. Rules 2 and 3 bound their cost.
 UNCOUNTED = frozenset([MSG_CHANNEL_DATA, MSG_CHANNEL_WINDOW_ADJUST])
-# Of one connection, so many different things that it was refused stand in the log.
+# Maximum number of different refusals that are logged for one connection.
 MOST_TOLD = 10
-# The largest window there is (RFC 4254, 5.2).
+# Largest possible window (RFC 4254, 5.2).
 WIDEST = 2**32 - 1
 
 
@@ -62,12 +62,12 @@ class Channels(SSHConnection):
         self._refused: set[str] = set()
 
     def packetReceived(self, messageNum: int, packet: bytes) -> None:
-        """Called with each packet of this service. Data costs what a line costs; anything else is counted."""
+        """Called with each packet of this service. Data is charged as lines; any other packet counts as a request."""
         if messageNum in UNCOUNTED or self.transport.asks():
             super().packetReceived(messageNum, packet)
 
     def getChannel(self, channelType: bytes, windowSize: int, maxPacket: int, data: bytes) -> SessionChannel:
-        """Called when the peer opens a channel. What it raises is its answer."""
+        """Called when the peer opens a channel. A raised `ConchError` becomes the answer."""
         if channelType != b"session" or self._opened or maxPacket < LEAST_PACKET:
             self.refused(f"a channel {_shown(channelType)}")
             why = "One session with packets of 1024 bytes or more is all there is here."
@@ -76,13 +76,13 @@ class Channels(SSHConnection):
         return SessionChannel(self, windowSize, maxPacket)
 
     def gotGlobalRequest(self, requestType: bytes, data: bytes) -> int:
-        """Called for what concerns no channel: forwarding, and whether we are alive. A refusal is an answer to that."""
+        """Called for requests outside channels: forwarding and keepalives. A refusal also answers a keepalive."""
         if not requestType.startswith(b"keepalive@"):
             self.refused(f"the request {_shown(requestType)}")
         return 0
 
     def refused(self, what: str) -> None:
-        """Tell the log that something was asked for that is not done here; of each once, and not of very many."""
+        """Log a refused request: each kind once, and at most `MOST_TOLD` kinds."""
         if what in self._refused or len(self._refused) >= MOST_TOLD:
             return
         self._refused.add(what)
@@ -97,7 +97,7 @@ class Channels(SSHConnection):
             super().ssh_CHANNEL_DATA(packet)
 
     def ssh_CHANNEL_REQUEST(self, packet: bytes) -> None:
-        """Called when the peer asks for something in a session. conch would log what can't be read as an error of ours."""
+        """Called when the peer makes a request in a session. conch would log an unreadable one as our error."""
         (number,) = struct.unpack(">L", packet[:4])
         kind, rest = getNS(packet[4:])
         channel, remote = self.channels[number], self.localToRemoteChannel[number]
@@ -124,7 +124,7 @@ class SessionChannel(SSHChannel):
     def __init__(self, conn: Channels, window: int, packet: int) -> None:
         super().__init__(WINDOW, OUR_PACKET, window, min(packet, MOST_PACKET), conn)
         self.remoteWindowLeft: int = window
-        self.status = 0  # what the client ends with
+        self.status = 0  # the client's exit status
         self.listens = True
         self._pty: Pty | None = None
         self._colour = True
@@ -133,10 +133,10 @@ class SessionChannel(SSHChannel):
         self.full = False
         self._lost = False
 
-    # What conch calls
+    # Callbacks from conch
 
     def requestReceived(self, requestType: bytes, data: bytes) -> bool:
-        """Called when the peer asks for something in the session. True if it is done."""
+        """Called when the peer makes a request in the session. Return True if it is granted."""
         match requestType:
             case b"pty-req" if self._person is None:
                 self._pty = Pty.from_request(data)
@@ -156,12 +156,12 @@ class SessionChannel(SSHChannel):
         return True
 
     def dataReceived(self, data: bytes) -> None:
-        """Called with what the peer sends."""
+        """Called with data from the peer."""
         if self._person is not None and not self._lost:
             self._hand(self._person.dataReceived, data)
 
     def extReceived(self, dataType: int, data: bytes) -> None:
-        """Called with what a client has no reason to send."""
+        """Called with extended data. Ignore it: a client has no reason to send any."""
 
     def eofReceived(self) -> None:
         """Called when the peer will send no more."""
@@ -169,7 +169,7 @@ class SessionChannel(SSHChannel):
             self._hand(self._person.readConnectionLost)
 
     def addWindowBytes(self, data: int) -> None:
-        """Called when the peer takes so many bytes more."""
+        """Called when the peer's window grows by this many bytes."""
         self.remoteWindowLeft = min(self.remoteWindowLeft + data, WIDEST)
         self._send()
         self.look_how_full()
@@ -180,40 +180,40 @@ class SessionChannel(SSHChannel):
         self.conn.sendClose(self)
 
     def closed(self) -> None:
-        """Called when both have ended it, or the connection is gone. Who has no other session has no use for the connection."""
+        """Called when both sides have ended the session, or the connection is gone. The connection then ends too."""
         self.cut()
         if self.conn.transport.reason is None:
             self.conn.transport.hang_up_soon()
 
-    # What the connection of the person calls
+    # Methods that the person's connection calls
 
     def write(self, data: bytes) -> None:
-        """Send bytes; what the peer has no room for waits here."""
+        """Send bytes. Bytes beyond the peer's window wait here."""
         if not self.localClosed:
             self._waiting += data
             self._send()
             self.look_how_full()
 
     def registerProducer(self, producer: object, streaming: bool) -> None:
-        """Whoever writes is told by `look_how_full`."""
+        """Do nothing: `look_how_full` notifies the person's connection."""
 
     def unregisterProducer(self) -> None:
-        """The same."""
+        """Do nothing, for the same reason."""
 
     def pauseProducing(self) -> None:
-        """Listen no more: the peer's window runs out."""
+        """Stop reading: the peer's window runs out."""
         self.listens = False
 
     def resumeProducing(self) -> None:
-        """Listen again."""
+        """Read again."""
         self.listens = True
         self._give_window()
 
     def stopProducing(self) -> None:
-        """Never called."""
+        """Do nothing: this is never called."""
 
     def loseConnection(self) -> None:
-        """End the session once all is sent, with its status (RFC 4254, 6.10)."""
+        """End the session with its exit status when all data is sent (RFC 4254, 6.10)."""
         self.disconnecting = True
         self._send()
 
@@ -222,22 +222,22 @@ class SessionChannel(SSHChannel):
         self.conn.transport.transport.abortConnection()
 
     def getPeer(self) -> IAddress:
-        """Where the peer is."""
+        """Return the peer's address."""
         return self.conn.transport.transport.getPeer()
 
     def getHost(self) -> IAddress:
-        """Where it has come to."""
+        """Return the server's address that the peer has connected to."""
         return self.conn.transport.transport.getHost()
 
     @property
     def unsent(self) -> int:
-        """How many bytes wait for the peer, here and at the socket."""
+        """The number of bytes that wait for the peer, here and at the socket."""
         return len(self._waiting) + max(0, unsent_bytes(self.conn.transport.transport))
 
-    # What the transport calls
+    # Methods that the transport calls
 
     def look_how_full(self) -> None:
-        """Tell the person's connection when it should write no more, and when it may again."""
+        """Tell the person's connection when to stop writing, and when to write again."""
         transport = self.conn.transport
         if not transport.exchanging:
             self._send()
@@ -251,23 +251,23 @@ class SessionChannel(SSHChannel):
                 self._give_window()
 
     def cut(self) -> None:
-        """The session is over, for whatever reason."""
+        """Tell the person's connection that the session is over, for any reason."""
         if self._person is not None and not self._lost:
             self._lost = True
             self._waiting.clear()
             self._person.connectionLost(self.conn.transport.reason or connectionDone)
 
     def _begin(self, command: bytes | None) -> None:
-        """Connect whoever it is to the chat, or to do one thing there."""
+        """Connect the client to the chat, for a conversation or for one command."""
         transport = self.conn.transport
-        assert transport.identity is not None  # this service follows the one where one says who one is
+        assert transport.identity is not None  # authentication precedes this service
         transport.begin(self)
         pty = replace(self._pty, colour=self._colour) if self._pty is not None else None
         self._person = transport.factory.person(transport.identity, pty, command)
         self._hand(self._person.makeConnection, self)
 
     def _hand(self, to: Callable[..., object], *what: object) -> None:
-        """Hand something to the person's connection. What it raises is a bug of ours, and not a packet that can't be read."""
+        """Call a method of the person's connection. An exception there is a bug of ours, not an unreadable packet."""
         try:
             to(*what)
         except Exception:
@@ -279,7 +279,7 @@ class SessionChannel(SSHChannel):
             self.conn.adjustWindow(self, used)
 
     def _send(self) -> None:
-        """Send what the peer has room for. One packet, for all that is written at once, unless it is very long."""
+        """Send what the peer's window allows. Data written at once goes in one packet, unless it is very long."""
         while self._waiting and self.remoteWindowLeft and not (self.localClosed or self.conn.transport.exchanging):
             size = min(len(self._waiting), self.remoteWindowLeft, self.remoteMaxPacket)
             self.remoteWindowLeft -= size

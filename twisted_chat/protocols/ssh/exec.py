@@ -1,9 +1,9 @@
-"""One thing done by SSH, without a terminal: ``ssh host who``; or what is piped said: ``make | ssh build@host say '#ci'``.
+"""One command by SSH, such as ``ssh host who``. Piped lines can be posted: ``make | ssh build@host say '#ci'``.
 
-1. The command is one of the chat's, with or without its slash. What needs no name comes in as nobody: others don't notice.
-2. ``say`` and ``me`` may name a room first. Without a text they say each line of the input.
-3. Shown is what the command answers, no greeting, and nothing that others say.
-4. The exit status is 0 if all was done, and all that was said is on disk; else 1, and why.
+1. The command is a chat command, with or without its slash. One that needs no name runs unnamed: others do not notice it.
+2. ``say`` and ``me`` may name a room first. Without a text they post each line of the input.
+3. The output is the command's answer, without a greeting or other people's messages.
+4. The exit status is 0 if all was done and every message is on disk. Otherwise it is 1, and the reason is shown.
 """
 
 from __future__ import annotations
@@ -24,30 +24,30 @@ from twisted_chat.protocols.ssh.protocol import SshPerson, nothing
 from twisted_chat.protocols.terminal.rendering import Plain
 from twisted_chat.protocols.terminal.wrapping import ENDLESS
 
-# What says something in a room, and takes its text from the input if it is given none.
+# Commands that post in a room, and take their text from the input if they are given none.
 SAYING = ("say", "me")
 
 
 class SshCommand(SshPerson):
-    """One command, and then the end."""
+    """A session that runs one command and ends."""
 
-    dialect = Plain(columns=ENDLESS)  # who reads a pipe counts on a message being one line
+    dialect = Plain(columns=ENDLESS)  # readers of a pipe expect one line for each message
     program = True  # every message is receipted
 
     def __init__(self, factory: ChatFactory, identity: Identity, command: bytes, line_end: bytes) -> None:
         super().__init__(factory, identity)
         self.line_end = line_end
         self._command = command
-        self._saying = ""  # what is done with each line of the input
-        self._answering = False  # what is told now is the command's answer
+        self._saying = ""  # the command that posts each line of the input
+        self._answering = False  # answers now come from the command
 
     @staticmethod
     def rate(config: Config) -> Rate | None:
-        """How many lines one may send."""
+        """Return the rate of lines: that of programs."""
         return config.programs_rate
 
     def greet(self) -> None:
-        """Do it."""
+        """Run the command."""
         self.perform(self._obey, None, self._done)
 
     async def _obey(self) -> None:
@@ -61,7 +61,7 @@ class SshCommand(SshPerson):
             await self._come_in(room or LOBBY)
         elif command.role is not Role.VISITOR:
             await self._come_in(room)
-        if self.transport.status:  # the room can't be entered: why has been said
+        if self.transport.status:  # the room cannot be entered, and the reason was sent
             return
         if command.name in SAYING and not rest:
             self._saying = command.name
@@ -72,7 +72,7 @@ class SshCommand(SshPerson):
             await answering
 
     async def _come_in(self, room: str) -> None:
-        """Take the name that was asked for, and go into a room, or none."""
+        """Take the requested name, and join the room if one is given."""
         self.session.lands = self.session.shows_past = False
         self.session.landing = {names.room(room): None} if room else {}
         await self.come_in()
@@ -83,20 +83,20 @@ class SshCommand(SshPerson):
 
     def lineReceived(self, line: bytes) -> None:
         """Called for each line of the input."""
-        text = line.decode("utf-8", "replace")  # a build's output may be anything, and is to be seen all the same
+        text = line.decode("utf-8", "replace")  # a build may print any bytes, and its output must be seen
         if self._saying and text.strip():
             if text.encode() != line:
                 self._show([Remark(altered_words(text))])
             self.perform(lambda: self.factory.table.invoke(self.call(), self._saying, [text]), None, nothing)
 
     def refuse(self, error: ChatError, request: str | None = None) -> None:
-        """Say what can't be done, and end, unless there are more lines that could."""
+        """Send the error. End the session unless it posts the lines of the input."""
         self.session.tell(Refused(error.code, str(error)))
         if not self._saying:
             self.close()
 
     def tell(self, answers: Sequence[Answer | RoomEvent]) -> None:
-        """Show what the command answers, and whatever fails."""
+        """Show the command's answers, and all failures."""
         for one in answers:
             if isinstance(one, Receipt) and one.stored is not None:
                 self._show([Remark(altered_words(one.stored))])
@@ -106,10 +106,10 @@ class SshCommand(SshPerson):
         self._show([one for one in answers if not isinstance(one, Receipt)] if self._answering and not failed else failed)
 
     def write(self, data: bytes) -> None:
-        """What happens in rooms is not shown."""
+        """Discard room events."""
 
     def say_last(self, text: str) -> None:
-        """Say why this is the end, before all is done."""
+        """Show the reason for ending before all is done."""
         self.transport.status = 1
         self._show([Remark(text)])
 

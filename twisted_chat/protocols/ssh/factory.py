@@ -1,7 +1,7 @@
-"""SSH on the same port: ``ssh -p 5555 you@host``. Encrypted, and on every machine there is.
+"""SSH on the same port: ``ssh -p 5555 you@host``. It is encrypted, and every machine has a client.
 
-The parts: `ssh_transport` is the connection, `ssh_auth` who comes in, `ssh_session` what goes on in it. What connections
-of people are for other protocols are here `ssh_person`, `ssh_terminal` and `ssh_command`.
+The parts: `ssh.transport` is the connection, `ssh.auth` the authentication, `ssh.channel` the session. `ssh.protocol`,
+`ssh.shell` and `ssh.exec` are the chat connections of people.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
 
 class SshPeople(ChatFactory):
-    """Makes the connections of people whose SSH session has begun, and knows them."""
+    """The factory of chat connections for SSH sessions that have begun. It keeps a set of them."""
 
     protocol = SshPerson
 
@@ -39,7 +39,7 @@ class SshFactory(ServerFactory):
     noisy = False
 
     def __init__(self, people: ChatFactory, host_key: HostKey, undecided: set[Undecided]) -> None:
-        """``undecided`` holds the connections with which nobody has come in yet."""
+        """Set up the factory. ``undecided`` holds the connections that have no session yet."""
         self.people = people
         self.undecided = undecided
         self.clock = people.clock
@@ -52,11 +52,11 @@ class SshFactory(ServerFactory):
         return SshTransport(self)
 
     def getService(self, transport: SshTransport, service: bytes) -> type[SSHService] | None:
-        """Called by conch for the first service, which lets one in to the other."""
+        """Called by conch for the first service. Authentication then starts the second."""
         return Authentication if service == b"ssh-userauth" else None
 
     def person(self, identity: Identity, pty: Pty | None, command: bytes | None) -> SshPerson:
-        """The connection to the chat of somebody whose session begins, to talk or to do one thing, at a terminal or not."""
+        """Return the chat connection of a new session: for one command, or for a conversation with or without a terminal."""
         if command is not None:
             return SshCommand(self.people, identity, command, b"\n" if pty is None else b"\r\n")
         return SshPerson(self.people, identity) if pty is None else SshTerminal(self.people, identity, pty)

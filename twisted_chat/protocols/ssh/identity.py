@@ -1,4 +1,4 @@
-"""What an SSH client says of itself, and what it has proven."""
+"""The name that an SSH client requests, and its proof."""
 
 from __future__ import annotations
 
@@ -9,8 +9,8 @@ from twisted_chat.core.logins.proof import Proof
 
 @dataclass(frozen=True, slots=True)
 class Identity:
-    """Who somebody says they are, and what they have proven."""
+    """The name that a client requests, and its proof."""
 
     user: bytes  # as the client sent it
-    proven: Proof | None = None  # of an account
-    public_key: str = ""  # a key of theirs, as `core.users.public_keys` has it; empty if they have signed nothing
+    proven: Proof | None = None  # for an account
+    public_key: str = ""  # the key that has signed, as in `core.users.public_keys`; empty if none has

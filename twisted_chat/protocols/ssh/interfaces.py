@@ -1,4 +1,4 @@
-"""What the layers of an SSH connection need of one another. Each layer imports this module instead of the layer above."""
+"""Interfaces between the layers of an SSH connection. Each layer imports this module instead of the layer above."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from twisted_chat.protocols.ssh.pty import Pty
 
 
 class ChannelConsumer(Protocol):
-    """The connection to the chat whose transport is a session channel."""
+    """The chat connection whose transport is a session channel."""
 
     filled: Callable[[], None]
     drained: Callable[[], None]
@@ -26,23 +26,23 @@ class ChannelConsumer(Protocol):
         """Take what the client sends."""
 
     def readConnectionLost(self) -> None:
-        """The client sends no more."""
+        """Handle the end of the client's input."""
 
     def connectionLost(self, reason: Failure) -> None:
-        """The session has ended."""
+        """Handle the end of the session."""
 
     def resize(self, width: int, height: int) -> None:
-        """The client's window has this many columns and rows now."""
+        """Adapt to a window of this many columns and rows."""
 
 
 class TransportSession(Protocol):
     """The session of a transport."""
 
     def look_how_full(self) -> None:
-        """The transport has become full, or is full no longer."""
+        """Check again whether the transport is full."""
 
     def cut(self) -> None:
-        """The connection has ended."""
+        """Handle the end of the connection."""
 
 
 class TransportFactory(Protocol):
@@ -54,4 +54,4 @@ class TransportFactory(Protocol):
     closing_seconds: float
 
     def person(self, identity: Identity, pty: Pty | None, command: bytes | None) -> ChannelConsumer:
-        """Return the connection to the chat of a session that begins."""
+        """Return the chat connection of a new session."""

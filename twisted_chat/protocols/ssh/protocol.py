@@ -1,7 +1,7 @@
 """People in an SSH session.
 
-1. The user name that one asks for is the name one has here. What can't be one is asked for again, in the session.
-2. Without a terminal (``ssh -T``, or a pipe) it is what nc is: lines in, lines out.
+1. The SSH user name becomes the chat name. If it is not a valid name, the session asks for another.
+2. Without a terminal (``ssh -T``, or a pipe) the session works like nc: lines in, lines out.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ class SshPerson(LineConnection):
     kind = "ssh"
     longest = 4096
     most = 16 * 1024
-    line_end = b"\n"  # as those of files end, where there is no terminal
+    line_end = b"\n"  # as in files: there is no terminal
 
     transport: SessionChannel
 
@@ -33,11 +33,11 @@ class SshPerson(LineConnection):
         self.identity = identity
 
     def greet(self) -> None:
-        """Come in under the name that was asked for."""
+        """Begin the session under the requested name."""
         self.perform(self.come_in, None, self.follow_question)
 
     async def come_in(self) -> None:
-        """Take that name. Raises as the command does."""
+        """Take the requested name. Raises the errors of ``/name``."""
         self.session.proven = self.identity.proven
         self.session.public_key = self.identity.public_key
         table = self.factory.table
@@ -51,7 +51,7 @@ class SshPerson(LineConnection):
             self.perform(lambda: self.factory.table.run(self.call(), decode(line)), None, self.follow_question)
 
     def refuse(self, error: ChatError, request: str | None = None) -> None:
-        """Tell the person what can't be done."""
+        """Report an error to the person."""
         error = refused(self.session, error)
         self.tell_refusal(error)
         self.follow_question()
@@ -59,37 +59,37 @@ class SshPerson(LineConnection):
             self.say_if_shown()
 
     def follow_question(self) -> None:
-        """A password is asked for, or no longer: who has a terminal is not shown it."""
+        """Do nothing. `SshTerminal` hides the input here during a password prompt."""
 
     def say_if_shown(self) -> None:
-        """Say that what is typed is shown, where it is."""
+        """Warn that the password is visible. `SshTerminal` hides it, and does not warn."""
         self.say_last("Your password will be visible as you type.")
 
     def tell_refusal(self, error: ChatError) -> None:
-        """Say why; to who has no name yet, and was asked for nothing else, also what is to be done now."""
+        """Send the error. Ask an unnamed person for a name too, unless another prompt is pending."""
         refused = Refused(error.code, str(error))
         unnamed = not self.session.name and self.session.question is None
         self.session.tell(refused, *([Remark("What's your name?")] if unnamed else []))
 
     def write(self, data: bytes) -> None:
-        """Hand over lines."""
+        """Write lines, with this connection's line end."""
         super().write(data.replace(b"\r\n", self.line_end))
 
     def resize(self, width: int, height: int) -> None:
-        """The window of whoever has a terminal is of another size."""
+        """Do nothing. `SshTerminal` adapts to the new window size."""
 
     def say_last(self, text: str) -> None:
-        """Say something to whoever is at the other end."""
+        """Send a remark to the client."""
         self.session.tell(Remark(text))
 
     def way(self) -> Way:
-        """How the other end has come in."""
+        """Return how the client has connected."""
         return self.transport.conn.transport.way
 
     def unsent(self) -> int:
-        """How many bytes the peer has not taken yet."""
+        """Return the number of bytes that the peer has not taken yet."""
         return self.transport.unsent
 
 
 def nothing() -> None:
-    """People see what happened; they need no word that it is done."""
+    """Do nothing: people see the result and need no confirmation."""

@@ -7,27 +7,27 @@ from dataclasses import dataclass
 
 from twisted.conch.ssh.common import getNS
 
-# What a terminal calls itself is this long at the most; and how many columns and rows it has as a rule.
+# Maximum length of a terminal's type; default columns and rows.
 LONGEST_TERM, USUAL = 64, (80, 24)
 
 
 @dataclass(frozen=True, slots=True)
 class Pty:
-    """The terminal that a client asks for."""
+    """The terminal that a client requests."""
 
     term: str
     width: int  # in columns
     height: int  # in rows
-    colour: bool = True  # whether its owner wants colours
+    colour: bool = True  # False if the client has sent NO_COLOR
 
     @classmethod
     def from_request(cls, data: bytes) -> Pty:
-        """As ``pty-req`` names it (RFC 4254, 6.2). Its pixels and modes don't concern us."""
+        """Return the terminal of a ``pty-req`` (RFC 4254, 6.2). Its pixels and modes are ignored."""
         term, rest = getNS(data)
         return cls(term[:LONGEST_TERM].decode("ascii", "replace"), *size(rest))
 
 
 def size(data: bytes) -> tuple[int, int]:
-    """Columns and rows, as ``window-change`` has them (RFC 4254, 6.7); those that are not known are the usual ones."""
+    """Return the columns and rows of a ``window-change`` (RFC 4254, 6.7). Unknown ones get the default."""
     width, height = struct.unpack(">2L", data[:8])
     return width or USUAL[0], height or USUAL[1]

@@ -1,8 +1,8 @@
-"""A person in an SSH session with a terminal: `protocols.terminal.editor` edits the line, and shows what comes above it.
+"""A person in an SSH session with a terminal: `protocols.terminal.editor` edits the line, and shows output above it.
 
-1. What is typed is shown by us: the person's own terminal leaves all keys to the one who is asked for a terminal.
-2. One write a turn of a reader: what is shown, and the line below it. What was entered vanishes; what becomes of it is shown.
-3. Keys that come while nothing can be written wait, as many as the session's window has room for.
+1. The server draws the input: a client that has requested a terminal passes all keys on.
+2. A reader's turn makes one write: the output, and the input line below it. An entered line vanishes; its result is shown.
+3. Keys that arrive while nothing can be written wait, at most as many as the session's window allows.
 """
 
 from __future__ import annotations
@@ -27,18 +27,18 @@ class SshTerminal(SshPerson):
         super().__init__(factory, identity)
         self._pty = pty
         self._terminal = Terminal(pty.width, pty.height, pty.term, pty.colour, self._complete)
-        self._keys = b""  # that wait until something can be written
+        self._keys = b""  # keys that wait until output can be written
         self._feeding = False
 
     def greet(self) -> None:
-        """Come in, with colours if the terminal has them."""
+        """Begin the session, with colours if the terminal has them."""
         self._fit(self._pty.width)
         if self._pty.colour and colours(self._pty.term):
             self.session.set(replace(self.session.settings, colour="on"))
         super().greet()
 
     def dataReceived(self, data: bytes) -> None:
-        """Called with what the keyboard sends."""
+        """Called with keyboard input."""
         if self.full:
             self._keys += data
             return
@@ -54,37 +54,37 @@ class SshTerminal(SshPerson):
 
     @property
     def hides(self) -> bool:
-        """True while what is typed is hidden."""
+        """True while the input is hidden."""
         return self.session.question is not None
 
     def follow_question(self) -> None:
-        """Show nothing of what is typed as long as a password is asked for."""
+        """Hide the input during a password prompt."""
         self._terminal.hide(self.session.question is not None)
         self._paint()
 
     def say_if_shown(self) -> None:
-        """Nothing is shown."""
+        """Do nothing: the password is hidden."""
 
     def write(self, data: bytes) -> None:
-        """Show lines."""
+        """Show lines above the input line."""
         if data:
             self._terminal.show(data)
             self._paint()
 
     def drained(self) -> None:
-        """Nothing waits to be written any more."""
+        """Handle the waiting keys: all output is written."""
         super().drained()
         keys, self._keys = self._keys, b""
         self.dataReceived(keys)
 
     def resize(self, width: int, height: int) -> None:
-        """The window is of another size now."""
+        """Adapt to the new window size."""
         self._fit(width)
         self._terminal.resize(width, height)
         self._paint()
 
     def _hang_up(self, last_words: str) -> None:
-        """Leave the terminal as it was."""
+        """Restore the terminal, then hang up."""
         if last_words:
             self.say_last(last_words)
         self._terminal.close()

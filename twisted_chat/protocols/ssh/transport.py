@@ -1,11 +1,11 @@
-"""SSH from its first byte to its last: conch's transport, held to what a stranger may cost us (RFC 4253).
+"""The SSH transport: conch's, with limits on what an unknown client may cost (RFC 4253).
 
-1. Modern algorithms only, and no compression: conch's zlib has no bound, and serves those who have not yet come in.
-2. Who is not in a session after `LOGIN_SECONDS` is gone, whatever they do; so is who begins an exchange of keys and does
-   not end it. Keys are exchanged anew only so often.
-3. A packet has at most `LONGEST_PACKET` bytes, and so many are worked off in a reactor turn: the rest waits in the kernel.
-4. While the socket holds more than it should, nothing is read: what we answer is bounded by what the peer takes.
-5. What can't be read ends the connection, with a word to the peer and a line in the log; never a traceback.
+1. Modern algorithms only, and no compression: conch's zlib has no size limit, and serves unauthenticated clients too.
+2. A client without a session is disconnected after `LOGIN_SECONDS`, whatever it sends; so is a client that does not finish
+   a key exchange in that time. The rate of key exchanges is limited.
+3. A packet has at most `LONGEST_PACKET` bytes. A reactor turn handles `PACKETS_A_TURN` packets; the rest waits in the kernel.
+4. Nothing is read while the socket's buffer is too full. Our answers are thus limited to what the peer takes.
+5. An unreadable packet ends the connection, with a message to the peer and a line in the log; never a traceback.
 """
 
 from __future__ import annotations
@@ -29,18 +29,18 @@ from twisted_chat.protocols.connection import Flow
 from twisted_chat.protocols.ssh.identity import Identity
 from twisted_chat.protocols.ssh.interfaces import TransportFactory, TransportSession
 
-# How long one may take to be in a session, and how long an exchange of keys may take, in seconds.
+# Time limit for starting a session, and for a key exchange, in seconds.
 LOGIN_SECONDS = 30.0
-# What every implementation has to take (RFC 4253, 6.1), in bytes. Ours never needs more.
+# Packet size that every implementation must accept (RFC 4253, 6.1), in bytes. Ours never needs more.
 LONGEST_PACKET = 35_000
-# How many packets of one connection are worked off in a reactor turn.
+# Packets of one connection that a reactor turn handles.
 PACKETS_A_TURN = 64
-# How often keys may be exchanged: OpenSSH does so after a gigabyte, or after the time its user has set.
+# Rate of key exchanges: OpenSSH begins one after a gigabyte, or after the time its user has set.
 EXCHANGES = Rate(4, 1 / 60)
-# How often a client may ask for anything: who drags a window's edge does so tens of times a second.
+# Rate of a client's requests: dragging a window's edge sends tens a second.
 REQUESTS = Rate(200, 20.0)
 
-# The numbers of packets from here on belong to services (RFC 4250, 4.1.2).
+# First packet number that belongs to services (RFC 4250, 4.1.2).
 FIRST_OF_SERVICES = 50
 EXCHANGES_OF_KEYS = [
     b"curve25519-sha256",
@@ -49,8 +49,7 @@ EXCHANGES_OF_KEYS = [
     b"ecdh-sha2-nistp384",
     b"ecdh-sha2-nistp521",
 ]
-# The packets a client may send before a service has them all: what conch has for exchanges of keys that are not offered
-# here is left out.
+# Packets below `FIRST_OF_SERVICES` that a client may send. Conch has more, for key exchanges that are not offered here.
 TAKEN = frozenset(
     [
         transport.MSG_DISCONNECT,
@@ -61,33 +60,33 @@ TAKEN = frozenset(
         transport.MSG_EXT_INFO,
         transport.MSG_KEXINIT,
         transport.MSG_NEWKEYS,
-        transport.MSG_KEX_DH_GEX_REQUEST_OLD,  # the number of all that are: the client's half
+        transport.MSG_KEX_DH_GEX_REQUEST_OLD,  # the client's half, in every exchange offered here
     ]
 )
-# What conch or cryptography raise for bytes that are no packet of the kind they say they are.
+# Exceptions that conch and cryptography raise for malformed packets.
 UNREADABLE = (struct.error, ValueError, LookupError, TypeError, UnsupportedAlgorithm)
 
 
 def nothing(event: LogEvent) -> None:
-    """Conch tells the log of every packet, in the client's own words. We tell it what happened."""
+    """Discard conch's log events: they quote each packet of the client. We log what happened ourselves."""
 
 
 class Meter:
-    """What one peer has used up of a rate."""
+    """One peer's use of a rate."""
 
     def __init__(self, rate: Rate) -> None:
         self._rate = rate
         self._due = 0.0
 
     def take(self, now: float) -> bool:
-        """Count one more. False if that is one too many."""
+        """Count one more use. Return False if it exceeds the rate."""
         allowed = not self._rate.wait(self._due, now)
         self._due = self._rate.spent(self._due, now)
         return allowed
 
 
 class SshTransport(SSHServerTransport):
-    """One SSH connection. ``session`` is what goes on in it, once it does."""
+    """One SSH connection. ``session`` is its session, once that has begun."""
 
     _log = Logger(observer=nothing)
     log = Logger()
@@ -105,23 +104,23 @@ class SshTransport(SSHServerTransport):
 
     def __init__(self, factory: TransportFactory) -> None:
         self.factory = factory
-        self.identity: Identity | None = None  # once one has said who one is
+        self.identity: Identity | None = None  # set by authentication
         self.session: TransportSession | None = None
-        self.full = False  # the socket holds more than it should
-        self.reason: Failure | None = None  # once the connection is lost
-        self._begun = False  # the peer exchanges keys
-        self._agreed = False  # on new keys, which the peer does not use yet
+        self.full = False  # the socket's buffer holds too much
+        self.reason: Failure | None = None  # set when the connection is lost
+        self._begun = False  # the peer has begun a key exchange
+        self._agreed = False  # new keys are agreed; the peer does not use them yet
         self._ending = False
-        self._packets = 0  # still to be worked off in this turn
+        self._packets = 0  # left for this turn
         self._next_turn: IDelayedCall | None = None
         self._limit: IDelayedCall | None = None
         self._cut_off: IDelayedCall | None = None
         self._exchanges, self._requests = Meter(EXCHANGES), Meter(REQUESTS)
 
-    # What Twisted calls
+    # Callbacks from Twisted
 
     def connectionMade(self) -> None:
-        """Called by the transport, or by what had the connection before."""
+        """Called by the transport, or by the protocol that had the connection before."""
         self.factory.undecided.add(self)
         self.transport.registerProducer(Flow(self), True)
         self._set_limit()
@@ -143,22 +142,22 @@ class SshTransport(SSHServerTransport):
         super().connectionLost(reason)
 
     def filled(self) -> None:
-        """Called by the socket's buffer: it holds more than it should."""
+        """Called when the socket's buffer holds too much."""
         self.full = True
         self.transport.pauseProducing()
         self._tell_session()
 
     def drained(self) -> None:
-        """Called by the socket's buffer: it holds nothing any more."""
+        """Called when the socket's buffer is empty again."""
         self.full = False
         if self._next_turn is None and not self._ending:
             self.transport.resumeProducing()
         self._tell_session()
 
-    # What conch calls
+    # Callbacks from conch
 
     def getPacket(self) -> bytes | None:
-        """Called for the next packet: there is none in this turn, or for who is on the way out."""
+        """Called for the next packet. Return None if this turn has handled enough, or the connection is ending."""
         if self._ending or not self._packets:
             return None
         self._packets -= 1
@@ -177,7 +176,7 @@ class SshTransport(SSHServerTransport):
             self.end("That packet can't be read.")
 
     def ssh_KEXINIT(self, packet: bytes) -> None:
-        """Called when the peer begins to exchange keys, or answers our beginning."""
+        """Called when the peer begins a key exchange, or joins ours."""
         if self._begun:
             self.end("Keys are being exchanged already.")
             return
@@ -190,19 +189,19 @@ class SshTransport(SSHServerTransport):
         self._tell_session()
 
     def ssh_KEX_DH_GEX_REQUEST_OLD(self, packet: bytes) -> None:
-        """Called with the peer's half of the keys."""
+        """Called with the peer's half of a key exchange."""
         if self._agreed or not self._begun:
             self.end("No keys are being exchanged.")
         else:
             super().ssh_KEX_DH_GEX_REQUEST_OLD(packet)
 
     def _keySetup(self, sharedSecret: bytes, exchangeHash: bytes) -> None:
-        """Called when both have what the new keys are made from."""
+        """Called when both sides can derive the new keys."""
         self._agreed = True
         super()._keySetup(sharedSecret, exchangeHash)
 
     def ssh_NEWKEYS(self, packet: bytes) -> None:
-        """Called when the peer uses the new keys from now on. conch would take the word of one who has none."""
+        """Called when the peer starts to use the new keys. conch would accept this without a key exchange."""
         if self._agreed:
             self._begun = self._agreed = False
             super().ssh_NEWKEYS(packet)
@@ -210,47 +209,47 @@ class SshTransport(SSHServerTransport):
             self.end("There are no new keys.")
 
     def _newKeys(self) -> None:
-        """Called when the new keys are in use, and what had to wait for them is sent."""
+        """Called when the new keys are in use, and the packets that waited for them are sent."""
         super()._newKeys()
-        self.ourKexInitPayload = self.otherKexInitPayload = b""  # two KiB that serve no more
+        self.ourKexInitPayload = self.otherKexInitPayload = b""  # frees two KiB
         if self.session is not None:
             self._forget_limit()
         self._tell_session()
 
     def ssh_SERVICE_REQUEST(self, packet: bytes) -> None:
-        """Called when the peer wants to say who it is. There is one such service, and it is asked for once."""
+        """Called when the peer wants to authenticate. It may request this one service, once."""
         if self.exchanging or self.service is not None:
             self.end("That is not asked for now.")
         else:
             super().ssh_SERVICE_REQUEST(packet)
 
     def sendExtInfo(self, extensions: object) -> None:
-        """Called when first keys are in use: say which signatures are taken (RFC 8308, 3.1). conch names our own key's only."""
+        """Called when the first keys are in use. Lists accepted signatures (RFC 8308, 3.1); conch's lists only our key's."""
         super().sendExtInfo([(b"server-sig-algs", ",".join(ALGORITHMS).encode())])
 
     def sendDisconnect(self, reason: int, desc: bytes | str) -> None:
-        """Called by conch for what it does not take."""
+        """Called by conch when it rejects a packet."""
         self.end(desc if isinstance(desc, str) else desc.decode("utf-8", "replace"), reason)
 
-    # What we do
+    # Our own methods
 
     @property
     def peer(self) -> str:
-        """Where it comes from, for the log."""
+        """The peer's address, for the log."""
         return address_text(self.transport.getPeer())
 
     @property
     def way(self) -> Way:
-        """How whoever it is has come in."""
+        """The way the client has connected."""
         return Way("ssh", ip_of(self.transport.getPeer()), True, place_of(self.transport.getHost()))
 
     @property
     def exchanging(self) -> bool:
-        """Whether keys are being exchanged: nothing else may be sent meanwhile."""
+        """True during a key exchange: nothing else may be sent then."""
         return bool(self._keyExchangeState != self._KEY_EXCHANGE_NONE)
 
     def end(self, why: str, reason: int = transport.DISCONNECT_PROTOCOL_ERROR) -> None:
-        """End the connection, and say why (RFC 4253, 11.1)."""
+        """End the connection, and send the reason (RFC 4253, 11.1)."""
         if not self._ending:
             self.log.info("[SSH] {peer} is turned away: {why}", peer=self.peer, why=as_reason(why))
             if self.session is not None:
@@ -259,12 +258,12 @@ class SshTransport(SSHServerTransport):
             self.hang_up()
 
     def broken(self) -> None:
-        """A bug of ours, which was just raised: it is logged, and ends the connection."""
+        """Log a bug of ours, which was just raised, and end the connection."""
         self.log.failure("in an SSH session")
         self.end("That went wrong here, and is not your fault.", transport.DISCONNECT_BY_APPLICATION)
 
     def hang_up(self) -> None:
-        """End the connection; if the peer takes nothing, it is cut off."""
+        """End the connection. It is cut off if the peer takes nothing."""
         self._ending = True
         self.factory.undecided.discard(self)
         self._forget_limit()
@@ -273,24 +272,24 @@ class SshTransport(SSHServerTransport):
         self._cut_off = self.factory.clock.callLater(self.factory.closing_seconds, self.transport.abortConnection)
 
     def hang_up_soon(self) -> None:
-        """The session has ended: the client ends the connection by itself, as a rule, and is given a moment for it."""
+        """End the connection a moment after the session: clients usually end it themselves."""
         if not self._ending:
             self._ending = True
             self._cut_off = self.factory.clock.callLater(self.factory.closing_seconds, self.hang_up)
 
     def close(self) -> None:
-        """Called at the shutdown, for who is not in a session."""
+        """Called at shutdown, for a connection without a session."""
         self.end("The server is shutting down.", transport.DISCONNECT_BY_APPLICATION)
 
     def begin(self, session: TransportSession) -> None:
-        """Called when the session has begun: from now on it is somebody's."""
+        """Called when the session has begun: the connection is no longer undecided."""
         self.session = session
         self.factory.undecided.discard(self)
         if not self.exchanging:
             self._forget_limit()
 
     def asks(self) -> bool:
-        """Count one more request. False, and the end, if there are too many."""
+        """Count one more request. End the connection and return False if there are too many."""
         if self._requests.take(self.factory.clock.seconds()):
             return True
         self.end("You ask for too much at once.")

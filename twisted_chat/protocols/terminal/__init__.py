@@ -1,1 +1,1 @@
-"""What a terminal shows: event lines, wrapping and the line editor."""
+"""Output for terminals: event lines, wrapping and the line editor."""

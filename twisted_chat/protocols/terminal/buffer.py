@@ -1,9 +1,9 @@
-"""The line that is being typed: its text, the cursor, what was typed before, and what was cut out.
+"""The edit buffer: the current line, its cursor, the history and the cut text.
 
 1. The cursor stands between characters as people see them: never before a mark, nor within joined emoji.
-2. Keys and pastes add text only: the buffer holds nothing that `core.text.sanitize` would treat as a control character.
-3. A text has at most `LONGEST` characters, and the lines to be called back together as many; what is more is left out.
-4. Keys do what they do in Emacs and in readline. What is cut out by keys in a row is one piece.
+2. Keys and pastes add text only: the buffer holds no characters that `core.text.sanitize` treats as control characters.
+3. A line has at most `LONGEST` characters, and so has the whole history; the excess is dropped.
+4. Keys work as in Emacs and readline. Consecutive cuts form one piece.
 """
 
 import re
@@ -16,18 +16,18 @@ from twisted_chat.core.text.sanitize import EMOJI, INVISIBLE, MARKS_PER_BASE, RE
 from twisted_chat.protocols.terminal.keys import bound
 
 LONGEST = 4096
-# How many lines can be called back.
+# The number of lines in the history.
 REMEMBERED = 100
-# No character people see is looked for in more code points than this.
+# The limit of the search for the ends of a visible character, in code points.
 LONGEST_CLUSTER = 64
-# Nor is the other end of a word.
+# The limit of the search for the other end of a word.
 LONGEST_WORD = 256
-# A word is what stands between blanks and ASCII's signs: \\w would end it at a mark.
+# Words are separated by blanks and ASCII's signs: \\w would end a word at a mark.
 WORD, WORD_WITH_SIGNS = re.compile(r"[^\s!-/:-@\[-^`{-~]+"), re.compile(r"\S+")
 
 
 def typable(before: str, typed: str) -> str:
-    """What of a text may stand in the line behind ``before``. It is the same whether it comes at once or in pieces."""
+    """Return the part of a text that may follow ``before`` in the line. It does not depend on how the text is cut."""
     if typed.isascii() and typed.isprintable():
         return typed
     last = before[-MARKS_PER_BASE:]
@@ -56,29 +56,29 @@ def _fits_behind(last: str, char: str) -> bool:
 
 
 class Line:
-    """One line and its past. A text of several lines, which has been pasted, is one line too."""
+    """The current line and the history. A pasted text of several lines counts as one line."""
 
     __slots__ = ("_cut", "_draft", "_last_key", "_past", "_place", "_sought", "cursor", "full", "text")
 
     def __init__(self) -> None:
         self.text = ""
         self.cursor = 0
-        self.full = False  # something was left out, as there was no room for it, and nothing taken out since
+        self.full = False  # True if text was dropped for lack of room, and none was removed since
         self._past: tuple[str, ...] = ()
-        self._place = 0  # which line of the past is shown; behind the last it is the new one
-        self._draft = ""  # the new one, while another is shown
+        self._place = 0  # the index in the history of the shown line; the new line stands behind the last
+        self._draft = ""  # the new line, while another is shown
         self._cut = ""
-        self._sought = ""  # what lines of the past are looked through for
+        self._sought = ""  # the text that a history search looks for
         self._last_key = ""
 
     def insert(self, typed: str) -> None:
-        """Put what was typed, as far as it is text, where the cursor stands."""
+        """Insert typed text at the cursor, without control characters."""
         self._last_key = ""
         is_full = len(self.text) == LONGEST
         self._put(typed if is_full else typable(self.text[: self.cursor], typed))
 
     def press(self, key: str) -> None:
-        """Do what a key is bound to."""
+        """Perform the action of a key."""
         if key in MOVES:
             self.cursor = MOVES[key](self)
         elif key in DELETES:
@@ -90,7 +90,7 @@ class Line:
         self._last_key = key
 
     def take(self, *, remember: bool) -> str:
-        """The text, after which an empty line begins. It may be called back if it is to be remembered."""
+        """Return the text and empty the line. Add the text to the history if ``remember`` is true."""
         text, self.text, self.cursor = self.text, "", 0
         self.full, self._last_key = False, ""
         if remember and text.strip() and self._past[-1:] != (text,):
@@ -101,12 +101,12 @@ class Line:
         return text
 
     def forget(self) -> None:
-        """Empty the line, and forget what was cut out of it: it was a secret."""
+        """Empty the line and forget the cut text: the line was a secret."""
         self.take(remember=False)
         self._cut = self._sought = ""
 
     def replace(self, begin: int, text: str) -> None:
-        """Put a text instead of what stands between ``begin`` and the cursor."""
+        """Replace the text between ``begin`` and the cursor."""
         self._remove(begin)
         self.insert(text)
 
@@ -117,7 +117,7 @@ class Line:
         self.text, self.cursor = before + after, len(before)
 
     def _remove(self, to: int) -> str:
-        """Take out what is between the cursor and a place before or after it."""
+        """Remove and return the text between the cursor and a place before or after it."""
         begin, end = sorted((self.cursor, to))
         removed = self.text[begin:end]
         self.full = self.full and not removed
@@ -125,14 +125,14 @@ class Line:
         return removed
 
     def _cut_out(self, to: int) -> None:
-        """Take out what is between the cursor and a place, to be put in again elsewhere."""
+        """Cut the text between the cursor and a place, for a later yank."""
         was = self._cut if self._last_key in CUTS else ""
         backwards = to < self.cursor
         if cut := self._remove(to):
             self._cut = cut + was if backwards else was + cut
 
     def _seek(self) -> None:
-        """Show the latest line before this one with what has been typed; if pressed again, one before that."""
+        """Show the latest earlier line that contains the typed text. A second press shows the one before that."""
         if OTHERS.get(self._last_key) is not Line._seek:
             self._sought = self.text
         for place in range(self._place - 1, -1, -1):
@@ -141,7 +141,7 @@ class Line:
                 break
 
     def _show_past(self, place: int) -> None:
-        """Show a line of the past, or what was typed before any was shown."""
+        """Show a line of the history, or the new line behind it."""
         if not 0 <= place <= len(self._past):
             return
         if self._place == len(self._past):
@@ -168,14 +168,14 @@ class Line:
             self._show_past(self._place + 1)
 
     def _whole(self, place: int) -> int:
-        """The place, or, if that is within what people see as one character, where this begins."""
+        """Return the place, or the beginning of the visible character around it."""
         return self._before(place + 1) if place < len(self.text) else place
 
     def _left(self) -> int:
         return self._before(self.cursor)
 
     def _before(self, place: int) -> int:
-        """Where the character begins that ends at a place, or in which the place is."""
+        """Return the beginning of the visible character that ends at a place or surrounds it."""
         begin = max(0, place - LONGEST_CLUSTER)
         return begin + grapheme_boundary_before(self.text[begin:place], place - begin)
 
@@ -203,7 +203,7 @@ class Line:
         return end if end >= 0 else len(self.text)
 
 
-# Where keys move the cursor, how far they delete, and how far they cut out.
+# The keys that move the cursor, delete text and cut text, with functions that return the new place or the other end.
 MOVES = bound(
     {
         Keys.Left: Line._left,

@@ -1,9 +1,9 @@
-"""A line editor for somebody at a terminal that is not ours: bytes in, lines out; and what to write to the terminal.
+"""A line editor for a user's remote terminal: input bytes in, entered lines and terminal output out.
 
-1. Nothing here knows of sockets or clocks. What is shown and typed in one turn is written at once, by `take`.
-2. What incoming messages find on the screen, they leave: they are shown above the line that is being typed.
-3. Nothing is written but text, `CR LF`, the bell, and sequences of our own: to move, to erase, for colours.
-4. A line that was entered is taken off the screen: what becomes of it is shown like what everybody else says.
+1. The editor knows no sockets or clocks. `take` returns all output of one turn at once.
+2. Incoming messages appear above the current line and never disturb it.
+3. The output consists of text, `CR LF`, the bell, and our own sequences for moving, erasing and colours.
+4. An entered line is removed from the screen: its result appears in the same way as other users' messages.
 """
 
 import re
@@ -19,39 +19,39 @@ from twisted_chat.protocols.terminal.rendering import PLAIN
 from twisted_chat.protocols.terminal.screen import DumbScreen, Rows, Screen, alike
 from twisted_chat.protocols.terminal.wrapping import LEAST
 
-# A terminal has at least so many rows: one for the line, one for what is shown.
+# The fewest rows of a terminal: one for the line, one for the output.
 FEWEST_ROWS = 2
-# What claims to have more columns or rows has so many.
+# The most columns or rows of a terminal; larger sizes are reduced to this.
 MOST = 500
-# How many ways to complete a word are shown.
+# The limit of completions that are shown.
 SHOWN_MOST = 60
-# So much of what was shown is still there as it was made ready: a batch is the same for all terminals of one kind.
+# The size of the cache of prepared output: a batch is the same for all terminals of one kind.
 BATCHES = 16
 
-# What terminals call themselves that know no sequences, know no colours, or know eight.
+# The names of terminals without sequences, without colours, and with eight colours.
 _DUMB = re.compile(r"(dumb|unknown|network|glasstty|tty\d*|)\Z")
 _COLOURLESS = re.compile(r"vt\d|.*-m(ono)?\Z")
 _EIGHT = re.compile(r"(linux|cygwin|xterm|screen|ansi|xterm-color|rxvt)\Z")
 
-_BEGIN = "\x1b[?2004h"  # what is pasted comes between marks
+_BEGIN = "\x1b[?2004h"  # turns on bracketed paste
 _END = "\x1b[?2004l"
 _WIPE = "\x1b[H\x1b[2J"
-# Instead of half a message that nobody meant to send.
+# The warning that replaces sending a truncated message.
 _CUT_OFF = f"Not all of that had room: a line has {LONGEST} characters. Enter once more sends what there is."
-# What has no place in what is shown, but for colours, bold, and line feeds; the bell has one.
+# Control characters, which are removed from the output, and the sequences for colours and bold. Line feeds and the bell stay.
 _SPECIAL = re.compile(r"\x1b\[(?P<colour>[01]|[39][0-7])m|[\x00-\x06\x08\x09\x0b-\x1f\x7f-\x9f]")
 
 
 @dataclass(frozen=True, slots=True)
 class Entered:
-    """A line was entered. A pasted one may have line feeds in it."""
+    """An entered line. A pasted one may contain line feeds."""
 
     text: str
 
 
 @dataclass(frozen=True, slots=True)
 class Interrupted:
-    """Control-C: the line was given up."""
+    """Control-C, which discards the line."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,7 +63,7 @@ Typed: TypeAlias = Entered | Interrupted | EndOfInput
 
 
 def colours(term: str) -> int:
-    """How many colours a terminal has that calls itself so: 0, 8, or 16 and more."""
+    """Return the number of colours of a terminal with this name: 0, 8, or 16 for 16 and more."""
     if _DUMB.match(term) or _COLOURLESS.match(term):
         return 0
     return 8 if _EIGHT.match(term) else 16
@@ -89,10 +89,10 @@ class Terminal:
     )
 
     def __init__(self, width: int, height: int, term: str, colour: bool, complete: Callable[[str, int], list[str]]) -> None:
-        """A terminal of so many columns and rows, that calls itself ``term``.
+        """Set the size in columns and rows, and the terminal's name, ``term``.
 
-        ``colour`` is false for those who want none. ``complete`` is given the line and where the cursor stands in it, and
-        returns what the word before the cursor may become.
+        ``colour`` is false if the user wants no colours. ``complete`` takes the line and the cursor's place in it, and
+        returns the completions of the word before the cursor.
         """
         self._sequences = not _DUMB.match(term)
         self._colours = colours(term) if colour else 0
@@ -102,15 +102,18 @@ class Terminal:
         self._keys = KeyReader()
         self._line = Line()
         self._rows = Rows("", 0, self._size[0])
-        self._changed = False  # the line is not as it was laid out
+        self._changed = False  # True if the line has changed since its last layout
         self._secret = False
-        self._rung = False  # the bell, for a line that is full
+        self._rung = False  # True once the bell has rung for a full line
         self._ended = False
-        self._above = [_BEGIN] if self._sequences else []  # what is to be written before the line is drawn
+        self._above = [_BEGIN] if self._sequences else []  # the output to write before the line is drawn
 
     def feed(self, data: bytes) -> Iterator[Typed]:
-        """Take what has come from the terminal, and give out what was entered, one by one: what the caller does about a line,
-        as to hide the next one, holds for the keys behind it. To be gone through to its end."""
+        """Process input from the terminal, and yield each entered line.
+
+        The caller's response to a line, such as hiding the next one, applies to the keys behind it. The caller must exhaust
+        the iterator.
+        """
         for key in self._keys.read(data):
             self._changed = True
             if isinstance(key, Pasted) or (key >= " " and key != "\x7f"):
@@ -133,31 +136,31 @@ class Terminal:
                 self._line.press(key)
 
     def show(self, text: bytes) -> None:
-        """Show lines above the one that is being typed. They are safe already, and may have colours (SGR) in them."""
+        """Show lines above the current line. They are already sanitized, and may contain colours (SGR)."""
         self._above.append(_shown(text, self._colours))
 
     def hide(self, secret: bool) -> None:
-        """Show nothing of what is typed from now on, and remember nothing; with false, as ever."""
+        """Hide typing and record no history while ``secret`` is true."""
         if secret != self._secret:
             self._secret = secret
             self._line.forget()
             self._changed = True
 
     def resize(self, width: int, height: int) -> None:
-        """The terminal has so many columns and rows now."""
+        """Adapt to a new size in columns and rows."""
         if _size(width, height) != self._size:
             self._size = _size(width, height)
             self._above.insert(0, self._screen.resize(*self._size))
             self._changed = True
 
     def close(self) -> None:
-        """Leave the terminal as it was found, below what was shown."""
+        """Restore the terminal's state, below the output."""
         if not self._ended and self._sequences:
             self._above.append(_END)
         self._ended = True
 
     def take(self) -> bytes:
-        """What is to be written to the terminal now; nothing, if nothing has changed."""
+        """Return the bytes to write to the terminal now. They are empty if nothing has changed."""
         above, self._above = "".join(self._above), []
         if above or self._ended:
             above = self._screen.clear() + above
@@ -180,12 +183,12 @@ class Terminal:
         return secret
 
     def _wipe(self) -> None:
-        """Begin anew at the top of the terminal."""
+        """Clear the terminal and start again at its top."""
         if self._sequences:
             self._above.append(_WIPE)
 
     def _complete_word(self) -> None:
-        """Make more of the word before the cursor, or show what it may become."""
+        """Complete the word before the cursor, or show its possible completions."""
         line = self._line
         before = line.text[: line.cursor]
         begin = max(before.rfind(" "), before.rfind("\n")) + 1
@@ -206,16 +209,16 @@ class Terminal:
         self._tell("  ".join(found[:SHOWN_MOST]) + more)
 
     def _tell(self, text: str) -> None:
-        """Show a line of ours, as what the server tells one person is shown."""
+        """Show a line of the editor in the style of the server's private replies."""
         self.show(PLAIN.at_width(self._size[0]).render([Remark(text)]))
 
 
 @lru_cache(maxsize=BATCHES)
 def _shown(text: bytes, colours: int) -> str:
-    """Lines as a terminal of so many colours shows them."""
+    """Return lines as a terminal with so many colours shows them."""
 
     def styled(found: re.Match[str]) -> str:
-        """A colour as such a terminal has it, or nothing."""
+        """Return the sequence for a colour on such a terminal, or nothing."""
         colour = found["colour"]
         if colour is None or not colours:
             return ""

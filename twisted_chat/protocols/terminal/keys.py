@@ -1,11 +1,11 @@
-"""The bytes a terminal sends, as keys.
+"""A parser from a terminal's bytes to keys.
 
-1. Which keys a sequence stands for is prompt_toolkit's table: it knows the terminals' differences, and so our client's keys
-   and these are the same. Its reader is not used: it keeps a paste, and a sequence that never ends, without a bound.
-2. However the bytes are cut into packets, the keys are the same. At most `LONGEST_SEQUENCE` characters wait for their end.
-3. What is no UTF-8 (RFC 3629) stands as U+FFFD. A sequence nobody knows is no key: it leaves nothing behind.
-4. Escape and the key after it are one: whether time passes in between is not known here.
-5. What is pasted (bracketed, as xterm's control sequences have it) is text, whatever it looks like.
+1. prompt_toolkit's table maps sequences to keys: it knows the differences between terminals, and makes these keys the same
+   as our client's. Its reader is not used: it buffers pastes and endless sequences without a limit.
+2. The keys do not depend on how the bytes are cut into packets. At most `LONGEST_SEQUENCE` characters wait for their end.
+3. Invalid UTF-8 (RFC 3629) becomes U+FFFD. An unknown sequence is dropped whole.
+4. Escape and the next key form one key: the reader does not know the time between them.
+5. Pasted input (bracketed, as in xterm's control sequences) is always text.
 """
 
 import re
@@ -22,7 +22,7 @@ LONGEST_SEQUENCE = 32
 
 PASTE_BEGINS, PASTE_ENDS = "\x1b[200~", "\x1b[201~"
 
-# A sequence (ECMA-48; two brackets are the Linux console's), as far as it goes; with its last character it is whole.
+# The beginning of a sequence (ECMA-48; two brackets are the Linux console's). The last character completes it.
 _BEGUN = rf"\x1b\[\[?[0-?]{{0,{LONGEST_SEQUENCE - 6}}}[ -/]{{0,2}}"
 _KEY = re.compile(rf"{_BEGUN}[@-~]|{_BEGUN}|\x1bO[@-~]|\x1b[^\x1b]|\x1b|[^\x00-\x1f\x7f]+|.", re.DOTALL)
 _WAITING = re.compile(rf"(?:{_BEGUN}|\x1bO|\x1b)\Z")
@@ -31,18 +31,18 @@ _LINE_END = re.compile("\r\n?")
 
 
 class Pasted(str):
-    """Text that was pasted, or a part of it: its lines end in a line feed."""
+    """Pasted text, or a part of it. Its lines end in a line feed."""
 
     __slots__ = ()
 
 
 def bound(actions: Mapping[Keys | tuple[Keys, ...], T]) -> dict[str, T]:
-    """What is to be done for keys, by all the sequences that stand for them."""
+    """Return the actions of keys by all the sequences that stand for the keys."""
     return {sequence: actions[key] for sequence, key in ANSI_SEQUENCES.items() if key in actions}
 
 
 class KeyReader:
-    """Cuts what one terminal sends into keys: the text of keys that have one, and sequences as they came."""
+    """A reader that splits one terminal's input into keys: text for keys that have one, and unchanged sequences."""
 
     __slots__ = ("_decoder", "_pasting", "_waiting")
 
@@ -52,7 +52,7 @@ class KeyReader:
         self._pasting = False
 
     def read(self, data: bytes) -> Iterator[str]:
-        """The keys that are whole now. Each is a control character, a sequence, `Pasted`, or printable text."""
+        """Yield the keys that are complete now. Each is a control character, a sequence, `Pasted`, or printable text."""
         text = self._waiting + self._decoder.decode(data)
         self._waiting = ""
         while text:

@@ -1,10 +1,10 @@
-"""An event as lines of human text. Used for terminals of every kind, and by the bundled client.
+"""A renderer of events as lines of text, for terminals of every kind and for the bundled client.
 
-1. What people say stands behind ``[12:01] <Simran>``. What the server tells everybody begins with ``* ``, what it tells
-   you alone with ``-> ``: nothing a person types comes to stand at the start of a line, nor, by `protocols.terminal.wrapping`,
-   of a row of the terminal.
-2. Times are those of this machine's time zone.
-3. Text was made safe when it came in; it is made safe here once more, whatever way it took.
+1. Users' messages stand behind ``[12:01] <Simran>``. The server's messages to everybody begin with ``* ``, and its replies
+   to one user with ``-> ``. A user's text never begins a line, nor, thanks to `protocols.terminal.wrapping`, a row of the
+   terminal.
+2. Times are in this machine's time zone.
+3. Text is sanitized on input, and again here.
 """
 
 import re
@@ -53,15 +53,15 @@ from twisted_chat.core.text.sanitize import clean
 from twisted_chat.core.users.settings import Settings
 from twisted_chat.protocols.terminal.wrapping import ENDLESS, GUTTER, UNKNOWN, all_fit, fits, rows
 
-# What people say; what a person's own terminal shows them already; and what is ours from beginning to end. In tuples, as
-# `isinstance` takes several times as long to make a union of types as to look into one.
+# Messages; the events that the user's own terminal shows already; and events with text of the server only. They are tuples:
+# `isinstance` takes several times as long to create a union of types as to search one.
 MESSAGES, SHOWN, OURS = (Said, Emoted, Whispered, Noticed), (Said, Emoted, Noticed, Joined), (Help, Refused)
 
 GREETING = "Welcome to the chat server! What's your name?"
 
 
 def stamp(time: float) -> str:
-    """``12:01``, of seconds since 1970."""
+    """Return seconds since 1970 as ``12:01``."""
     return _minute(int(time // 60))
 
 
@@ -71,19 +71,19 @@ def _minute(minute: int) -> str:
 
 
 def day(time: float) -> str:
-    """``Monday 23 November 2026``, of seconds since 1970."""
+    """Return seconds since 1970 as ``Monday 23 November 2026``."""
     return strftime("%A %-d %B %Y", localtime(time))
 
 
 def said_line(when: str, at: str, author: str, text: str) -> str:
-    """What somebody has said, as one line. ``when`` is a `stamp`; ``at`` is the room and a blank, or empty."""
+    """Return a message as one line. ``when`` is a `stamp`; ``at`` is the room and a blank, or empty."""
     return f"[{when}] {at}<{author}> {text}"
 
 
 def lines(event: Event, *, marked: bool = False, paint: Callable[[str], str] = str) -> Iterator[str]:
-    """An event as lines, without line ends. Most events are one; some are none, some several.
+    """Yield the lines of an event, without line ends. Most events have one line; some have none, some several.
 
-    ``marked`` names the room on each line. ``paint`` may colour a person's name.
+    ``marked`` names the room on each line. ``paint`` may colour a user's name.
     """
     at = f"{event.room} " if marked and isinstance(event, RoomEvent) else ""
     match event:
@@ -124,7 +124,7 @@ def lines(event: Event, *, marked: bool = False, paint: Callable[[str], str] = s
         case Receipt():
             yield f"-> Your message was shown, but not kept: '{event.text}'"
         case People():
-            if len(event.names) != 1 or not event.arriving:  # who comes into an empty room is told by the receipts
+            if len(event.names) != 1 or not event.arriving:  # a user who joins an empty room learns that from the receipts
                 ways = zip_longest(event.names, event.how, fillvalue="")
                 people = (name + (f" ({way})" if way else "") for name, way in ways)
                 yield f"-> In {event.room}: {', '.join(people) or 'nobody'}"
@@ -177,7 +177,7 @@ def _found(event: Found) -> Iterator[str]:
 
 
 def _dated(said: Iterable[KeptEvent], now: float) -> Iterator[tuple[KeptEvent | None, str]]:
-    """Messages with their lines, and between them lines that name the day, where it is not the same any more."""
+    """Yield messages with their lines, and a line with the date wherever the date changes."""
     today = shown = day(now)
     for event in said:
         if day(event.time) != shown:
@@ -212,29 +212,29 @@ def _table(event: Listing) -> Iterator[str]:
         yield "-> " + "  ".join(f"{cell:{width}}" for cell, width in zip(row, widths, strict=False)).rstrip()
 
 
-# Colours of names that can be read on dark and on light (SGR codes, ECMA-48).
+# Colours of names, readable on dark and light backgrounds (SGR codes, ECMA-48).
 COLOURS = (31, 32, 33, 34, 35, 36, 91, 92, 94, 95)
 
 
 def colour_of(name: str) -> int:
-    """A name's colour: the same for everybody, whatever its case."""
+    """Return the colour of a name: the same for all readers, and for upper and lower case."""
     return COLOURS[zlib.crc32(name.casefold().encode()) % len(COLOURS)]
 
 
-# Widths of terminals are told apart in steps of so many columns.
+# The step in columns to which widths of terminals are rounded down.
 WIDTH_STEP = 10
 
-MARK = "\x00"  # stands round a name and its colour while text is made safe; no clean text has it
+MARK = "\x00"  # encloses a name and its colour while text is sanitized; clean text never contains it
 _PAINTED = re.compile(f"{MARK}({'|'.join(map(str, COLOURS))}){MARK}([^{MARK}]*){MARK}{MARK}")
 
 
 def painted(text: str) -> str:
-    """A name between marks that `terminal_text` makes its colour of."""
+    """Return a name between marks that `terminal_text` turns into the name's colour."""
     return f"{MARK}{colour_of(text)}{MARK}{text}{MARK}{MARK}"
 
 
 def terminal_text(line: str) -> str:
-    """A rendered line, made safe, with its colours put in. Marks that a server's text may have give a colour and no more."""
+    """Return a rendered line, sanitized and with its colours. Marks in a server's text can only add a colour."""
     pieces = _PAINTED.split(line)
     shown = [_safe(pieces[0])]
     for colour, name, rest in zip(pieces[1::3], pieces[2::3], pieces[3::3], strict=True):
@@ -243,15 +243,15 @@ def terminal_text(line: str) -> str:
 
 
 def _safe(piece: str) -> str:
-    """A piece of a line made safe, with the blanks at its end."""
+    """Return a piece of a line, sanitized, with the blanks at its end."""
     return clean(piece + ".")[:-1]
 
 
 @dataclass(frozen=True, slots=True)
 class Plain:
-    """The dialect of terminals. ``marked`` names the room on each line; the rest is what people set for themselves.
+    """The dialect of terminals. ``marked`` names the room on each line; most other fields are the user's settings.
 
-    ``columns`` is where lines are folded: the terminal's width, or `UNKNOWN`, or `ENDLESS`.
+    ``columns`` is the width at which lines are folded: the terminal's width, or `UNKNOWN`, or `ENDLESS`.
     """
 
     marked: bool = False
@@ -262,19 +262,19 @@ class Plain:
     numbers: bool = False
     bell: str = "off"
     named: bool = False  # the message names the reader
-    typed: bool = True  # what the reader says stands on the screen already, as it was typed there
-    usual: bool = field(init=False, compare=False)  # nothing is set that a line of text would have to be changed for
+    typed: bool = True  # the reader's own messages are on the screen already, as typed
+    usual: bool = field(init=False, compare=False)  # no setting changes a line of text
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "usual", self.stamps and not (self.colour or self.numbers) and self.bell == "off")
 
     @property
     def alerts(self) -> bool:
-        """Whether messages that name the reader look otherwise."""
+        """True if messages that name the reader are highlighted."""
         return self.named
 
     def styled(self, settings: Settings, name: str) -> Dialect:
-        """The dialect of somebody with these settings."""
+        """Return the dialect for these settings."""
         return _shared(
             Plain(
                 columns=self.columns if settings.fold == "on" else ENDLESS,
@@ -289,23 +289,23 @@ class Plain:
         )
 
     def at_width(self, columns: int) -> "Plain":
-        """The same for a terminal of this width. It is rounded down, so that a room of many widths is rendered to few."""
+        """Return this dialect for a terminal of this width, rounded down: a room with many widths needs few renderings."""
         return _shared(replace(self, columns=columns - columns % WIDTH_STEP))
 
     def aside(self) -> Dialect:
-        """The same for rooms one is not looking at."""
+        """Return this dialect for rooms other than the current one."""
         return _shared(replace(self, marked=True))
 
     def unalarmed(self) -> Dialect:
-        """The same for messages that don't name the reader."""
+        """Return this dialect for messages that do not name the reader."""
         return _shared(replace(self, named=False))
 
     def render(self, events: Sequence[Event]) -> bytes:
-        """The events as UTF-8 lines that end in CR LF, as telnet has it (RFC 854)."""
+        """Return the events as UTF-8 lines that end in CR LF, as in telnet (RFC 854)."""
         return b"".join(self.pieces(events))
 
     def pieces(self, events: Sequence[Event]) -> list[bytes]:
-        """Each event's lines. Most of all is something said in ASCII that stays one row: that goes the shortest way."""
+        """Return each event's lines. Messages in ASCII that fit one row, the most common case, take a fast path."""
         if self.usual:
             lines = self._said(events)
             if all_fit(lines, self.columns):
@@ -313,7 +313,7 @@ class Plain:
         return [b"".join(self._line(event, line).encode() + b"\r\n" for line in self._lines(event)) for event in events]
 
     def _said(self, events: Sequence[Event]) -> list[str]:
-        """A line for each event, if they all are something that was said; else none."""
+        """Return a line for each event if all are messages of type `Said`, or else no lines."""
         said: list[str] = []
         minute, when = -1.0, ""
         for event in events:
@@ -325,7 +325,7 @@ class Plain:
         return said
 
     def echoes(self, event: RoomEvent) -> bool:
-        """A terminal shows what is typed on it; that one came in is said by the greeting."""
+        """Return False for events that the user sees already: a terminal shows typed text, and the greeting shows a join."""
         return not isinstance(event, SHOWN if self.typed else Joined)
 
     def _lines(self, event: Event) -> Iterator[str]:
@@ -348,7 +348,7 @@ class Plain:
         return line
 
     def _folded(self, event: Event, line: str) -> str:
-        """A line as rows. The original's receipt stays whole, and so does what is ours, where no width is known."""
+        """Return a line as rows. The original's receipt stays whole, and so do the server's own lines if no width is known."""
         if fits(line, self.columns) or isinstance(event, Receipt) or (self.columns == UNKNOWN and isinstance(event, OURS)):
             return line
         return f"\r\n{GUTTER}".join(rows(line, self.columns))
@@ -359,10 +359,10 @@ PLAIN = Plain()
 
 @lru_cache(maxsize=1024)
 def _shared(dialect: Plain) -> Plain:
-    """The one of all that are equal. A reader whose dialect is the very one of the reader before is quickly served."""
+    """Return one shared object for all equal dialects. Rendering is faster for a reader with the previous reader's object."""
     return dialect
 
 
 def sentence(text: str) -> bytes:
-    """One line of the server's own, for those who are not a session yet or no longer."""
+    """Return one line of the server, for a client without a session."""
     return PLAIN.render([Remark(text)])

@@ -1,13 +1,13 @@
-"""The rows in which a line is typed, at the bottom of what a terminal shows.
+"""The rows of the current input line, at the bottom of a terminal.
 
-1. No row is left to the terminal to wrap: each is as long as we say, and ends one column before the margin. So it makes no
-   difference how a terminal behaves there, and the cursor has room behind the last character.
-2. Only what has changed is written. What is shown above is written where the rows were, and they are drawn again below.
-3. After a character that terminals show in different widths, the column is set: they differ in a gap, not in the cursor.
-4. Of rows that are too many for the terminal, those up to the cursor's are shown.
-5. When the terminal's width has changed, terminals differ: some fold what they show anew. We go up as many rows as one that
-   does not: such a one shows nothing twice, others may keep a part of the old rows, and none loses what stands above.
-6. A terminal without any sequences shows one row: the one with the cursor. It is written anew from its first column on.
+1. The terminal never wraps a row: the server sets each row's length, and each ends one column before the margin. Terminals'
+   different behaviour there does not matter, and the cursor has room behind the last character.
+2. Only changes are written. Output for the lines above is written in place of the rows, which are then drawn again below.
+3. The column is set after each character whose width differs between terminals: they differ in a gap, not in the cursor.
+4. If there are too many rows for the terminal, those up to the cursor's row are shown.
+5. Some terminals fold their content again when their width changes. The cursor goes up as many rows as on a terminal that
+   does not: such a terminal shows nothing twice, others may keep a part of the old rows, and none loses the lines above.
+6. A terminal without sequences shows only the row with the cursor. It is written again from its first column.
 """
 
 from bisect import bisect_right
@@ -20,14 +20,14 @@ PROMPT, INDENT = "> ", "  "
 
 
 def alike(one: str, other: str) -> int:
-    """How many characters two texts have in common at their beginnings."""
+    """Return the length of the common beginning of two texts."""
     return next(
         (at for at, (left, right) in enumerate(zip(one, other, strict=False)) if left != right), min(len(one), len(other))
     )
 
 
 class Rows:
-    """A text folded for a terminal, and where the cursor stands in it: its row, its column, and how much is before it."""
+    """A text folded for a terminal, with the cursor's row and column, and the number of characters before it in its row."""
 
     __slots__ = ("before", "column", "row", "texts")
 
@@ -63,7 +63,7 @@ class Rows:
 
 
 class Screen:
-    """What of the rows a VT100 shows, and where its cursor is."""
+    """The rows that a VT100 shows, and the place of its cursor."""
 
     __slots__ = ("_column", "_row", "_shown", "size")
 
@@ -73,19 +73,19 @@ class Screen:
         self._row = self._column = 0
 
     def resize(self, columns: int, rows: int) -> str:
-        """Take the rows away from a terminal that has this size now. See rule 5."""
+        """Set a new size, and return the output that removes the rows. See rule 5."""
         self.size = (columns, rows)
-        self._column = -1  # wherever it is
+        self._column = -1  # unknown
         return self.clear()
 
     def clear(self) -> str:
-        """Take the rows away; the cursor stands where they began."""
+        """Return the output that removes the rows and moves the cursor to their beginning."""
         cleared = self._go(0, 0) + ("\x1b[J" if self._shown else "")
         self._shown = []
         return cleared
 
     def draw(self, rows: Rows) -> str:
-        """Show these rows."""
+        """Return the output that shows these rows."""
         first = max(0, rows.row + 2 - self.size[1])
         texts = rows.texts[first : first + self.size[1] - 1]
         drawn: list[str] = []
@@ -100,14 +100,14 @@ class Screen:
         return "".join(drawn)
 
     def _rewrite(self, row: int, was: str, text: str) -> str:
-        """Make a row another one."""
+        """Return the output that changes a row's text."""
         same = alike(was, text) if was.isascii() and text.isascii() else 0
         there = self._go(row, same)
         written, self._column = _anchored(text[same:], same)
         return there + ("\x1b[K" if len(was) > same else "") + written
 
     def _go(self, row: int, column: int) -> str:
-        """Move the cursor. A row below is begun by a line feed: there may be none yet."""
+        """Return the output that moves the cursor. Line feeds move it down, as the row below may not exist yet."""
         moved = "\r\n" * (row - self._row)
         if row < self._row:
             moved = f"\x1b[{self._row - row}A"
@@ -120,7 +120,7 @@ class Screen:
 
 
 def _anchored(text: str, column: int) -> tuple[str, int]:
-    """A text that begins in this column, with the column set where terminals may differ, and the column where it ends."""
+    """Return a text for this column, which sets the column wherever terminals may differ, and the column where it ends."""
     if text.isascii():
         return text, column + len(text)
     parts, ends = measured(text)
@@ -129,23 +129,23 @@ def _anchored(text: str, column: int) -> tuple[str, int]:
 
 
 def _differs(part: str) -> bool:
-    """Whether terminals show what people see as one character in different widths: what is joined or marked, and emoji."""
+    """Return whether a visible character's width differs between terminals: joined or marked characters, and emoji."""
     return len(part) > 1 or category(part) == "So"
 
 
 class DumbScreen(Screen):
-    """The one row that a terminal without any sequences shows."""
+    """The only row of a terminal without sequences."""
 
     __slots__ = ()
 
     def clear(self) -> str:
-        """Write blanks over the row."""
+        """Return the output that overwrites the row with blanks."""
         cleared = "".join(f"\r{' ' * min(_width(row), self.size[0] - 1)}\r" for row in self._shown)
         self._shown = []
         return cleared
 
     def draw(self, rows: Rows) -> str:
-        """Show the row with the cursor."""
+        """Return the output that shows the row with the cursor."""
         text, was = rows.texts[rows.row], "".join(self._shown)
         at_end, was_at_end = rows.before == len(text), self._column == _width(was)
         self._shown, column, self._column = [text], self._column, rows.column

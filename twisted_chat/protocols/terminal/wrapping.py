@@ -1,15 +1,17 @@
-"""Long lines put into rows by us. A terminal that wraps them by itself could let a text stand where our own lines begin.
+"""Wrapping of long lines by the server. If a terminal wrapped them, a user's text could stand where the server's lines begin.
 
-1. Where the width is known, a line is folded at it, at a blank where there is one in the second half of the row.
-2. Where it is not, only what looks like the beginning of one of our lines is put on a row of its own, if it stands where a
+1. If the width is known, a line is folded there, preferably at a blank in the second half of the row.
+2. If it is unknown, only text that looks like the beginning of one of our lines gets a row of its own, if it stands where a
    terminal might wrap: in column `NARROWEST` or later.
-3. Every row but the first stands behind the gutter, with which none of our lines begins.
-4. Columns are counted so that hardly a terminal shows more of them: joined emoji as if they were not joined. Terminals
-   that show East Asian "ambiguous" characters in two columns do; for them, all Russian would be folded at half the width.
-5. A character is never parted from its marks, nor are joined emoji, unless they are wider than a whole row.
-6. A name that is written from right to left, and a text after it that is too, would change places on a terminal that
-   orders them (Unicode UAX #9): somebody else would seem to speak. Such a text begins on a row of its own, and a row is
-   ordered by itself. Unicode's means, an isolate, is a control character: we send none, and most terminals show rubbish.
+3. Every row but the first begins with the gutter. None of our lines begins with it.
+4. The column count is an upper bound for nearly all terminals: joined emoji count as if they were not joined. The exception
+   is terminals that show East Asian "ambiguous" characters in two columns. Counting for them would fold all Russian text at
+   half the width.
+5. A character stays together with its marks, and joined emoji stay together, unless they are wider than a whole row.
+6. A right-to-left name and a right-to-left text after it would change places on a terminal that reorders them (Unicode
+   UAX #9): the message would seem to come from another user. Such a text begins on a row of its own, because each row is
+   reordered by itself. Unicode's remedy, an isolate, is a control character: the server sends none, and most terminals show
+   rubbish for it.
 """
 
 import re
@@ -23,13 +25,13 @@ from wcwidth import iter_graphemes, wcwidth
 from twisted_chat.core.text.confusables import look_alikes
 
 GUTTER = "  | "
-# Instead of a width in columns: it is not known; or nothing is to be folded, for programs that read lines.
+# Special widths: an unknown width; and no folding, for programs that read lines.
 UNKNOWN, ENDLESS = 0, -1
-# No terminal of unknown width is expected to have fewer columns; and no known one has, see `protocols.line.telnet`.
+# The fewest expected columns of a terminal of unknown width; and the fewest of a known width, see `protocols.line.telnet`.
 NARROWEST, LEAST = 40, 20
 
-# What our own lines begin with, see `protocols.terminal.rendering`; a sign's marks may stand after it. It begins with a set of
-# characters as this lets Python pass over most of a text quickly: every message of some length is searched.
+# The beginnings of our own lines, see `protocols.terminal.rendering`; marks may follow a sign. The pattern begins with a set
+# of characters so that Python skips most of a text quickly: every longer message is searched.
 BEGINNING = re.compile(
     r"""[*\-\[<SHW](?:
         (?<=\*)  [^\0-\x7f]{0,4} \s+ \S                                          # * Simran joined (3 here)
@@ -43,21 +45,21 @@ BEGINNING = re.compile(
     re.VERBOSE,
 )
 
-# What stands before a text: a number, a time and a room, then a name.
+# The part of a line before its text: a number, a time and a room, then a name.
 _HEAD = re.compile(r"(?:\d+ |\[\S*\] |#\S+ )*(?:<(?P<said>[^>]+)>|\* (?P<did>\S+)) ")
 _PAINT = re.compile("(\x1b\\[[0-9]+m)")
-# Kinds of characters that have no place of their own.
+# Categories of characters without a column of their own.
 ATTACHED = frozenset(["Mn", "Mc", "Me", "Cf"])
-# Kinds of characters that decide the direction of those beside them (UAX #9, table 4).
+# Classes of characters that set the direction of their neighbours (UAX #9, table 4).
 _DECIDING = frozenset(["L", "R", "AL", "AN", "EN"])
 _RIGHT_TO_LEFT = frozenset(["R", "AL"])
 
 
 @cache
 def looks() -> tuple[re.Pattern[str], dict[str, str]]:
-    """What looks like the characters of our lines' beginnings; one arrow like the two characters we begin with.
+    """Return a pattern for look-alikes of the characters in our lines' beginnings, and the character that each looks like.
 
-    A pattern for them, and the character that each looks like. They are made out once, when they are first needed.
+    An arrow, which looks like our ``->``, counts as ``*``, another beginning. The result is computed once, on first use.
     """
     like = look_alikes("*-><[]:SHWervlocmthayu")
     like |= zip("→➔➙➜➝➞⟶＊［］【】〈〉⟨⟩＞＜", "********[][]<><>><", strict=True)
@@ -65,7 +67,7 @@ def looks() -> tuple[re.Pattern[str], dict[str, str]]:
 
 
 def fits(line: str, columns: int) -> bool:
-    """Whether `rows` would leave a clean line as it is, if that can be told quickly."""
+    """Return whether `rows` would leave a clean line unchanged; False if a quick check cannot tell."""
     if columns == ENDLESS:
         return True
     if not line.isascii():
@@ -74,7 +76,7 @@ def fits(line: str, columns: int) -> bool:
 
 
 def all_fit(lines: Sequence[str], columns: int) -> bool:
-    """Whether each of some lines is clean ASCII that `rows` would leave as it is, if that can be told quickly. Not of none."""
+    """Return whether all lines are clean ASCII that `rows` leaves unchanged; False if that is unclear, or if there are none."""
     whole = "".join(lines)
     if not (whole and whole.isascii() and whole.isprintable()):
         return False
@@ -84,7 +86,7 @@ def all_fit(lines: Sequence[str], columns: int) -> bool:
 
 
 def rows(line: str, columns: int) -> list[str]:
-    """A clean line, which may have colours in it, as rows. The gutter is still to be put before all but the first.
+    """Return a clean line, which may contain colours, as rows. The caller must add the gutter before all rows but the first.
 
     ``columns`` is the terminal's width, or `UNKNOWN`, or `ENDLESS`.
     """
@@ -97,7 +99,7 @@ def rows(line: str, columns: int) -> list[str]:
 
 
 def _parted(line: str) -> list[str]:
-    """A line as one piece, or as two, if its name and its text would change places. See rule 6."""
+    """Return a line as one piece, or as two if its name and its text would change places. See rule 6."""
     head = _HEAD.match(line)
     if head is None:
         return [line]
@@ -109,7 +111,7 @@ def _parted(line: str) -> list[str]:
 
 
 def _guarded(line: str) -> list[str]:
-    """A line cut where it begins like another. See rule 2."""
+    """Return a line, cut wherever its text looks like the beginning of another line. See rule 2."""
     plain = line.isascii()
     seen = line if plain else _as_seen(line)
     first = NARROWEST if plain else NARROWEST // 2  # a character may take two columns
@@ -117,7 +119,7 @@ def _guarded(line: str) -> list[str]:
     if found is None:
         return [line]
     head = _HEAD.match(line)
-    if head is not None and found.start() < head.end():  # a long name or room: the line's own beginning
+    if head is not None and found.start() < head.end():  # the line's own beginning, with a long name or room
         found = BEGINNING.search(seen, head.end())
     begin = 0
     cut: list[str] = []
@@ -130,13 +132,13 @@ def _guarded(line: str) -> list[str]:
 
 
 def _as_seen(line: str) -> str:
-    """A line with what looks like the characters of our beginnings replaced by them."""
+    """Return a line with each look-alike replaced by the character of our beginnings."""
     pattern, like = looks()
     return pattern.sub(lambda found: like[found[0]], line)
 
 
 def _folded(line: str, columns: int, used: int) -> list[str]:
-    """A line folded at a width; ``used`` columns of the first row are taken. Rows neither begin nor end with blanks."""
+    """Return a line folded at a width. ``used`` columns of the first row are taken. Rows neither begin nor end with blanks."""
     parts, ends = measured(line)
     begin, done, room = 0, 0, columns - used
     cut: list[str] = []
@@ -152,7 +154,7 @@ def _folded(line: str, columns: int, used: int) -> list[str]:
 
 
 def measured(line: str) -> tuple[Sequence[str], Sequence[int]]:
-    """What must not be parted, and the column in which each of it ends."""
+    """Return the indivisible parts of a line, and the column in which each ends."""
     if line.isascii() and line.isprintable():
         return line, range(1, len(line) + 1)
     parts: list[str] = []
@@ -171,7 +173,7 @@ def measured(line: str) -> tuple[Sequence[str], Sequence[int]]:
 
 
 def _whole(piece: str) -> Iterator[tuple[str, int]]:
-    """Characters with what belongs to them, and their columns. So are joined ones, unless wider than the narrowest row."""
+    """Yield each visible character with its width in columns. Split joined characters if they exceed the narrowest row."""
     for cluster in iter_graphemes(piece):
         wide = _columns(cluster) if len(cluster) == 1 else sum(map(_columns, cluster))
         if wide <= LEAST - len(GUTTER):
@@ -184,8 +186,8 @@ def _whole(piece: str) -> Iterator[tuple[str, int]]:
 
 @lru_cache(maxsize=4096)
 def _columns(char: str) -> int:
-    """How many columns of a terminal a character takes at the most."""
-    if char == "\N{VARIATION SELECTOR-16}":  # makes an emoji of a narrow sign
+    """Return the most columns that a character takes on a terminal."""
+    if char == "\N{VARIATION SELECTOR-16}":  # turns a narrow sign into an emoji
         return 1
     if category(char) in ("Mn", "Me", "Cf"):
         return 0

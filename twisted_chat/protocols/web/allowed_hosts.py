@@ -1,8 +1,8 @@
-"""By which names browsers may reach us in clear.
+"""The host names by which browsers may reach the server without TLS.
 
-A page of any site can have its own name lead to this machine, and then its requests look like those of our own page
-("DNS rebinding"). What it can't choose is what it is called: so it is asked for by an address, by a name that no site
-on the internet has, or by one that was given with ``--web-name``. Inside TLS the certificate has shown who we are.
+Any site can point its own name at this machine, and the requests of its pages then look like those of our own page ("DNS
+rebinding"). It cannot change the name in the Host header. That must be an IP address, a name that no site on the internet
+has, or one given with ``--web-name``. With TLS the certificate has proven the server's identity.
 """
 
 from collections.abc import Collection
@@ -13,7 +13,7 @@ LOCAL = (".localhost", ".local", ".internal", ".home.arpa")
 
 
 def is_ours(host: bytes, names: Collection[str]) -> bool:
-    """Whether a Host header names this server. ``names`` are those that were given."""
+    """Return whether a Host header names this server. ``names`` are those that the operator has given."""
     name = host.decode("ascii", "replace").lower()
     name = name.rpartition("]")[0].lstrip("[") if name.startswith("[") else name.partition(":")[0]
     try:

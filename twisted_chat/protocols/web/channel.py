@@ -1,14 +1,15 @@
-"""One connection of a browser or of curl: twisted.web's `HTTPChannel`, held to what all connections are held to.
+"""One connection of a browser or of curl: twisted.web's `HTTPChannel`, with the limits of all connections.
 
-1. A request has to have come whole `Config.request_seconds` after the connection began, or after the answer before it:
-   twisted.web's own time-out begins anew with every byte.
-2. After each request the others have their turn, and no more are answered than the rate allows, nor while answers wait to
-   be taken; nothing is read meanwhile. So many requests sent at once are no burden, and their answers don't gather.
-3. Whoever takes nothing when the connection ends is cut off after `Config.closing_seconds`.
-4. A peer that sends no more (half close) is answered what it has asked.
-5. Between requests a connection gives way to another of its address: browsers open six, and keep them.
-6. A connection becomes another protocol's with `hand_over`. twisted.web has a private way for that, which loses what came
-   with the request, and leaves the transport's word on its buffer to itself.
+1. A complete request must arrive within `Config.request_seconds` of the start of the connection, or of the previous
+   answer. twisted.web's own time-out restarts with every byte.
+2. Other connections have their turn after each request. Requests are answered no faster than the rate allows, and only
+   while the client takes the answers; nothing is read meanwhile. A burst of requests costs little, and its answers do not
+   pile up.
+3. A client that takes nothing when the connection ends is cut off after `Config.closing_seconds`.
+4. A client that sends no more (half close) still gets its answers.
+5. A connection between requests gives way to another of its address: browsers open six, and keep them.
+6. `hand_over` gives the connection to another protocol. twisted.web has a private way for that, which loses data that came
+   with the request, and keeps the transport's buffer notifications to itself.
 """
 
 from typing import Any
@@ -22,13 +23,13 @@ from zope.interface import implementer
 
 from twisted_chat.net.tcp import give, slot_of
 
-# What twisted.web answers to what is no request, and that no cache keeps it.
+# Answer to a malformed request: that of twisted.web, and no-store.
 BAD_REQUEST = b"HTTP/1.1 400 Bad Request\r\nCache-Control: no-store\r\nContent-Length: 0\r\nConnection: close\r\n\r\n"
 
 
 @implementer(IHalfCloseableProtocol)
 class WebChannel(HTTPChannel):
-    """A connection on which requests come. Its ``factory`` is a `web.WebFactory`."""
+    """A connection that carries requests. Its ``factory`` is a `site.WebFactory`."""
 
     factory: Any
     maxHeaders = 100
@@ -43,7 +44,7 @@ class WebChannel(HTTPChannel):
         self._full = False
 
     def dataReceived(self, data: bytes) -> None:
-        """Called by the transport. HTTPChannel's own begins the time-out anew each time, and reads on after the end."""
+        """Called by the transport. HTTPChannel's restarts the time-out each time, and reads on after the end."""
         if not self.transport.disconnecting:
             slot = slot_of(self.transport)
             if slot is not None and data:
@@ -51,14 +52,14 @@ class WebChannel(HTTPChannel):
             LineReceiver.dataReceived(self, data)
 
     def rawDataReceived(self, data: bytes) -> None:
-        """Called by LineReceiver, with what follows the head of a request."""
+        """Called by LineReceiver with data after the head of a request."""
         if self._successor is not None:
             self._successor.dataReceived(data)
         else:
             super().rawDataReceived(data)
 
     def requestDone(self, request: Any) -> None:
-        """Called by twisted.web: a request is answered."""
+        """Called by twisted.web when a request is answered."""
         self.paused = True
         super().requestDone(request)
         if not self.transport.disconnecting:
@@ -83,7 +84,7 @@ class WebChannel(HTTPChannel):
             slot.idle(self._give_way)
 
     def _give_way(self) -> None:
-        """Called by the gate: another connection of this address needs the place."""
+        """Called by the gate when another connection of this address needs the place."""
         self.setTimeout(None)
         self.loseConnection()
 
@@ -92,12 +93,12 @@ class WebChannel(HTTPChannel):
             self.loseConnection()
 
     def pauseProducing(self) -> None:
-        """Called by the transport: it holds more than it should."""
+        """Called by the transport when its buffer holds too much."""
         self._full = True
         super().pauseProducing()
 
     def resumeProducing(self) -> None:
-        """Called by the transport: it holds nothing any more."""
+        """Called by the transport when its buffer is empty again."""
         self._full = False
         super().resumeProducing()
         if self.paused and self._next is None:
@@ -106,7 +107,7 @@ class WebChannel(HTTPChannel):
             self.transport.pauseProducing()
 
     def readConnectionLost(self) -> None:
-        """Called by the transport: nothing more will be asked."""
+        """Called by the transport when the client will send no more."""
         self._input_ended = True
         if self._successor is None:
             self._end_with_input()
@@ -115,7 +116,7 @@ class WebChannel(HTTPChannel):
         """Called by the transport. `connectionLost` follows."""
 
     def hand_over(self, protocol: Protocol, answer: bytes) -> None:
-        """Answer the request that is being worked off, and let another protocol have the connection."""
+        """Answer the current request, and give the connection to another protocol."""
         self.setTimeout(None)
         self.requests.clear()
         self._successor = protocol
@@ -125,18 +126,18 @@ class WebChannel(HTTPChannel):
         protocol.makeConnection(self.transport)
 
     def loseConnection(self) -> None:
-        """Called by twisted.web: all is said, or nothing was for too long."""
+        """Called by twisted.web when all is sent, or after a time-out."""
         super().loseConnection()
         if self._abortingCall is None:
             self._abortingCall = self.callLater(self.factory.chat.config.closing_seconds, self.forceAbortClient)
 
     def _respondToBadRequestAndDisconnect(self) -> None:
-        """Called by twisted.web about what is no request. Its own answer says nothing of caches."""
+        """Called by twisted.web for a malformed request. Its own answer lacks Cache-Control."""
         self.transport.write(BAD_REQUEST)
         self.loseConnection()
 
     def timeoutConnection(self) -> None:
-        """Called by twisted.web. It is no news: every connection that was kept alive ends so."""
+        """Called by twisted.web. Log nothing: every kept-alive connection ends like this."""
         self.loseConnection()
 
     def connectionLost(self, reason: Failure = connectionDone) -> None:

@@ -6,7 +6,7 @@ from twisted_chat.core.errors import ChatError
 
 # The version of the WebSocket protocol (RFC 6455, 4.1).
 WEBSOCKET_VERSION = b"13"
-# By the code of an error; any other is 400.
+# HTTP status by error code; any other code gives 400.
 STATUS = {
     "wrong-token": HTTPStatus.UNAUTHORIZED,
     "banned": HTTPStatus.FORBIDDEN,
@@ -25,13 +25,13 @@ STATUS = {
 
 
 class NotFound(ChatError):
-    """There is nothing at this address."""
+    """An address where there is nothing."""
 
     code = "not-found"
 
 
 class WrongMethod(ChatError):
-    """What is there can't be asked that."""
+    """A method that the address does not allow."""
 
     code = "wrong-method"
 
@@ -41,12 +41,12 @@ class WrongMethod(ChatError):
 
 
 class TooLarge(ChatError):
-    """That is more than one message may have."""
+    """A body longer than a message may be."""
 
     code = "too-large"
 
 
 class UpgradeNeeded(ChatError):
-    """What is there speaks WebSocket alone, in its one version."""
+    """A request that is not WebSocket in its one version, at an address that speaks nothing else."""
 
     code = "upgrade-needed"

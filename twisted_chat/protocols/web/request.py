@@ -1,4 +1,4 @@
-"""One HTTP request: its body, its errors and its answer. `WebFactory.answer` finds what it asks for."""
+"""One HTTP request: its body, its errors and its answer. `WebFactory.answer` dispatches it."""
 
 import secrets
 from http import HTTPStatus
@@ -13,12 +13,12 @@ from twisted_chat.protocols.connection import InternalError
 from twisted_chat.protocols.jsonlines.codec import JSON
 from twisted_chat.protocols.web.errors import STATUS, WEBSOCKET_VERSION, UpgradeNeeded, WrongMethod
 
-# The longest body that is looked at, in bytes: a message, with room to spare.
+# Maximum size of a body that is read, in bytes: a message, with room to spare.
 LONGEST_BODY = 16 * 1024
 
 
 class WebRequest(Request):
-    """One request. Its body is read up to `LONGEST_BODY`; of what is longer, no more than that is held."""
+    """One request. Its body is read up to `LONGEST_BODY`; the rest is discarded."""
 
     gone = False
     _parsePOSTFormSubmission = False
@@ -30,20 +30,20 @@ class WebRequest(Request):
             super().handleContentChunk(data)
 
     def gotLength(self, length: int | None) -> None:
-        """Called by twisted.web before the body. It is never so long that it needs a file."""
+        """Called by twisted.web before the body. The capped length keeps the body in memory, not in a file."""
         super().gotLength(min(length or 0, LONGEST_BODY))
 
     def connectionLost(self, reason: Failure) -> None:
-        """Called by twisted.web: nobody waits for the answer any more."""
+        """Called by twisted.web when the client no longer waits for the answer."""
         self.gone = True
         super().connectionLost(reason)
 
     def process(self) -> None:
-        """Called by twisted.web when the whole request has come."""
+        """Called by twisted.web when the request is complete."""
         self.setHeader(b"date", datetimeToString())
         self.setHeader(b"x-content-type-options", b"nosniff")
         self.setHeader(b"referrer-policy", b"no-referrer")
-        self.setHeader(b"cache-control", b"no-store")  # the files of the page say otherwise
+        self.setHeader(b"cache-control", b"no-store")  # the page's files override this
         try:
             self.channel.factory.answer(self)
         except ChatError as error:
@@ -52,13 +52,13 @@ class WebRequest(Request):
             self.broken(Failure())
 
     def broken(self, failure: Failure) -> None:
-        """A bug: it is logged under an id, which the client is told."""
+        """Log a bug under an id, and send the id to the client."""
         case = secrets.token_hex(4)
         self.log.failure("bug {case}", failure, case=case)
         self.refuse(InternalError(f"That went wrong here, and is not your fault. It is noted as {case}."))
 
     def refuse(self, error: ChatError) -> None:
-        """Say what can't be done."""
+        """Answer with an error."""
         status = STATUS.get(error.code, HTTPStatus.BAD_REQUEST)
         self.setResponseCode(status, status.phrase.encode())
         self.setHeader(b"content-type", b"application/json")
@@ -73,7 +73,7 @@ class WebRequest(Request):
         self.end(JSON.render([Refused(error.code, str(error))]))
 
     def end(self, body: bytes) -> None:
-        """Send the body, and be done."""
+        """Send the body, and finish the request."""
         if self.gone:
             return
         self.setHeader(b"content-length", b"%d" % len(body))

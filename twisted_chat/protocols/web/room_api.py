@@ -1,9 +1,9 @@
-"""``/rooms/NAME`` for scripts: say something, read what was said, or listen. docs/web.md describes it for its users.
+"""``/rooms/NAME`` for scripts: post a message, read messages, or listen. docs/web.md describes it for its users.
 
-1. Who may is told by a token, in the ``Authorization`` header and nowhere else: addresses are written into logs.
-2. What is said is answered with its receipt, once it is on disk. The connection waits for that, and for nothing else.
-3. Who listens is in the room, as its bot, and is a reader of the log as everybody is: the stream is a `LineConnection`
-   that is not listened to, and takes the connection over.
+1. A token authorises the script. It is accepted in the ``Authorization`` header only: URLs are written into logs.
+2. A message is answered with its receipt, once it is on disk. The connection waits for that, and for nothing else.
+3. A script that listens is in the room as its bot, and reads the log like any other reader. The stream is a
+   `LineConnection` that takes the connection over and ignores its input.
 """
 
 from collections.abc import Sequence
@@ -33,19 +33,19 @@ from twisted_chat.protocols.web.request import WebRequest
 
 PATH = b"/rooms/"
 KIND = "HTTP"
-# How many messages are read at once.
+# Messages that one query reads.
 PAGE_MESSAGES = 500
-# How often a stream without events says that it is there still, in seconds: proxies end what is silent for a minute.
+# Interval of a stream's keep-alive comments, in seconds: proxies end a connection that is silent for a minute.
 COMMENT_SECONDS = 30.0
 COMMENT = b":\n\n"
 STREAM = b"text/event-stream"
 
 
 class EventStream(Json):
-    """The dialect of those who listen: what programs are sent, as events of a stream (HTML, 9.2)."""
+    """The dialect of scripts that listen: the objects for programs, as server-sent events (HTML, 9.2)."""
 
     def pieces(self, events: Sequence[Event]) -> list[bytes]:
-        """Each event of the chat as an event of a stream; those with a number can be gone on from."""
+        """Return each chat event as a server-sent event. A script can resume after an event with a number."""
         return [
             (b"id: %d\n" % event.seq if isinstance(event, RoomEvent) else b"") + b"data: " + written(as_object(event)) + b"\n\n"
             for event in events
@@ -56,7 +56,7 @@ EVENTS = EventStream()
 
 
 def answer(request: WebRequest, chat: ChatFactory, streams: ChatFactory) -> None:
-    """Do what a request for a room asks. Raises `ChatError`."""
+    """Handle a request for a room. Raises `ChatError`."""
     peer, host = request.channel.getPeer(), request.channel.getHost()
     way = Way(KIND, ip_of(peer), request.isSecure(), place_of(host))
     name = unquote(request.path.removeprefix(PATH).decode("ascii", "replace"))
@@ -73,7 +73,7 @@ def answer(request: WebRequest, chat: ChatFactory, streams: ChatFactory) -> None
 
 
 def bearer(request: WebRequest) -> str:
-    """The token that a request shows. Raises `WrongToken`."""
+    """Return the token in a request's header. Raises `WrongToken`."""
     shown = request.requestHeaders.getRawHeaders(b"authorization", [])
     scheme, _, secret = (shown[0] if len(shown) == 1 else b"").partition(b" ")
     if scheme.lower() != b"bearer" or not secret.strip():
@@ -82,7 +82,7 @@ def bearer(request: WebRequest) -> str:
 
 
 def since(request: WebRequest, log: str) -> int | None:
-    """Return the number after which to read; None for one of another log than this. Raises `BadRequest`."""
+    """Return the number after which to read, or None if it is missing or of another log. Raises `BadRequest`."""
     if request.args.get(b"log", [log.encode()])[-1] != log.encode():
         return None
     given = request.getHeader(b"last-event-id") or request.args.get(b"since", [b""])[-1]
@@ -94,7 +94,7 @@ def since(request: WebRequest, log: str) -> int | None:
 
 
 def idempotency_key(request: WebRequest) -> str | None:
-    """The id that a script has given its message. Raises `BadRequest`."""
+    """Return the id that a script has given its message, or None. Raises `BadRequest`."""
     given = request.requestHeaders.getRawHeaders(b"idempotency-key", [])
     try:
         key = b"\0".join(given).decode("utf-8")
@@ -106,7 +106,7 @@ def idempotency_key(request: WebRequest) -> str | None:
 
 
 class Visit:
-    """A script that says something or reads a page, for as long as that takes: the outlet of its session."""
+    """A script that posts a message or reads a page, for as long as that takes: the outlet of its session."""
 
     full = False
 
@@ -118,7 +118,7 @@ class Visit:
         self.session.known_by(secret, TOKEN)
 
     def begin(self, token: Token) -> None:
-        """Do what the request asks. Raises `ChatError`."""
+        """Post or read, as the request asks. Raises `ChatError`."""
         room = self._chat.hub.vouch(self.session, token)
         answering = self._say(room) if self._request.method == b"POST" else self._read(room)
         if answering is not None:
@@ -146,7 +146,7 @@ class Visit:
             events: Sequence[Event] = await queries.before(self.session, room, None, HISTORY_ON_JOIN)
         else:
             page = await queries.after(self.session, room, after, PAGE_MESSAGES)
-            while not page.events and page.position > after:  # what is on disk has been read: the rest is in memory
+            while not page.events and page.position > after:  # all on disk has been read: the rest is in memory
                 after = page.position
                 page = await queries.after(self.session, room, after, PAGE_MESSAGES)
             events = page.events
@@ -162,7 +162,7 @@ class Visit:
             self._request.broken(failure)
 
     def _wait(self) -> None:
-        """All is done but for the disk."""
+        """Wait for the disk: all else is done."""
         self.session.when_settled(self._settled)
 
     def _settled(self) -> None:
@@ -173,13 +173,13 @@ class Visit:
         self._answered = True
         self._request.end(body)
 
-    # What the session calls: an Outlet
+    # Methods of an `Outlet`, which the session calls
 
     def write(self, data: bytes) -> None:
-        """Called with what happens in rooms: it is in none."""
+        """Called with room events. There are none: the session is in no room."""
 
     def tell(self, answers: Sequence[Answer | RoomEvent]) -> None:
-        """Called with what a script is told. Its message's receipt is what it waits for."""
+        """Called with answers for the script. It waits for the receipt of its message."""
         for one in answers:
             if isinstance(one, Receipt) and not self._answered:
                 self._request.setHeader(b"content-type", b"application/json")
@@ -188,7 +188,7 @@ class Visit:
                 self._end(JSON.render([one]))
 
     def close(self, last_words: str = "") -> None:
-        """Called when the session is to end. It ends by itself."""
+        """Called to end the session. Do nothing: it ends by itself."""
 
 
 STREAM_HEAD = (
@@ -210,12 +210,12 @@ class StreamProtocol(LineConnection):
     longest = most = 0
 
     def show(self, token: Token, secret: str, position: int | None) -> None:
-        """Say who listens, and from which number on, before the connection is made."""
+        """Set the token, and the number to read from, before the connection is made."""
         self._token, self._secret, self._position = token, secret, position
         self._commented = 0.0
 
     def greet(self) -> None:
-        """Come into the room."""
+        """Join the room."""
         me = self.session
         me.token, me.shows_past = self._token, False
         me.known_by(self._secret, TOKEN)
@@ -227,7 +227,7 @@ class StreamProtocol(LineConnection):
             self.close()
 
     def dataReceived(self, data: bytes) -> None:
-        """Called by the transport. It is not listened to."""
+        """Called by the transport. Ignore the data."""
 
     def tick(self, now: float) -> None:
         """Called every few seconds."""
@@ -237,16 +237,16 @@ class StreamProtocol(LineConnection):
             self.write(b"" if self.full else COMMENT)
 
     def refuse(self, error: ChatError, request: str | None = None) -> None:
-        """Say why one can't listen, and end."""
+        """Send the error, and end the stream."""
         self.session.tell(Refused(error.code, str(error)))
         self.close()
 
     def say_last(self, text: str) -> None:
-        """Say why this is the end."""
+        """Send the reason for the end."""
         self.session.tell(Refused("closing", text))
 
 
 class StreamFactory(ChatFactory):
-    """Makes the connections of scripts that listen."""
+    """The factory of connections of scripts that listen."""
 
     protocol = StreamProtocol

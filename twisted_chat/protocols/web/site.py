@@ -1,10 +1,10 @@
 """HTTP on the same port: the web page, its WebSocket, and rooms for scripts. docs/web.md describes it for its users.
 
-1. A request's body is never chat, but for that of ``POST /rooms/NAME``, with a token. A cookie is neither set nor read.
-2. What goes wrong is one JSON object, as programs are told; its code stays, and gives the status.
-3. Nobody is asked to trust what a browser can be made to send: see `allowed_hosts`, and ``Origin`` in `websocket`.
-4. No answer is kept on its way, errors included; of the files of the page it is asked each time whether they are new.
-5. No request is logged: tokens and what people say would stand there.
+1. Only ``POST /rooms/NAME`` takes chat from a request's body, and needs a token. Cookies are neither set nor read.
+2. An error is one JSON object, in the form that programs get. Its code is stable, and determines the HTTP status.
+3. The server does not trust what a browser can be made to send: see `allowed_hosts`, and ``Origin`` in `websocket`.
+4. Caches must not store answers, errors included. Browsers may store the page's files, but must revalidate them each time.
+5. Requests are not logged: the log would contain tokens and messages.
 """
 
 from twisted.internet.interfaces import IAddress
@@ -21,13 +21,13 @@ from twisted_chat.protocols.web.request import WebRequest
 
 
 class WebFactory(HTTPFactory):
-    """What HTTP is spoken with on a port."""
+    """The factory of a port's HTTP connections."""
 
     noisy = False
     protocol = WebChannel
 
     def __init__(self, chat: ChatFactory, streams: ChatFactory) -> None:
-        """``chat`` makes the connections of pages, ``streams`` those of scripts that listen."""
+        """Load the page. ``chat`` makes the connections of pages, ``streams`` those of scripts that listen."""
         super().__init__(timeout=chat.config.request_seconds, reactor=chat.clock)
         self.chat = chat
         self.streams = streams
@@ -40,16 +40,16 @@ class WebFactory(HTTPFactory):
         return channel
 
     def startFactory(self) -> None:
-        """Called when the port opens. Replaces HTTPFactory's, which opens an access log and looks at the clock each second."""
+        """Called when the port opens. Replaces HTTPFactory's, which opens an access log and checks the clock each second."""
 
     def stopFactory(self) -> None:
         """Called when the port closes."""
 
     def log(self, request: Request) -> None:
-        """Called by twisted.web after each request. It is not logged."""
+        """Called by twisted.web after each request. Log nothing."""
 
     def answer(self, request: WebRequest) -> None:
-        """Called by each request when it is whole. Raises `ChatError`."""
+        """Called by each request when it is complete. Raises `ChatError`."""
         hosts = request.requestHeaders.getRawHeaders(b"host", [])
         if len(hosts) != 1:
             raise BadRequest("A request must have exactly one Host header.")

@@ -1,7 +1,7 @@
-"""The web page: the files of ``protocols/page/``, and those alone, each read once and compressed once.
+"""The web page: only the files of ``protocols/web/static/``, each read once and compressed once.
 
-What a browser may do with them is said with each: run the page's own scripts, show its own styles and pictures, talk to
-this server, and nothing else (Content Security Policy Level 3).
+Each file's headers limit the browser: it may run the page's own scripts, show its own styles and pictures, talk to this
+server, and nothing else (Content Security Policy Level 3).
 """
 
 import gzip
@@ -12,7 +12,7 @@ from importlib.resources import files
 
 from twisted.web.http import CACHED, Request
 
-# The kinds of files that there may be, by their ends.
+# Content types by file extension. Other files are not served.
 TYPES = {
     ".html": b"text/html; charset=utf-8",
     ".css": b"text/css; charset=utf-8",
@@ -28,28 +28,28 @@ POLICY = (
 
 @dataclass(frozen=True)
 class PageFile:
-    """One file."""
+    """One file of the page."""
 
     kind: bytes
     data: bytes
 
     @cached_property
     def compressed(self) -> bytes:
-        """The same, as nearly every browser takes it."""
+        """The compressed data, which nearly every browser accepts."""
         return gzip.compress(self.data, mtime=0)
 
     @cached_property
     def tag(self) -> bytes:
-        """What it is known by to those who have it already."""
+        """The entity tag, by which a browser checks the file that it has."""
         return blake2b(self.data, digest_size=12).hexdigest().encode()
 
     def answer(self, request: Request) -> bytes:
-        """The body to send; headers are set. Empty for who has it already."""
+        """Set the headers, and return the body: empty if the browser has the file already."""
         squeezed = b"gzip" in (request.getHeader(b"accept-encoding") or b"")
         request.setHeader(b"content-type", self.kind)
         request.setHeader(b"content-security-policy", POLICY)
         request.setHeader(b"vary", b"accept-encoding")
-        request.setHeader(b"cache-control", b"no-cache")  # ask each time: a newer server has a newer page
+        request.setHeader(b"cache-control", b"no-cache")  # revalidate each time: a newer server has a newer page
         if request.setETag(b'"' + self.tag + (b"-gzip" if squeezed else b"") + b'"') is CACHED:
             return b""
         if squeezed:
@@ -58,7 +58,7 @@ class PageFile:
 
 
 def load() -> dict[bytes, PageFile]:
-    """All files, by their paths."""
+    """Return all files by path."""
     found = {}
     for entry in files(__package__).joinpath("static").iterdir():
         kind = TYPES.get("." + entry.name.rpartition(".")[2])

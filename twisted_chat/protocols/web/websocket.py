@@ -1,9 +1,9 @@
-"""``/ws``: the protocol for programs in the messages of a WebSocket, one object a message. This is what the web page speaks.
+"""``/ws``: the protocol for programs in the messages of a WebSocket, one object a message. The web page uses it.
 
-1. Everything but the framing is `jsonl.ProgramProtocol`: requests, answers, rates, slow readers and the end.
-2. A page of another site may not use a reader's browser to come in here: its ``Origin`` is not ours (RFC 6454). Programs
-   that are no browsers send none.
-3. The server pings, as browsers' pages can't: who is not heard of any more has gone.
+1. Everything but the framing is `jsonlines.protocol.ProgramProtocol`: requests, answers, rates, slow readers and the end.
+2. A page of another site cannot connect through a visitor's browser: its ``Origin`` is not ours (RFC 6454). Programs other
+   than browsers send none.
+3. The server pings, because pages cannot. A client that stays silent is disconnected.
 """
 
 import base64
@@ -22,17 +22,17 @@ from twisted_chat.protocols.jsonlines.protocol import BadRequest, ProgramProtoco
 from twisted_chat.protocols.web.errors import WEBSOCKET_VERSION, UpgradeNeeded
 from twisted_chat.protocols.web.websocket_frames import PING, MessageReader, text_frame
 
-# How often it is asked whether the peer is there still, and after how long a silence it is not, in seconds.
+# Interval of pings, and the silence after which the client is disconnected, in seconds.
 PING_SECONDS, SILENCE_SECONDS = 30.0, 90.0
-# Of the key that a client sends, in bytes (RFC 6455, 4.1).
+# Length of the key that a client sends, in bytes (RFC 6455, 4.1).
 KEY_BYTES = 16
 
 
 class Frames(Json):
-    """The dialect of the web page: what programs are sent, each object in a frame."""
+    """The dialect of the web page: the objects for programs, each in a frame."""
 
     def pieces(self, events: Sequence[Event]) -> list[bytes]:
-        """Each event as a text message."""
+        """Return each event as a text message."""
         return [text_frame(written(as_object(event))) for event in events]
 
 
@@ -40,7 +40,7 @@ FRAMES = Frames()
 
 
 def accept(request: Request) -> bytes:
-    """The answer to a handshake (RFC 6455, 4.2). Raises `UpgradeNeeded`, `BadRequest`, or `NotAllowed`."""
+    """Return the answer to a handshake (RFC 6455, 4.2). Raises `UpgradeNeeded`, `BadRequest`, or `NotAllowed`."""
     words = {word.strip().lower() for word in (request.getHeader(b"connection") or b"").split(b",")}
     if b"upgrade" not in words or (request.getHeader(b"upgrade") or b"").lower() != b"websocket":
         raise UpgradeNeeded("This is a WebSocket.")
@@ -67,20 +67,20 @@ def accept(request: Request) -> bytes:
 
 
 class BrowserProtocol(ProgramProtocol):
-    """One page that is open, or a program that speaks as it does."""
+    """An open page, or a program that speaks the same protocol."""
 
     dialect = FRAMES
     kind = "browser"
-    longest = 16 * 1024  # a message of 4 KiB, every other character escaped, and what stands round it
+    longest = 16 * 1024  # a message of 4 KiB, every other character escaped, and its envelope
 
     def splitter(self) -> Splitter:
-        """What makes messages of bytes."""
+        """Return the reader that makes messages of bytes."""
         self._messages = MessageReader(self.longest)
         return self._messages
 
     def __init__(self, factory: ChatFactory) -> None:
         super().__init__(factory)
-        self._silent_since: float | None = None  # in the ticks' time; None when something has come since the last tick
+        self._silent_since: float | None = None  # in the ticks' time; None if data has come since the last tick
         self._pinged = 0.0
 
     def dataReceived(self, data: bytes) -> None:
@@ -89,7 +89,7 @@ class BrowserProtocol(ProgramProtocol):
         super().dataReceived(data)
 
     def lineReceived(self, line: bytes) -> None:
-        """Called for each frame, with the message that it ends if it ends one."""
+        """Called for each frame, with the message that it ends, or with an empty line."""
         self.write(self._messages.replies())
         if self._messages.code is not None:
             self.close(self._messages.why)
@@ -97,7 +97,7 @@ class BrowserProtocol(ProgramProtocol):
             super().lineReceived(line)
 
     def tick(self, now: float) -> None:
-        """Called every few seconds. Who has a name, and could be heard, is pinged. ``now`` is in seconds."""
+        """Called every few seconds. Ping a client that has a name and is being read. ``now`` is in seconds."""
         super().tick(now)
         if self._silent_since is None or self.full or self._held_back or not self.session.name:
             self._silent_since = self._pinged = now
@@ -114,6 +114,6 @@ class BrowserProtocol(ProgramProtocol):
 
 
 class BrowserFactory(ChatFactory):
-    """Makes the connections of web pages, once they are WebSockets."""
+    """The factory of web pages' connections, once they are WebSockets."""
 
     protocol = BrowserProtocol

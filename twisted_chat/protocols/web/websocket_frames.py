@@ -1,11 +1,11 @@
-"""WebSocket messages out of bytes, and back (RFC 6455), sans-I/O. wsproto reads the frames; what they may cost is ours.
+"""WebSocket messages from bytes, and back (RFC 6455), sans-I/O. wsproto reads the frames; this module limits their cost.
 
-1. A message is a line, as for everybody else who sends some: it comes out whole, with its last frame. With every other
-   frame, of a message that goes on or of control, an empty line comes out: so each frame is counted by the sender's rate.
-2. A message has at most ``longest`` bytes, with `FRAME_BYTES` for each of its frames. It is counted as it comes, in
-   linear time: no frame is waited for because it says how long it will be.
-3. Pings are answered. Whatever breaks the rules ends the connection, as the peer's own wish does: see ``code``.
-4. Nothing is compressed: no extension is offered, and a frame that needs one breaks the rules.
+1. A message is a line, as in other protocols: it comes out whole, with its last frame. Every other frame (a control frame,
+   or part of an unfinished message) gives an empty line, so that the sender's rate counts each frame.
+2. A message has at most ``longest`` bytes, counting `FRAME_BYTES` for each of its frames. It is counted as it arrives, in
+   linear time: the reader does not rely on a frame's declared length.
+3. Pings are answered. A breach of the protocol ends the connection, and so does the peer's close frame: see ``code``.
+4. Nothing is compressed: no extension is offered, and a frame that needs one is a breach.
 """
 
 from wsproto.connection import Connection, ConnectionState, ConnectionType
@@ -14,24 +14,24 @@ from wsproto.frame_protocol import CloseReason
 
 from twisted_chat.protocols.framing import NoLineEnd
 
-# What each frame counts for besides its bytes: browsers send a message in one, and none is in hundreds.
+# Cost of each frame besides its bytes: browsers send a message in one frame, and no message needs hundreds.
 FRAME_BYTES = 64
-# How much is handed to wsproto at once, in bytes: what it holds is not seen by who counts what waits.
+# Bytes handed to wsproto at once: ``len`` of the reader does not count the bytes that wsproto holds.
 PIECE = 4096
-# The heads of a text message in one frame: FIN and text, then the length in one, two or eight bytes (RFC 6455, 5.2).
+# Head of a text message in one frame: FIN and text, then the length in one, two or eight bytes (RFC 6455, 5.2).
 TEXT = 0x81
 SHORT, MEDIUM = 125, 0xFFFF
-# What is told of some codes.
+# Reasons that are shown for some close codes.
 WHY: dict[int, str] = {
     CloseReason.INVALID_FRAME_PAYLOAD_DATA: "A message has to be UTF-8. Goodbye.",
     CloseReason.UNSUPPORTED_DATA: "A message has to be text. Goodbye.",
 }
-# A ping without anything in it.
+# A ping without a payload.
 PING = b"\x89\x00"
 
 
 def text_frame(payload: bytes) -> bytes:
-    """A text message as a server sends it: the same bytes for everybody."""
+    """Return a server's text message. The bytes are the same for every client."""
     size = len(payload)
     if size <= SHORT:
         return bytes((TEXT, size)) + payload
@@ -41,22 +41,22 @@ def text_frame(payload: bytes) -> bytes:
 
 
 class MessageReader:
-    """Takes the bytes of a client as they come, gives messages as they are asked for."""
+    """A reader that takes a client's bytes as they come, and returns its messages on request."""
 
     def __init__(self, longest: int) -> None:
-        """``longest`` is in bytes."""
+        """Create a reader of messages of at most ``longest`` bytes."""
         self.last = 0
-        self.code: int | None = None  # why the peer, or what it sent, has ended this (RFC 6455, 7.4); None while it lasts
-        self.why = ""  # the same for people, where the peer does not know it already
+        self.code: int | None = None  # close code of the peer, or for its breach (RFC 6455, 7.4); None while open
+        self.why = ""  # the same in words, if the peer does not know it already
         self._longest = longest
         self._frames = Connection(ConnectionType.SERVER)
         self._waiting = bytearray()
         self._parts: list[bytes] = []
-        self._size = 0  # of the message that has not ended yet
+        self._size = 0  # of the unfinished message
         self._pongs = b""
 
     def __len__(self) -> int:
-        """How many bytes wait."""
+        """Return the number of bytes that wait."""
         return len(self._waiting)
 
     def feed(self, data: bytes) -> None:
@@ -64,7 +64,7 @@ class MessageReader:
         self._waiting += data
 
     def next(self) -> bytes | None:
-        """The message that the next frame ends, empty if it ends none; None if there is no whole frame. Raises `NoLineEnd`."""
+        """Return the message that the next frame ends: b"" if it ends none, None without a whole frame. Raises `NoLineEnd`."""
         while self.code is None:
             event = next(self._frames.events(), None)
             match event:
@@ -94,15 +94,15 @@ class MessageReader:
         return None
 
     def rest(self) -> None:
-        """A message that has not ended is none."""
+        """Return None: an unfinished message is dropped."""
 
     def replies(self) -> bytes:
-        """What is to be sent for what has come, taken out."""
+        """Return the replies to the frames that have come, and clear them."""
         pongs, self._pongs = self._pongs, b""
         return pongs
 
     def goodbye(self) -> bytes:
-        """The last frame that is sent, and the last that is read."""
+        """Return the last frame to send, b"" if closed already. No frame is read after it."""
         if self._frames.state not in (ConnectionState.OPEN, ConnectionState.REMOTE_CLOSING):
             return b""
         return self._frames.send(CloseConnection(CloseReason.NORMAL_CLOSURE if self.code is None else self.code))

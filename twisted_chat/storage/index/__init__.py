@@ -1,1 +1,1 @@
-"""What is derived from the messages, in a file that may be deleted at any time: rooms and words."""
+"""The index of rooms and words. It is derived from the messages, in a file that may be deleted at any time."""

@@ -1,13 +1,13 @@
-"""The index: which messages each room has, and which have a word. Plain, blocking calls, from the storage thread.
+"""The index of the messages of each room and of each word. Plain, blocking calls, from the storage thread.
 
-1. It is made of the table of messages, and stands in a file of its own, so that damage in it cannot touch them. It may be
-   deleted at any time: whatever is wrong with it, it is made anew, a few messages at a time. Callers meet no fault of it.
-2. So it may lack messages, and may have some that are gone or say something else now. It is asked for numbers only; whoever
-   reads looks at the messages themselves. Numbers that it lacks are looked for among all messages.
-3. Nothing that is written to it waits for the disk (``synchronous=NORMAL``): a power failure loses what came last, which
-   is then added again.
-4. Messages are added when `Index.at` bytes are missing, and before a search: many at once cost a small part of what each by
-   itself does. Until then `Runs` has their rooms.
+1. It is derived from the table of messages. It has its own file, so that damage in it cannot spread to the messages. It may be
+   deleted at any time. After any fault it is rebuilt, a few messages at a time. Callers see no faults.
+2. So it may lack messages, and may contain some that are deleted or have another text now. It returns only numbers; callers
+   read the messages themselves. Numbers that it lacks are searched among all messages.
+3. Writes to it do not wait for the disk (``synchronous=NORMAL``): a power failure loses the latest, which are then added
+   again.
+4. Messages are added when `Index.at` bytes are missing, and before a search: a large group costs a small part of adding them
+   one by one. Until then `Runs` has their rooms.
 """
 
 import json
@@ -26,15 +26,15 @@ from twisted_chat.storage.index.index_file import IndexFault, IndexFile, LogFaul
 from twisted_chat.storage.index.room_index import NUMBERS_A_ROW, Row, Runs, indexed_bytes, room_rows
 from twisted_chat.storage.index.segments import KINDS, ROOMS, WORDS, Origin, Segment
 
-# How many bytes may be missing in the file: some 8,000 messages of a line, or 20 ms of work (measured).
+# The bytes that may be missing in the file: some 8,000 messages of a line, or 20 ms of work (measured).
 INDEX_AT = 800_000
-# A segment takes this part of all, within bounds: few to look into, and little that waits for the last of its messages to go.
+# A segment's share of all messages, and its bound: few segments to search, and little space held until its last message goes.
 SEGMENT_PART, LARGEST_SEGMENT = 32, 16 * 1024 * 1024
-# How much is made anew at once, by kind, in messages; and in bytes. Some 10 ms of work.
+# The amount rebuilt in one step, in messages by kind, and in bytes. Some 10 ms of work.
 MEND_MESSAGES, MEND_BYTES = {ROOMS: 6000, WORDS: 1500}, 200_000
-# How long it takes until that goes on, in seconds.
+# The pause between two such steps, in seconds.
 MEND_SECONDS = 0.02
-# How many of the newest messages are taken into memory at the start, should the file lack them.
+# The most messages loaded into memory at the start if the file lacks them. They are the newest.
 NEWEST = 10_000
 
 NEWEST_IN = "SELECT seq, time FROM messages WHERE seq <= ? ORDER BY seq DESC LIMIT 1"
@@ -57,7 +57,7 @@ class Index:
     _logger = Logger()
 
     def __init__(self, path: Path, messages: Callable[[], sqlite3.Connection]) -> None:
-        """``messages`` gives the connection to the log. What that raises is raised here, too: `sqlite3.Error`."""
+        """``messages`` returns the connection to the log. Its `sqlite3.Error` passes through all methods."""
         self.file = IndexFile(path, self._fits)
         self.at = INDEX_AT
         self.recent = Runs()
@@ -65,11 +65,11 @@ class Index:
         self._log = ""
         self._kept = 0
         self._gone = 0  # all messages up to this number are gone
-        self._busy = False  # whether the daemon's log says that messages are being added
-        self.incomplete = False  # whether `mend` has something to do; may be read by any thread
+        self._busy = False  # True if the daemon's log says that messages are being added
+        self.incomplete = False  # True if `mend` has work to do; any thread may read it
 
     def open(self, log: str, kept: int) -> None:
-        """Open the file, if there is one, of the log with this id, whose newest message is ``kept``."""
+        """Open the index file, if it exists, of the log with this id. Its newest message is ``kept``."""
         self._log, self._kept = log, kept
         self._gone = self._lowest() - 1
         if self.file.path.exists():
@@ -87,23 +87,23 @@ class Index:
         self.file.close()
 
     def used_bytes(self) -> int:
-        """Return how much of the file is in use, and will be once the recent messages are in it."""
+        """Return the bytes in use in the file, including those for the recent messages once they are added."""
         return self.file.bytes_in("page_count") - self.file.bytes_in("freelist_count") + self.recent.size
 
     def add(self, rows: Iterable[Row], kept: int) -> int:
-        """Take in messages that are on disk now, up to ``kept``. Returns how many characters they have."""
+        """Add messages that are on disk now, up to ``kept``. Return the number of their characters."""
         self._kept = kept
         characters = self.recent.add(rows)
         if self.recent.size >= self.at:
-            with suppress(sqlite3.Error):  # of the log, which has the messages all the same
+            with suppress(sqlite3.Error):  # an error of the log, which has the messages anyway
                 self.update()
         if self.recent.size >= 8 * self.at:
-            self.recent.clear(kept)  # memory is bounded: these are looked for among all messages
+            self.recent.clear(kept)  # to bound memory: these are searched among all messages
             self.incomplete = True
         return characters
 
     def update(self) -> bool:
-        """Add the recent messages to the file. Returns whether they are in it."""
+        """Add the recent messages to the file. Return whether they are in it."""
         if not self.recent.size:
             return True
         after, upto = self.recent.after, self._kept
@@ -125,7 +125,7 @@ class Index:
         return done
 
     def mend(self) -> float | None:
-        """Add some of the messages that the file lacks. Returns in how many seconds to go on; None if it lacks none."""
+        """Add some messages that the file lacks. Return the seconds until the next call; None if the file is complete."""
         if (self._gaps(ROOMS) or self._gaps(WORDS)) and not self.file.ready():
             return max(MEND_SECONDS, self.file.wait)
         for kind in KINDS:
@@ -146,7 +146,7 @@ class Index:
         return None
 
     def prune(self, upto: int) -> None:
-        """Drop what is only about messages up to a number: these are gone."""
+        """Drop the segments that only have messages up to a number, which are deleted."""
         self._gone = max(self._gone, upto)
         self.recent.forget(upto)
         old = [one for kind in KINDS for one in self.file.segments[kind] if one.last <= upto]
@@ -154,21 +154,21 @@ class Index:
             self._change(lambda connection: self._drop(connection, old))
 
     def unseal(self, seq: int) -> None:
-        """Prepare for another text of a message: should this process end before `replace`, its segment is made anew."""
+        """Prepare to change a message's text: its segment is rebuilt if this process ends before `replace`."""
         one = self._with_words_of(seq)
         if one is not None and one.sealed:
             self._change(lambda connection: segments.save(connection, one))
             self.incomplete = True
 
     def replace(self, seq: int, old: str, new: str) -> None:
-        """Take in another text of a message of a room."""
+        """Replace the text of a room's message."""
         self.recent.replace(seq, new)
         one = self._with_words_of(seq)
         if one is not None:
             self._change(lambda connection: segments.replace_words(connection, one, seq, old, new))
 
     def numbers(self, room: str, after: int, before: int, limit: int, newest_first: bool) -> list[int]:
-        """Return numbers of a room's messages between two, both excluded; the first, or the last, ``limit`` of them."""
+        """Return the first or last ``limit`` numbers of a room's messages between two numbers, both excluded."""
         found: list[int] = []
         for part in self.parts(room, after, before, newest_first):
             found += part
@@ -177,23 +177,23 @@ class Index:
         return found[:limit]
 
     def parts(self, room: str, after: int, before: int, newest_first: bool, said_before: float = inf) -> Iterator[list[int]]:
-        """Return all of these, some at a time; without some of those that were not said before a time."""
+        """Yield all of these, some at a time. Leave out some of the messages that are not from before a time."""
         after = max(after, self._gone)
         self._look()
         while True:
             try:
                 for part in self._parts(room, after, before, newest_first, said_before):
                     yield part
-                    if part:  # should the file fail, go on from here without it
+                    if part:  # if the file fails, continue from here without it
                         after, before = (after, part[-1]) if newest_first else (part[-1], before)
                 return
             except IndexFault as fault:
                 self.failed(fault)
 
     def hits(self, words: str, before: int) -> Iterator[tuple[int, int, Iterator[int] | None]]:
-        """Return ranges of numbers below one, newest first, both ends excluded, with the messages there that have these words.
+        """Yield ranges of numbers below ``before``, newest first, ends excluded, and the messages there with these words.
 
-        These are None where the file does not know, and may raise `IndexFault`: tell `failed`, then ask again.
+        The messages are None where the file does not know, and may raise `IndexFault`: call `failed`, then try again.
         """
         self._look()
         pieces = list(self._pieces(WORDS, self._gone, min(before, self.recent.after + 1)))
@@ -206,7 +206,7 @@ class Index:
             yield low, high, found
 
     def failed(self, fault: IndexFault) -> None:
-        """Go on without the file, until it is made anew."""
+        """Continue without the file until it is rebuilt."""
         self.file.fail(fault)
         self.incomplete = True
 
@@ -221,7 +221,7 @@ class Index:
         return done
 
     def _fits(self, log: str, seq: int, time: float) -> bool:
-        """Return whether a message that was in the file is the one in the log, or has gone from there."""
+        """Return whether a message of the file matches the log's, or is deleted there."""
         if log != self._log or seq > self._kept:
             return False
         try:
@@ -231,7 +231,7 @@ class Index:
         return found == (time,) if found else seq <= self._gone
 
     def _origin(self) -> Origin:
-        """Return which log this is the index of, by its id and its newest message."""
+        """Return the identity of the indexed log: its id and its newest message."""
         seq, time = self._messages().execute(NEWEST_IN, (self._kept,)).fetchone() or (0, 0.0)
         return self._log, seq, time
 
@@ -254,7 +254,7 @@ class Index:
             self.file.segments[one.kind].remove(one)
 
     def _extend(self, connection: sqlite3.Connection, kind: str, first: int, last: int, size: int) -> Segment:
-        """Return the segment that messages with these numbers, and so many bytes, come into."""
+        """Return the segment to which messages with these numbers and ``size`` bytes are added."""
         every = self.file.segments[kind]
         enough = min(LARGEST_SEGMENT, max(self.at, sum(one.size for one in every) // SEGMENT_PART))
         for one in every:
@@ -273,7 +273,7 @@ class Index:
         return one
 
     def _fill(self, kind: str, after: int, upto: int) -> None:
-        """Add the newest messages of those with numbers above one and up to another."""
+        """Add the newest messages with numbers above ``after`` and up to ``upto``."""
         rows: list[tuple[int, float, str, str]] = []
         first, characters = after + 1, 0
         for row in self._messages().execute(MISSING[kind], (after, upto)):
@@ -301,7 +301,7 @@ class Index:
         self._change(work)
 
     def _pieces(self, kind: str, after: int, before: int) -> Iterator[tuple[Segment | None, int, int]]:
-        """Return the segments, and the ranges that are in none, with numbers between two; each with both ends, excluded."""
+        """Yield the segments, and the ranges without one, between two numbers; each with both ends, excluded."""
         for one in self.file.segments[kind]:
             if one.first >= before:
                 break
@@ -339,7 +339,7 @@ class Index:
             yield from recent
 
     def _looked_for(self, room: str, low: int, high: int, newest_first: bool) -> Iterator[list[int]]:
-        """Return the numbers of a room's messages between two that the file does not know."""
+        """Yield the numbers of a room's messages in a range that the file lacks."""
         while True:
             found = self._messages().execute(IN_ROOM[newest_first], (low, high, room, NUMBERS_A_ROW))
             part = [seq for (seq,) in found]

@@ -1,9 +1,9 @@
-"""The file of the index: opened, checked, written in transactions, and thrown away when anything is wrong with it.
+"""The file of the index: opened, checked, written in transactions, and deleted when it is faulty.
 
-1. A fault of the file is never raised but as `IndexFault`, and only by `IndexFile.rows`.
-2. What may pass, such as a full disk or another program's lock, leaves the file alone until it is tried again. Whatever else
-   goes wrong, the file is deleted: all that is in it can be made anew.
-3. What belongs to the file is deleted before it, so that a ``-wal`` is never taken for another file's.
+1. Only `IndexFile.rows` raises a fault of the file, and always as `IndexFault`.
+2. After a temporary fault, such as a full disk or another program's lock, the file is left alone until the next try. After any
+   other fault, the file is deleted: all its contents can be rebuilt.
+3. SQLite's own files beside it are deleted first, so that a new file never inherits a ``-wal``.
 """
 
 import sqlite3
@@ -21,22 +21,22 @@ from twisted_chat import private_files
 from twisted_chat.storage.index import segments
 from twisted_chat.storage.index.segments import KINDS, Segment
 
-# "Twcx": no other program's file, and no log.
+# "Twcx": distinguishes the index from other programs' files and from a log.
 APPLICATION_ID, VERSION = 0x54776378, 1
 PAGE_SIZE = 8192
-# How long a file that failed again, or may be well by itself, is left alone, in seconds.
+# The pause after a repeated or temporary fault of the file, in seconds.
 RETRY_SECONDS = 30.0
-# What may pass. SQLite's own words, as Python 3.10 does not tell its codes.
+# Temporary faults, by SQLite's messages, because Python 3.10 does not report its codes.
 PASSING = ("locked", "full", "disk I/O", "readonly")
 FAULTS = (sqlite3.Error, OSError, ValueError)
 
 
 class IndexFault(Exception):
-    """Something is wrong with the index file."""
+    """A fault of the index file."""
 
 
 class LogFault(Exception):
-    """The log, and not the index, cannot be read now."""
+    """A failed read of the log, not of the index."""
 
 
 class IndexFile:
@@ -45,7 +45,7 @@ class IndexFile:
     _logger = Logger()
 
     def __init__(self, path: Path, fits: Callable[[str, int, float], bool]) -> None:
-        """``fits`` tells whether a log's id, and the number and time of a message in it, are the log's whose index this is."""
+        """``fits`` returns whether a log id, and a message's number and time, match the indexed log."""
         self.path = path
         self.segments: dict[str, list[Segment]] = {kind: [] for kind in KINDS}
         self.wal_bytes = 4 * 1024 * 1024
@@ -53,17 +53,17 @@ class IndexFile:
         self._connection: sqlite3.Connection | None = None
         self._inode = self._version = 0
         self._failed_at = self._retry_at = -inf
-        self.reported = False  # whether the daemon's log says that something is wrong
+        self.reported = False  # True if the daemon's log has reported a fault
 
     @property
     def wait(self) -> float:
-        """How many seconds it takes until the file is tried again."""
+        """The number of seconds until the file is tried again."""
         return max(0.0, self._retry_at - monotonic())
 
     def ready(self) -> bool:
-        """Open the file, or make it. Returns whether there is one to work with."""
+        """Open or make the file. Return whether it is usable."""
         self.look()
-        for _ in range(2):  # once more, with a new one
+        for _ in range(2):  # the second time with a new file
             if self._connection is not None or monotonic() < self._retry_at:
                 break
             try:
@@ -73,7 +73,7 @@ class IndexFile:
         return self._connection is not None
 
     def look(self) -> None:
-        """See whether the file is what it was: nobody else has a reason to write to it."""
+        """Check that the file is unchanged: no other process has a reason to write to it."""
         if self._connection is not None:
             try:
                 version = self._connection.execute("PRAGMA data_version").fetchone()[0]
@@ -84,7 +84,7 @@ class IndexFile:
                 self.fail(IndexFault("another program has deleted, replaced or changed it"))
 
     def change(self, work: Callable[[sqlite3.Connection], object]) -> bool:
-        """Do something in one transaction. Returns whether it is done."""
+        """Run ``work`` in one transaction. Return whether it succeeded."""
         if not self.ready():
             return False
         assert self._connection is not None
@@ -98,7 +98,7 @@ class IndexFile:
         return True
 
     def rows(self, statement: str, values: dict[str, Any] | tuple[Any, ...] = ()) -> Iterator[tuple[Any, ...]]:
-        """Return what a SELECT finds. Raises `IndexFault`; `sqlite3.OperationalError` if a progress handler has ended it."""
+        """Yield the rows of a SELECT. Raise `IndexFault`, or `sqlite3.OperationalError` if a progress handler has ended it."""
         if self._connection is None:
             raise IndexFault("it is not open")
         try:
@@ -109,12 +109,12 @@ class IndexFile:
             raise IndexFault(str(error)) from None
 
     def set_progress_handler(self, handler: Callable[[], bool] | None, instructions: int) -> None:
-        """Call back after so many instructions while something is read; true ends that. None ends the calls."""
+        """Call ``handler`` after so many instructions of a read; true ends the read. None removes the handler."""
         if self._connection is not None:
             self._connection.set_progress_handler(handler, instructions)
 
     def fail(self, error: BaseException) -> None:
-        """Go on without the file, after this fault of it."""
+        """Continue without the file after this fault."""
         why = str(error)
         passing = isinstance(error, LogFault) or (
             isinstance(error, sqlite3.OperationalError) and any(words in why for words in PASSING)
@@ -144,7 +144,7 @@ class IndexFile:
                 connection.close()
 
     def give_back(self, pages: int) -> None:
-        """Give up to so many unused pages back to the file system."""
+        """Return up to ``pages`` unused pages to the file system."""
         if self._connection is not None:
             try:
                 self._connection.execute(f"PRAGMA incremental_vacuum({pages:d})").fetchall()
@@ -153,7 +153,7 @@ class IndexFile:
                 self.fail(error)
 
     def bytes_in(self, pragma: str) -> int:
-        """Return how many bytes are in the pages that one of SQLite's numbers counts; 0 if there is no file."""
+        """Return the bytes in the pages that a pragma counts; 0 if there is no file."""
         try:
             return PAGE_SIZE * next(self.rows(f"PRAGMA {pragma}"))[0] if self._connection is not None else 0
         except IndexFault as fault:
@@ -161,7 +161,7 @@ class IndexFile:
             return 0
 
     def files(self) -> tuple[Path, Path, Path]:
-        """Return the file and what SQLite lays beside it."""
+        """Return the paths of the file and of SQLite's own files beside it."""
         return self.path, self.path.with_name(f"{self.path.name}-wal"), self.path.with_name(f"{self.path.name}-shm")
 
     def _open(self) -> None:
@@ -194,7 +194,7 @@ class IndexFile:
         self._take(every)
 
     def _take(self, every: list[tuple[Segment, int | None]]) -> None:
-        """Take the segments that are whole, and drop the others."""
+        """Load the intact segments, and drop the others."""
         assert self._connection is not None
         bad = []
         for segment, seal in every:
@@ -220,7 +220,7 @@ class IndexFile:
         private_files.make(self.path)
         connection = sqlite3.connect(self.path, isolation_level=None)
         try:
-            connection.execute("PRAGMA synchronous = OFF")  # what is half there is made anew
+            connection.execute("PRAGMA synchronous = OFF")  # an incomplete segment is rebuilt
             connection.execute(f"PRAGMA page_size = {PAGE_SIZE}")
             connection.execute("PRAGMA auto_vacuum = INCREMENTAL")
             marks = f"PRAGMA application_id = {APPLICATION_ID}; PRAGMA user_version = {VERSION};"
@@ -230,7 +230,7 @@ class IndexFile:
             connection.close()
 
     def _delete(self) -> None:
-        """Delete the file with all that is its own. Raises `OSError`."""
+        """Delete the file and SQLite's own files beside it. Raise `OSError`."""
         for path in (*self.files()[:0:-1], self.path.with_name(f"{self.path.name}-journal"), self.path):
             path.unlink(missing_ok=True)
 

@@ -1,9 +1,9 @@
 """Search: the newest messages with all of some words.
 
-1. The index proposes, the messages decide: what it finds is looked at once more, with the same idea of what a word is. So an
-   index that is behind or wrong never shows a message that does not fit, or shows by a deleted message what it said.
-2. Messages that the index does not know are looked through, one after the other.
-3. A search ends after a while. It holds up the thread that persists messages.
+1. Each message that the index finds is checked again, with the same definition of a word. So an outdated or wrong index never
+   returns a message that does not match, and never reveals the former text of a deleted one.
+2. Messages that the index does not know are scanned one by one.
+3. A search is limited in time, because it holds up the thread that persists messages.
 """
 
 import json
@@ -21,9 +21,9 @@ from twisted_chat.storage.index.segments import FTS5
 
 Stored: TypeAlias = tuple[int, float, str, str, str, str]  # seq, time, room, kind, author, text
 
-# How long a search may take, in seconds.
+# The longest duration of a search, in seconds.
 SEARCH_SECONDS = 0.5
-# How many messages are looked at together.
+# The number of messages checked together.
 TOGETHER = 250
 
 FITTING = """
@@ -39,14 +39,14 @@ UNKNOWN = FITTING.format("seq > :low AND seq < :high") + " LIMIT :limit"
 
 
 class Words:
-    """Tells which texts have words, as FTS5 has it."""
+    """A filter for texts that have certain words, as FTS5 defines words."""
 
     def __init__(self) -> None:
         self._connection = sqlite3.connect(":memory:", isolation_level=None, check_same_thread=False)
         self._connection.execute(f"CREATE VIRTUAL TABLE texts USING {FTS5}")
 
     def among(self, rows: Sequence[Stored], words: str) -> Iterator[Stored]:
-        """Return those of some messages that have them, in their order."""
+        """Yield the messages that have these words, in their order."""
         connection = self._connection
         connection.executemany("INSERT INTO texts (rowid, text) VALUES (?, ?)", ((row[0], row[5]) for row in rows))
         found = {seq for (seq,) in connection.execute("SELECT rowid FROM texts WHERE texts MATCH ?", (words,))}
@@ -55,7 +55,7 @@ class Words:
 
 
 def search(connection: sqlite3.Connection, index: Index, query: Query) -> list[Stored]:
-    """Return the newest messages that fit, newest first. Raises `sqlite3.OperationalError` if it takes too long."""
+    """Return the newest matching messages, newest first. Raise `sqlite3.OperationalError` if it takes too long."""
     end = monotonic() + SEARCH_SECONDS
     for file in (connection.set_progress_handler, index.file.set_progress_handler):
         file(lambda: monotonic() > end, 10_000)
@@ -98,6 +98,6 @@ def _found(connection: sqlite3.Connection, index: Index, query: Query, end: floa
 
 
 def _check(end: float) -> None:
-    """Raise `sqlite3.OperationalError` after the end, as SQLite does in the middle of a statement."""
+    """Raise `sqlite3.OperationalError` after the time ``end``, as SQLite does in the middle of a statement."""
     if monotonic() > end:
         raise sqlite3.OperationalError("interrupted")

@@ -1,9 +1,9 @@
 """Segments of the index file: each has the rooms, or the words, of the messages in one range of numbers.
 
-1. A segment is dropped whole once all of its messages are gone: nothing is ever taken out of the middle of an index, and what
-   SQLite keeps about one is bounded by the size of a segment.
-2. A segment that is complete is sealed: the CRC-32 of all it holds is noted. One that is not sealed, or whose seal is not
-   right, is dropped when the file is opened, and made anew: what was written there last may be half of it.
+1. A segment is dropped whole once all of its messages are deleted: no entry is ever removed from the middle of an index, and
+   the size of a segment bounds SQLite's data about it.
+2. A complete segment is sealed: the CRC-32 of its contents is stored. A segment without a seal, or with a wrong one, is dropped
+   when the file is opened, and rebuilt: its last write may be incomplete.
 """
 
 import sqlite3
@@ -16,11 +16,11 @@ from twisted_chat.storage.index.room_index import RoomRow
 
 ROOMS, WORDS = "rooms", "words"
 KINDS = (ROOMS, WORDS)
-# The log that an index was made from: its id, and number and time of its newest message.
+# The log that an index was made from: its id, and the number and time of its newest message.
 Origin: TypeAlias = tuple[str, int, float]
-# How words are told apart. What a search finds is looked at once more with the same: see `storage.index.search`.
+# The separation of words. A search checks its results again with the same: see `storage.index.search`.
 TOKENIZE = "tokenize = 'unicode61 remove_diacritics 2'"
-# https://sqlite.org/fts5.html#contentless_tables; without columnsize, as what is found is ordered by number, not by rank.
+# https://sqlite.org/fts5.html#contentless_tables; without columnsize: results are ordered by number, not rank.
 FTS5 = f"fts5 (text, content = '', columnsize = 0, {TOKENIZE})"
 
 CREATE = {
@@ -35,7 +35,7 @@ CREATE = {
     """,
     WORDS: "CREATE VIRTUAL TABLE words_{id} USING " + FTS5,
 }
-# What a segment holds, in an order that does not change.
+# The contents of a segment, in a stable order.
 CONTENT = {
     ROOMS: ("SELECT room, first, since, seqs FROM rooms_{id} ORDER BY room, first",),
     WORDS: (
@@ -44,7 +44,7 @@ CONTENT = {
         "SELECT k, v FROM words_{id}_config ORDER BY k",
     ),
 }
-# So many parts of one size become one: with the usual 4 each word is written anew more often.
+# The number of parts of one size that are merged. With the default of 4, each word is rewritten more often.
 # Never 'merge' with a negative number, which adds two levels to the index each time: SQLite 3.40 gives up at 2,000.
 AUTOMERGE = "INSERT INTO words_{id} (words_{id}, rank) VALUES ('automerge', 8)"
 ADD_ROOMS = "INSERT INTO rooms_{id} (room, first, since, seqs) VALUES (?, ?, ?, ?)"
@@ -59,22 +59,22 @@ WITH_WORDS = "SELECT rowid FROM words_{id} WHERE words_{id} MATCH ? AND rowid > 
 
 @dataclass(slots=True)
 class Segment:
-    """A range of numbers, and what the file has about the messages in it."""
+    """A range of numbers, and the file's tables for the messages in it."""
 
     id: int
     kind: str
     first: int
     last: int
-    size: int  # bytes, roughly
+    size: int  # in bytes, estimated
     sealed: bool
 
     def sql(self, statement: str) -> str:
-        """Return a statement about this segment's tables."""
+        """Return a statement with the names of this segment's tables."""
         return statement.replace("{id}", str(self.id))
 
 
 def load(connection: sqlite3.Connection) -> Iterator[tuple[Segment, int | None]]:
-    """Return what the file says of its segments, and their seals."""
+    """Yield the segments listed in the file, and their seals."""
     found = connection.execute("SELECT id, kind, first, last, bytes, seal FROM segments ORDER BY first")
     for id_, kind, first, last, size, seal in found:
         yield Segment(id_, kind, first, last, size, seal is not None), seal
@@ -94,7 +94,7 @@ def create(connection: sqlite3.Connection, kind: str, first: int, last: int) -> 
 
 
 def drop(connection: sqlite3.Connection, segment: Segment) -> None:
-    """Take a segment away."""
+    """Delete a segment."""
     connection.execute(segment.sql(f"DROP TABLE {segment.kind}_{{id}}"))
     connection.execute("DELETE FROM segments WHERE id = ?", (segment.id,))
 
@@ -110,13 +110,13 @@ def add_words(connection: sqlite3.Connection, segment: Segment, texts: Iterable[
 
 
 def replace_words(connection: sqlite3.Connection, segment: Segment, seq: int, old: str, new: str) -> None:
-    """Put the words of another text in the place of a message's."""
+    """Replace the words of a message by those of another text."""
     connection.execute(segment.sql(TAKE_WORDS), (seq, old))
     connection.execute(segment.sql(ADD_WORDS), (seq, new))
 
 
 def save(connection: sqlite3.Connection, segment: Segment) -> None:
-    """Write down the range and the size of a segment, which is being written to."""
+    """Store the range and the size of a segment that is being written to."""
     segment.sealed = False
     connection.execute(
         "UPDATE segments SET first = ?, last = ?, bytes = ?, seal = NULL WHERE id = ?",
@@ -125,20 +125,20 @@ def save(connection: sqlite3.Connection, segment: Segment) -> None:
 
 
 def note(connection: sqlite3.Connection, origin: Origin) -> None:
-    """Write down which log the messages come from."""
+    """Store the identity of the log that the messages come from."""
     connection.execute("DELETE FROM origin")
     connection.execute("INSERT INTO origin (log, seq, time) VALUES (?, ?, ?)", origin)
 
 
 def seal(connection: sqlite3.Connection, complete: Iterable[Segment]) -> None:
-    """Write down what segments hold."""
+    """Store the checksums of segments."""
     for segment in complete:
         connection.execute("UPDATE segments SET seal = ? WHERE id = ?", (checksum(connection, segment), segment.id))
         segment.sealed = True
 
 
 def checksum(connection: sqlite3.Connection, segment: Segment) -> int:
-    """Return the CRC-32 of all that a segment holds. 16 MiB take 20 ms."""
+    """Return the CRC-32 of a segment's contents. 16 MiB take 20 ms."""
     found = crc32(repr((segment.kind, segment.first, segment.last, segment.size)).encode())
     for statement in CONTENT[segment.kind]:
         for row in connection.execute(segment.sql(statement)):
@@ -148,7 +148,7 @@ def checksum(connection: sqlite3.Connection, segment: Segment) -> int:
 
 
 def gaps(segments: Sequence[Segment], after: int, upto: int) -> list[tuple[int, int]]:
-    """Return the ranges of numbers above one and up to another that no segment has, as such pairs themselves, in order."""
+    """Return the ranges of numbers in no segment, as pairs (above, up to), in order, between ``after`` and ``upto``."""
     found = []
     for segment in segments:
         if segment.first > upto:

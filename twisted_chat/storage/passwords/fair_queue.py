@@ -1,9 +1,9 @@
-"""What waits for the one thread that hashes, in a fair order.
+"""The queue of the one hashing thread, in a fair order.
 
-1. Sources take turns, and of each source its accounts: a newcomer waits for at most one hash of every other source, and
-   at the same source for one of every other account there.
-2. It is bounded, by source and in all. Beyond that, the newest of whoever has most waiting gives way: one source's crowd does
-   not turn another's away.
+1. Sources take turns, and so do the accounts of each source: a newcomer waits for at most one hash of every other source, and
+   for one of every other account at the same source.
+2. The queue is bounded, per source and in all. Beyond that, the newest item of the source or account with the most items is
+   dropped: a crowd at one source does not displace logins from another.
 """
 
 from collections import deque
@@ -26,7 +26,7 @@ class FairQueue(Generic[T]):
         return self._size
 
     def add(self, source: str, account: str, item: T) -> T | None:
-        """Add an item. Returns what had to give way for it, which may be the item itself."""
+        """Add an item. Return the item dropped for it, which may be the item itself, or None."""
         self._sources.setdefault(source, {}).setdefault(account, deque()).append(item)
         self._sizes[source] = self._sizes.get(source, 0) + 1
         self._size += 1
@@ -37,7 +37,7 @@ class FairQueue(Generic[T]):
         return None
 
     def next(self) -> T:
-        """Take the item whose turn it is. Raises `StopIteration` if there is none."""
+        """Remove and return the item whose turn it is. Raise `StopIteration` if the queue is empty."""
         source = next(iter(self._sources))
         accounts = self._sources.pop(source)
         account = next(iter(accounts))
@@ -51,7 +51,7 @@ class FairQueue(Generic[T]):
         return item
 
     def _take_newest(self, source: str) -> T:
-        """Take the newest item of the account that has most waiting at a source; of several, the latest."""
+        """Remove and return the newest item of the account with the most items at a source; of several accounts, the latest."""
         accounts = self._sources[source]
         account = max(reversed(accounts), key=lambda one: len(accounts[one]))
         items = accounts[account]

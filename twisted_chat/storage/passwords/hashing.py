@@ -1,7 +1,7 @@
-"""How a password is hashed: with argon2id (RFC 9106), at the costs that OWASP recommends: 19 MiB, two passes, one lane.
+"""Hash passwords with argon2id (RFC 9106), at the costs that OWASP recommends: 19 MiB, two passes, one lane.
 
-Accounts made earlier have scrypt hashes (RFC 7914). They are as good as ever, and replaced when their owner logs in; so is an
-argon2 hash of other costs. Everything here blocks: 25 ms for argon2, 97 ms for scrypt (measured).
+Older accounts have scrypt hashes (RFC 7914). These stay valid, and are replaced when their owner logs in; so are argon2 hashes
+with other costs. Everything here blocks: 25 ms for argon2, 97 ms for scrypt (measured).
 """
 
 import base64
@@ -15,17 +15,17 @@ MEMORY_KIB, PASSES, LANES = 19 * 1024, 2, 1
 SCRYPT = "scrypt$"
 
 HASHER = PasswordHasher(time_cost=PASSES, memory_cost=MEMORY_KIB, parallelism=LANES, hash_len=32, salt_len=16, type=Type.ID)
-# What is compared with where there is no account: as slow as with one.
+# The hash to compare with if there is no account, so that it takes as long as with one.
 NOBODY = f"$argon2id$v=19$m={MEMORY_KIB},t={PASSES},p={LANES}${'A' * 22}${'A' * 43}"
 
 
 def hashed(password: bytes) -> str:
-    """Return a password as it is kept: ``$argon2id$v=19$m=19456,t=2,p=1$salt$hash``."""
+    """Return the hash to store for a password: ``$argon2id$v=19$m=19456,t=2,p=1$salt$hash``."""
     return HASHER.hash(password)
 
 
 def compared(password: bytes, kept: str | None) -> tuple[bool, str]:
-    """Return whether a password is the one that was hashed; and its new hash, if the old one is outdated."""
+    """Return whether a password matches a hash; and its new hash, if the old one is outdated."""
     if kept is None:
         _matches(password, NOBODY)
         return False, ""

@@ -1,7 +1,7 @@
-"""Who can prove to be whom: a twisted.cred Portal, with a checker of passwords. Keys and tokens are one more checker.
+"""Authentication: a twisted.cred Portal with a password checker. Keys and tokens would be one more checker.
 
-Passwords are hashed in a thread of their own, one at a time, so that a storm of logins takes neither the memory nor the
-processor from the chat. What waits for it is bounded, and served in a fair order: see `storage.passwords.fair_queue`.
+Passwords are hashed in a separate thread, one at a time, so that a storm of logins takes neither memory nor processor time
+from the chat. The queue of hashes is bounded and fair: see `storage.passwords.fair_queue`.
 """
 
 import hashlib
@@ -22,22 +22,22 @@ from twisted_chat.core.errors import BadPassword, Busy
 from twisted_chat.storage.passwords.fair_queue import FairQueue
 from twisted_chat.storage.worker import WorkerThread
 
-# How many hashes may wait, of one source and in all: a class behind one address, and some seconds' worth.
+# The most hashes that may wait, per source and in all: a class behind one address, and some seconds' worth.
 MOST_OF_A_SOURCE, MOST_WAITING = 32, 256
 SHORTEST, LONGEST = 8, 300  # of a new password, in characters and in bytes of UTF-8; older ones may be shorter
-# Letters and digits that nobody takes for others: no I, L, O, 0, 1.
+# Letters and digits that cannot be confused: no I, L, O, 0, 1.
 CODE_LETTERS = "ABCDEFGHJKMNPQRSTUVWXYZ23456789"
 
 _opaque = get_profile("OpaqueString")
 
 
 class IPerson(Interface):
-    """What a login gives: the key of the account."""
+    """The result of a login: the key of the account."""
 
 
 @implementer(IRealm)
 class Realm:
-    """Avatars are the keys of accounts."""
+    """A realm whose avatars are the keys of accounts."""
 
     def requestAvatar(self, avatarId: Any, mind: Any, *interfaces: Any) -> Any:
         """Called by the portal."""
@@ -45,7 +45,7 @@ class Realm:
 
 
 class Password(UsernamePassword):
-    """A password, and from where it comes."""
+    """A password, and its source."""
 
     def __init__(self, key: str, password: bytes, source: str) -> None:
         super().__init__(key, password)
@@ -54,14 +54,14 @@ class Password(UsernamePassword):
 
 @implementer(ICredentialsChecker)
 class PasswordChecker:
-    """Checks a password against its hash."""
+    """A checker of passwords against their hashes."""
 
     credentialInterfaces = (IUsernamePassword,)
 
     def __init__(
         self, kept: Callable[[str], str | None], rehashed: Callable[[str, str, str], None], run: "Callable[..., Deferred[Any]]"
     ) -> None:
-        """``kept`` finds the hash of a key, ``rehashed`` takes the key, its outdated hash and the new one.
+        """``kept`` returns the hash of a key. ``rehashed`` is called with the key, its outdated hash and the new one.
 
         ``run`` calls a function in the hashing thread, for a source and an account.
         """
@@ -70,7 +70,7 @@ class PasswordChecker:
         self._run = run
 
     def requestAvatarId(self, credentials: Any) -> "Deferred[str]":
-        """Called by the portal. An unknown name takes as long as a known one. A hash changed meanwhile proves nothing."""
+        """Called by the portal. An unknown name takes as long as a known one. A hash that changes meanwhile fails."""
         key: str = credentials.username
         kept = self._kept(key)
 
@@ -86,7 +86,7 @@ class PasswordChecker:
 
 
 class HashingThread:
-    """Hashes one after the other, in a fair order."""
+    """A hashing thread that serves its queue in a fair order, one item at a time."""
 
     def __init__(self, submit: "Callable[..., Deferred[Any]]") -> None:
         """``submit`` calls a function in a thread."""
@@ -97,7 +97,7 @@ class HashingThread:
         self._working = False
 
     def run(self, source: str, account: str, function: Callable[..., Any], *arguments: Any) -> "Deferred[Any]":
-        """Call a function there, when the turn of this source and account has come. The Deferred may fail with `Busy`."""
+        """Call a function in the thread at the turn of this source and account. The Deferred may fail with `Busy`."""
         result: Deferred[Any] = Deferred()
         given_way = self._queue.add(source, account, (result, function, arguments))
         if given_way is not None:
@@ -120,7 +120,7 @@ class HashingThread:
 
 
 class PortalAccounts:
-    """The core's `Accounts`, over a Portal."""
+    """The core's `Accounts`, implemented with a Portal."""
 
     def __init__(
         self,
@@ -128,20 +128,20 @@ class PortalAccounts:
         rehashed: Callable[[str, str, str], None],
         call_from_thread: Callable[..., object],
     ) -> None:
-        """``kept`` finds the hash of an account's key, None if there is no such account.
+        """``kept`` returns the hash of an account's key, or None if there is no such account.
 
-        ``rehashed`` is called after a login with the key, its outdated hash and the one to keep instead.
+        ``rehashed`` is called after a login with the key, its outdated hash and the one to store instead.
         """
         self._thread = WorkerThread("passwords", call_from_thread)
         self._run = HashingThread(self._thread.submit).run
         self.portal = Portal(Realm(), [PasswordChecker(kept, rehashed, self._run)])
 
     def hash(self, password: str, source: str) -> Awaitable[str]:
-        """A password as it is kept. Raises `BadPassword` or `Busy`."""
+        """Return the hash to store for a password. Raise `BadPassword` or `Busy`."""
         return self._run(source, "", _hashed, prepared(password, SHORTEST))
 
     async def check(self, key: str, password: str, source: str) -> bool:
-        """Whether this is the password of the account of that key. Raises `Busy`."""
+        """Return whether this is the password of the account with this key. Raise `Busy`."""
         try:
             await self.portal.login(Password(key, prepared(password, 1), source), None, IPerson)
         except (UnauthorizedLogin, BadPassword):
@@ -149,12 +149,12 @@ class PortalAccounts:
         return True
 
     def code(self) -> str:
-        """A new code, of 59 bits."""
+        """Return a new code of 59 bits."""
         letters = "".join(secrets.choice(CODE_LETTERS) for _ in range(12))
         return "-".join(letters[at : at + 4] for at in (0, 4, 8))
 
     def digest(self, code: str) -> str:
-        """A code as it is kept."""
+        """Return the digest to store for a code."""
         return hashlib.blake2b(code.encode("utf-8", "surrogatepass"), digest_size=16).hexdigest()
 
     def stop(self) -> None:
@@ -163,7 +163,7 @@ class PortalAccounts:
 
 
 def prepared(password: str, shortest: int) -> bytes:
-    """A password in the one form it is hashed in (RFC 8265, OpaqueString). Raises `BadPassword`."""
+    """Return a password in its canonical form for hashing (RFC 8265, OpaqueString). Raise `BadPassword`."""
     if len(password.encode("utf-8", "surrogatepass")) > LONGEST:
         raise BadPassword(f"A password has at most {LONGEST} bytes.")
     try:
@@ -176,7 +176,7 @@ def prepared(password: str, shortest: int) -> bytes:
 
 
 def load() -> None:
-    """Import what hashes, which takes a while."""
+    """Import the hashing module, which takes a while."""
     from twisted_chat.storage.passwords import hashing  # noqa: F401
 
 

@@ -1,25 +1,24 @@
 """One SQLite file that holds a message log. Plain, blocking calls, all from one thread.
 
-1. WAL with ``synchronous=FULL``, both asserted: a commit has been flushed to disk when it returns
-   (https://sqlite.org/pragma.html#pragma_synchronous). WAL with NORMAL has not.
-2. After any failed write the connection is closed, with every page it held, and opened again. A failed fsync says
-   nothing about which pages are on disk, and the next one says "done" (https://wiki.postgresql.org/wiki/Fsync_Errors):
-   what the failed commit wrote to the WAL may stand in the system's memory only, look whole, and be taken for
-   committed; whatever is written behind it would be cut off with it by a power failure.
-3. So no connection writes before it has moved all of the WAL into the file, flushed, and begun the WAL anew. The first
-   one too: the daemon before may have ended in the middle of that. Until it succeeds nothing is kept. Then what a
-   failed commit left behind is taken out: its senders were told that it was not kept.
-4. Checkpoints are made here and not by SQLite's commits, which pass over a checkpoint that fails. They are due by how much was
-   written: roughly, as SQLite does not tell; how large the ``-wal`` has become bounds it.
-5. After each commit the files still are those that were opened, or it counts as failed: a commit to a file that was
-   deleted, renamed or replaced would not be there after the next start. What takes their place has to be this log,
-   with its latest message.
-6. The first commit after each checkpoint reserves one number more, and the lock file notes it: a ``-wal`` that is gone at
-   the next start is noticed by that.
-7. Which messages a room has, and which have a word, stands in a file of its own, which may lack some and may be lost: see
-   `storage.index.index`. Nothing that is wrong with it stops the log.
-8. A commit that finds the file damaged makes the index of keys anew, and is tried once more. If that fails, too, it is the last
-   one: until the daemon is started again, which checks the file.
+1. WAL with ``synchronous=FULL``, both asserted: a commit is flushed to disk before it returns
+   (https://sqlite.org/pragma.html#pragma_synchronous). With NORMAL it is not.
+2. After any failed write the connection is closed, which drops all its cached pages, and reopened. A failed fsync does not
+   say which pages are on disk, and the next fsync reports success (https://wiki.postgresql.org/wiki/Fsync_Errors).
+   The pages that the failed commit wrote to the WAL may exist only in the system's memory, yet look complete and committed.
+   A power failure would then cut off these pages and everything written after them.
+3. So a connection writes only after it has moved the whole WAL into the file, flushed it and restarted the WAL. This includes
+   the first connection: the previous daemon may have ended in the middle of a commit. Nothing is persisted until this
+   succeeds. Then the remains of a failed commit are deleted, because its senders were told that it was not persisted.
+4. Checkpoints are made here, not by SQLite's commits, which ignore a failed checkpoint. They are due after an amount of
+   written data. The amount is an estimate, because SQLite does not report it; the size of the ``-wal`` bounds it.
+5. A commit counts as failed if the files are no longer those that were opened: a commit to a file that was deleted, renamed or
+   replaced would be missing after the next start. A replacement file must be this log, with its latest message.
+6. The first commit after each checkpoint reserves one more number, and the lock file records it. The next start uses this to
+   detect a missing ``-wal``.
+7. A separate file holds the index of rooms and words. It may be incomplete, and may be lost: see `storage.index.index`. No
+   fault of it stops the log.
+8. A commit that finds the file damaged rebuilds the index of keys and is retried once. If that fails too, there are no more
+   commits until the daemon is restarted, which checks the file.
 """
 
 import json
@@ -47,11 +46,11 @@ from twisted_chat.storage.sqlite.state_dir import Folder, Identity
 
 T = TypeVar("T")
 
-# A checkpoint is due after so many bytes, as each writes a page once that many commits have changed: 46 of a hundred messages.
+# Bytes between checkpoints: 46 commits of 100 messages. A checkpoint writes a page once, however many commits changed it.
 WAL_BYTES, SMALLEST_WAL = 8 * 1024 * 1024, 128 * 1024
-# How much is given back to the file system at once, at most: 10 ms (measured).
+# The most bytes returned to the file system in one step: 10 ms (measured).
 GIVEN_BACK = 1 << 20
-# What a commit writes, in pages, besides the texts: the end of the table, the index of keys, the numbers reserved.
+# The pages that a commit writes besides the texts: the end of the table, the index of keys, the reserved numbers.
 PAGES_A_COMMIT, ROWS_A_PAGE = 4, 16
 
 INSERT = (
@@ -60,12 +59,12 @@ INSERT = (
 )
 ROW = "(?, ?, ?, ?, ?, ?, ?)"
 INSERT_ONE = INSERT.format(ROW)
-# By one statement so many: half as dear as each by its own (measured). More at once gain nothing more.
+# Rows inserted by one statement: half the cost of one statement each (measured). More rows gain nothing.
 ROWS_AT_ONCE = 25
 INSERT_MANY = INSERT.format(", ".join([ROW] * ROWS_AT_ONCE))
 
 READ_ONE = "SELECT seq, time, room, kind, author, text FROM messages WHERE seq = ?"
-# Whatever the index says, a message of another room is none of this one.
+# The room is compared here too, because the index may be wrong.
 READ = (
     "SELECT seq, time, room, kind, author, text FROM messages"
     " WHERE seq IN (SELECT value FROM json_each(?)) AND room = ? ORDER BY seq"
@@ -75,7 +74,7 @@ LAST_BEFORE = "SELECT max(seq) FROM messages WHERE seq IN (SELECT value FROM jso
 
 
 class Database:
-    """The file ``chat.db`` in a folder. `claim` first, then `open`, then the rest, from one thread at a time."""
+    """The file ``chat.db`` in a folder. Call `claim` first, then `open`, then the rest, from one thread at a time."""
 
     _logger = Logger()
 
@@ -84,29 +83,29 @@ class Database:
         self.path = self._folder.path
         self._connection: sqlite3.Connection | None = None
         self._files: Identity = ()
-        self._trusted = False  # whether this connection may write: rule 3
+        self._trusted = False  # True if this connection may write: rule 3
         self._damage = ""
-        self._damaged = False  # whether the last transaction has met damage
+        self._damaged = False  # True if the last transaction found damage
         self._busy_ms = 0
-        self._unchecked = 0  # pages written since the last checkpoint, roughly
+        self._unchecked = 0  # estimated pages written since the last checkpoint
         self._wal_bytes = WAL_BYTES
         self._id = ""
-        self.kept = 0  # the highest number of a message that is on disk, or was
-        self._pruned = 0  # all up to this number has been taken out
+        self.kept = 0  # the highest number of a message that is or was on disk
+        self._pruned = 0  # all messages up to this number are deleted
         self._index = Index(folder / "chat-index.db", self._connect)
 
     def claim(self) -> None:
-        """Lock the folder, making it if needed, and check the file in it. Raises `StateError`."""
+        """Lock the folder, make it if necessary, and check the file in it. Raise `StateError`."""
         self._folder.claim()
 
     def release(self) -> None:
-        """Let another process have the folder."""
+        """Unlock the folder."""
         self._folder.release()
 
     def open(self, block: int) -> tuple[str, int]:
         """Open or make the file, and reserve the next ``block`` numbers.
 
-        Returns the log's id and the highest number that may have been used. Raises `StateError`.
+        Return the log's id and the highest number that may have been used. Raise `StateError`.
         """
         try:
             if self.path.exists():
@@ -125,14 +124,14 @@ class Database:
             self._disconnect()
             self.release()
             raise
-        except (OSError, sqlite3.Error, UnicodeDecodeError) as error:  # the last if SQLite quotes what is damaged
+        except (OSError, sqlite3.Error, UnicodeDecodeError) as error:  # UnicodeDecodeError: SQLite quotes damaged text
             self._disconnect()
             self.release()
             raise StateError(f"The log {self.path} can't be opened: {error}.") from None
         return self._id, int(used)
 
     def close(self, newest: int) -> None:
-        """Give back the numbers above ``newest``, and close the file."""
+        """Release the reserved numbers above ``newest``, and close the file."""
         try:
             self._folder.note(self._id, newest)
             self.write([("UPDATE log SET reserved = ?", (newest,))])
@@ -142,16 +141,16 @@ class Database:
             self.release()
 
     def wait_for_locks(self, milliseconds: int) -> None:
-        """How long the next writes wait for another process that holds the file."""
+        """Set how long the next writes wait for another process that locks the file."""
         self._busy_ms = milliseconds
         if self._connection is not None:
             self._connection.execute(f"PRAGMA busy_timeout = {milliseconds:d}")
 
     def commit(self, rows: Sequence[Row], reserve: int | None) -> dict[int, int]:
-        """Write messages, and with ``reserve`` the highest number that may be used, in one transaction.
+        """Write messages in one transaction, and the highest number that may be used if ``reserve`` is given.
 
-        Returns, for each message whose key was there already, the number it is there under. When this returns, all
-        is on disk. Raises `sqlite3.Error`: then none of it is in the history, or will be once that is written again.
+        Return the stored number of each message whose key was already stored. All data is on disk when this returns.
+        Raise `sqlite3.Error` if it fails: then none of it is in the history, now or after recovery.
         """
         duplicates: dict[int, int] = {}
 
@@ -167,17 +166,17 @@ class Database:
         return duplicates
 
     def find(self, key: bytes) -> int | None:
-        """The number of the message with this key."""
+        """Return the number of the message with this key."""
         found = self._connect().execute("SELECT seq FROM messages WHERE key = ?", (key,)).fetchone()
         return None if found is None else int(found[0])
 
     def read(self, room: str, after: int, before: int, limit: int, newest_first: bool) -> list[Stored]:
-        """Messages of a room with numbers between the two, both excluded."""
+        """Return messages of a room with numbers between the two, both excluded."""
         numbers = self._looked_up(lambda: self._index.numbers(room, after, before, limit, newest_first))
         return self.query(READ_BACKWARDS if newest_first else READ, (json.dumps(numbers), room))
 
     def last_before(self, room: str, time: float) -> int:
-        """The number of the last message of a room that was said before a time; 0 if there is none."""
+        """Return the number of a room's last message before a time; 0 if there is none."""
 
         def look() -> int:
             for numbers in self._index.parts(room, 0, self.kept + 1, True, time):
@@ -188,16 +187,16 @@ class Database:
         return self._looked_up(look)
 
     def count(self, room: str, after: int, upto: int, limit: int) -> int:
-        """How many messages of a room have numbers above one and up to another; at most ``limit``."""
+        """Return the number of a room's messages above ``after`` and up to ``upto``, at most ``limit``."""
         return len(self._looked_up(lambda: self._index.numbers(room, after, upto + 1, limit, False)))
 
     def search(self, query: Query) -> list[Stored]:
-        """The newest messages that fit, newest first. Raises `sqlite3.OperationalError` when it takes too long."""
+        """Return the newest matching messages, newest first. Raise `sqlite3.OperationalError` if it takes too long."""
         self._index.update()
         return search.search(self._connect(), self._index, query)
 
     def erase(self, seq: int, rooms: Sequence[str], instead: str) -> Stored | None:
-        """Put other text in the place of a message's. Returns the message as it was."""
+        """Replace the text of a message. Return the message as it was."""
         found = self.query(READ_ONE, (seq,))
         if not found or found[0][2] not in rooms:
             return None
@@ -211,11 +210,11 @@ class Database:
         return row
 
     def query(self, statement: str, values: Sequence[Any] = ()) -> list[Any]:
-        """What a SELECT finds."""
+        """Return the rows of a SELECT."""
         return self._connect().execute(statement, values).fetchall()
 
     def write(self, statements: Sequence[tuple[str, Sequence[Any]]]) -> None:
-        """Run statements in one transaction: on disk when this returns, or, with `sqlite3.Error`, none of it has happened."""
+        """Run statements in one transaction, on disk when this returns. On failure change nothing and raise `sqlite3.Error`."""
 
         def work(connection: sqlite3.Connection) -> None:
             for statement, values in statements:
@@ -224,7 +223,7 @@ class Database:
         self._transact(work, 1)
 
     def prune(self, upto: int) -> None:
-        """Take out the messages up to a number, and what the index has about them alone. Raises `sqlite3.Error`."""
+        """Delete the messages up to a number, and the index of these alone. Raise `sqlite3.Error`."""
 
         rows = 0
 
@@ -239,42 +238,42 @@ class Database:
 
     @property
     def index_incomplete(self) -> bool:
-        """Whether `mend` has something to do. May be read by any thread."""
+        """True if `mend` has work to do. Any thread may read it."""
         return self._index.incomplete
 
     def mend(self) -> float | None:
-        """Add some messages that the index lacks. Returns in how many seconds to go on; None when it is complete."""
+        """Add some messages that the index lacks. Return the seconds until the next call; None if the index is complete."""
         return self._index.mend()
 
     def limit(self, size: int) -> None:
-        """Prepare for a log of at most so many bytes: a small one waits for little until it is checkpointed and indexed."""
+        """Prepare for a log of at most ``size`` bytes: a small log is checkpointed and indexed after less data."""
         self._wal_bytes = self._index.file.wal_bytes = max(SMALLEST_WAL, min(WAL_BYTES, size // 32))
         self._index.at = max(INDEX_AT // 16, min(INDEX_AT, size // 32))
 
     def used_bytes(self) -> int:
-        """How much of the files is in use, and will be once all messages are in the index."""
+        """Return the bytes in use in the files, including those that the index will use once it has all messages."""
         pages, free, size = (self.query(f"PRAGMA {name}")[0][0] for name in ("page_count", "freelist_count", "page_size"))
         return int((pages - free) * size) + self._index.used_bytes()
 
     def free_bytes(self) -> int:
-        """How much of the files is not in use, and could be given back."""
+        """Return the unused bytes in the files, which could be returned to the file system."""
         free, size = (self.query(f"PRAGMA {name}")[0][0] for name in ("freelist_count", "page_size"))
         return int(free * size) * self.shrinks() + self._index.file.bytes_in("freelist_count")
 
     def waiting_bytes(self) -> int:
-        """What waits on disk, beside the files, to be moved into them."""
+        """Return the bytes on disk that a checkpoint will move into the files."""
         return sum(private_files.size(files[1]) for files in (self._folder.files, self._index.file.files()))
 
     def disk_bytes(self) -> int:
-        """What the files take on disk, with what SQLite lays beside them."""
+        """Return the size of the files on disk, including SQLite's own files beside them."""
         return self._folder.disk_bytes() + sum(private_files.size(path) for path in self._index.file.files())
 
     def shrinks(self) -> bool:
-        """Whether the log's file can give space back. Only those can that were made for it."""
+        """Return whether the log's file can return space. Only files created with that ability can."""
         return bool(self.query("PRAGMA auto_vacuum")[0][0] == 2)
 
     def give_back(self) -> None:
-        """Give some of what is not in use back to the file system. Raises `sqlite3.Error`."""
+        """Return some unused space to the file system. Raise `sqlite3.Error`."""
         pages = max(1, min(GIVEN_BACK, 2 * self._wal_bytes) // PAGE_SIZE)
         vacuum = f"PRAGMA incremental_vacuum({pages:d})"
         self._transact(lambda connection: connection.execute(vacuum).fetchall(), 2 * pages)
@@ -283,7 +282,7 @@ class Database:
         self._index.file.give_back(pages)
 
     def _transact(self, work: Callable[[sqlite3.Connection], object], weight: int) -> None:
-        """Do something that writes so many pages in one transaction, and see that it is where it should be."""
+        """Run ``work`` in one transaction of about ``weight`` pages, and check that it went into the log's files."""
         try:
             self._try(work)
         except sqlite3.DatabaseError as error:
@@ -300,7 +299,7 @@ class Database:
         self._unchecked += weight
 
     def _make_keys(self) -> None:
-        """Make anew all in the file that is made of the messages."""
+        """Rebuild everything in the file that is derived from the messages."""
         connection = self._writable()
         try:
             connection.execute("BEGIN IMMEDIATE")
@@ -325,24 +324,24 @@ class Database:
             work(connection)
             connection.execute("COMMIT")
             if self._folder.identity() != self._files:
-                connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")  # so that the file has all, wherever it is now
+                connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")  # so that the file is complete, wherever it is now
                 raise sqlite3.OperationalError("the log's files were deleted, renamed or replaced while they were in use")
             if first:
                 self._folder.note(self._id, connection.execute("SELECT reserved FROM log").fetchone()[0])
         except BaseException as error:
-            # Its children stand for other faults; and what is no longer our file is not damage of ours.
+            # Subclasses stand for other faults, and a file that is no longer ours is not damage.
             self._damaged = type(error) is sqlite3.DatabaseError and self._trusted and self._folder.identity() == self._files
             self._disconnect()
             raise
 
     def _truncate_wal(self, connection: sqlite3.Connection) -> None:
-        connection.execute("PRAGMA busy_timeout = 0")  # who reads may take long, and is not waited for
+        connection.execute("PRAGMA busy_timeout = 0")  # a reader may take long: do not wait for it
         connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
         connection.execute(f"PRAGMA busy_timeout = {self._busy_ms:d}")
         self._unchecked = 0
 
     def _looked_up(self, look: Callable[[], T]) -> T:
-        """Look something up in the index. While it lacks messages, that may take long, and is ended."""
+        """Run a lookup in the index. Interrupt it if it takes long, as it may while the index lacks messages."""
         if not self._index.incomplete:
             return look()
         connection, end = self._connect(), monotonic() + search.SEARCH_SECONDS
@@ -357,7 +356,7 @@ class Database:
             connection.set_progress_handler(None, 0)
 
     def _drop_strangers(self, connection: sqlite3.Connection) -> None:
-        """Make what belongs to the table of messages as it has to be: no triggers, and an index of keys."""
+        """Drop all triggers, and make the index of keys if it is missing."""
         names = connection.execute("SELECT name FROM sqlite_schema WHERE type = 'trigger'").fetchall()
         for (name,) in names:
             connection.execute('DROP TRIGGER "{}"'.format(name.replace('"', '""')))
@@ -376,7 +375,7 @@ class Database:
         return {seq: other for seq, other in found.items() if other != seq}
 
     def _writable(self) -> sqlite3.Connection:
-        """A connection that has made sure of the file (rules 3, 5 and 8)."""
+        """Return a connection that has checked the file (rules 3, 5 and 8)."""
         if self._damage:
             raise sqlite3.DatabaseError(f"{self._damage}; it has to be restored, and the daemon started again")
         connection = self._connect()
@@ -413,7 +412,7 @@ class Database:
                 modes = [connection.execute(f"PRAGMA {name}").fetchone()[0] for name in ("journal_mode = WAL", "synchronous")]
                 if modes != ["wal", 2]:
                     raise sqlite3.OperationalError(f"no WAL with synchronous=FULL here, but {modes}")
-                connection.execute("SELECT id FROM log").fetchone()  # a first read opens the -wal and the -shm
+                connection.execute("SELECT id FROM log").fetchone()  # the first read opens the -wal and the -shm
                 self._files = self._folder.identity()
                 if self._files[0] != before[0] or None in self._files:
                     raise sqlite3.OperationalError("the log's files were replaced while they were opened")
@@ -427,5 +426,5 @@ class Database:
     def _disconnect(self) -> None:
         connection, self._connection, self._trusted = self._connection, None, False
         if connection is not None:
-            with suppress(sqlite3.Error):  # what could not be written is reported already
+            with suppress(sqlite3.Error):  # a failed write has been reported already
                 connection.close()

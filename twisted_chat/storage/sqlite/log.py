@@ -1,15 +1,15 @@
-"""The message log on disk: what `storage.sqlite.database` writes, at the pace of the reactor.
+"""The message log on disk: it gives messages to `storage.sqlite.database` without blocking the reactor.
 
-1. One commit at a time. What comes in meanwhile waits, and goes into the next: the busier, the larger.
-2. A commit that fails is over: its messages are not kept, their senders are told, and they are not tried again.
-3. While history has stopped, each turn's messages are tried at once, and every `PROBE_SECONDS` an empty commit. It is
-   back when nothing has failed for `STEADY_SECONDS`: a disk with little room takes one and refuses the next.
-4. What waits is bounded in bytes. What comes on top of that is not kept. While commits come to an end, it does not get so
-   far: from half of the bound on nothing more is taken from those who talk. One that takes long is a disk in trouble,
+1. One commit runs at a time. Messages that arrive meanwhile wait for the next commit, so commits grow with the load.
+2. The messages of a failed commit are not persisted and not retried. Their senders are told.
+3. While history is stopped, each turn's messages are tried at once, and an empty commit every `PROBE_SECONDS`. History is
+   back when nothing has failed for `STEADY_SECONDS`: a nearly full disk takes one commit and refuses the next.
+4. The waiting messages are bounded in bytes. Messages beyond the bound are not persisted. Working commits keep the queue
+   below it: at half of the bound the server takes no more from clients. A commit that takes long means a disk in trouble,
    which must not hold up the conversation.
-5. Numbers are reserved a block ahead, with the next commit after half a block is used.
-6. After each commit, and every `RETENTION_SECONDS`, old messages are taken out, a slice at a time: see `sqlite.retention`.
-   While there are none, messages that the index lacks are added to it, as few at a time: see `storage.index.index`.
+5. Numbers are reserved a block ahead, by the next commit after half a block is used.
+6. After each commit, and every `RETENTION_SECONDS`, old messages are deleted in slices: see `sqlite.retention`. If there are
+   none, messages that the index lacks are added to it in equally small steps: see `storage.index.index`.
 """
 
 import sqlite3
@@ -31,40 +31,40 @@ from twisted_chat.storage.sqlite.database import Database, Stored
 from twisted_chat.storage.sqlite.retention import Retention, Slice
 from twisted_chat.storage.worker import WorkerThread
 
-# How many numbers are reserved ahead. A million lasts for hours while the disk can't be written, and a crash skips at
-# most so many: numbers stay readable, and far below 2**53, where JSON's stop being exact.
+# Numbers reserved ahead. A million lasts for hours while the disk cannot be written. A crash skips at most this many, so
+# numbers stay readable and far below 2**53, above which JSON numbers are not exact.
 NUMBER_BLOCK = 1_000_000
-# How long a commit waits for another process that holds the file, in milliseconds.
+# The time that a commit waits for another process that locks the file, in milliseconds.
 LOCK_WAIT_MS = 5000
-# The same while history has stopped: senders should not wait again for what they were just told.
+# The same while history is stopped: senders who were just told so should not wait for it again.
 LOCK_WAIT_STOPPED_MS = 200
-# How often messages that have become too old are looked for, and how long after a slice the next follows, in seconds.
+# The interval between checks for old messages, and between two slices, in seconds.
 RETENTION_SECONDS, SLICE_SECONDS = 60.0, 0.05
-# A commit that has taken so long is one of a disk in trouble, in seconds: one on a bad day takes half of it.
+# The duration from which a commit means a disk in trouble, in seconds. On a bad day a commit takes half of it.
 IN_TROUBLE_SECONDS = 1.0
-# How long commits have to succeed until history is said to be back, in seconds.
+# The time for which commits must succeed before history is reported to be back, in seconds.
 STEADY_SECONDS = 5.0
-# How often a stopped history is tried again while nobody says anything, in seconds.
+# The interval between retries of a stopped history while no messages arrive, in seconds.
 PROBE_SECONDS = 2.0
 
 T = TypeVar("T")
 
 
 class Scheduler(Protocol):
-    """What is needed of a reactor."""
+    """The part of a reactor that the log needs."""
 
     def seconds(self) -> float:
-        """A time that only goes forward."""
+        """Return a monotonic time in seconds."""
 
     def callLater(self, delay: float, callable: Callable[..., object], *args: object) -> IDelayedCall:
-        """Call later."""
+        """Call a function after ``delay`` seconds."""
 
     def callFromThread(self, callable: Callable[..., object], *args: object) -> None:
-        """Call on the reactor thread."""
+        """Call a function on the reactor thread."""
 
 
 class SqliteLog(BatchingLog):
-    """A message log in a `Database`, which it opens at once and owns from then on."""
+    """A message log in a `Database`, which it opens at once and then owns."""
 
     _logger = Logger()
 
@@ -79,7 +79,7 @@ class SqliteLog(BatchingLog):
         number_block: int = NUMBER_BLOCK,
         retention: Retention | None = None,
     ) -> None:
-        """``waiting_bytes`` bounds what waits to be kept. Raises `StateError` if the database can't be opened."""
+        """``waiting_bytes`` bounds the waiting messages. Raise `StateError` if the database cannot be opened."""
         database.wait_for_locks(LOCK_WAIT_MS)
         log_id, used = database.open(number_block)
         super().__init__(log_id, used, lambda call: reactor.callLater(0, call), tail_bytes=tail_bytes, batch_bytes=batch_bytes)
@@ -93,19 +93,19 @@ class SqliteLog(BatchingLog):
         self._size = 0
         self._committing = False
         self._committing_since = 0.0
-        self._stopped = ""  # why, while history has stopped
+        self._stopped = ""  # the reason, while history is stopped
         self._failed_at = 0.0
         self._closing = False
         self._probe: IDelayedCall | None = None
         self._idle: list[Deferred[None]] = []
         self._retention = retention
         self._tidying = False
-        self._mending = False  # whether it is known that the index lacks something
+        self._mending = False  # True if the index is known to lack messages
         self._later: IDelayedCall | None = None  # the next slice
         self._tidy(0)
 
     def number(self) -> int:
-        """The number for the next event. Raises `NotKept` when the disk has failed until the reserved ones ran out."""
+        """Return the number for the next event. Raise `NotKept` if the disk has failed for so long that none is reserved."""
         if self._newest >= self._reserved:
             raise NotKept("Nothing can be said now: the disk has failed for too long.")
         if self._newest == self._reserved - self._block // 2:
@@ -114,12 +114,12 @@ class SqliteLog(BatchingLog):
 
     @property
     def congested(self) -> bool:
-        """Whether more is said than can be written, by a disk that works."""
+        """True if messages arrive faster than a working disk can write them."""
         crowded = self._size > self._waiting_bytes // 2
         return crowded and not self._stopped and self._reactor.seconds() - self._committing_since < IN_TROUBLE_SECONDS
 
     async def close(self) -> None:
-        """Keep what waits, give back unused numbers, close the file."""
+        """Persist the waiting messages, release unused numbers, and close the file."""
         self.flush()
         self._closing = True
         while self._committing or self._waiting:
@@ -193,7 +193,7 @@ class SqliteLog(BatchingLog):
             self._probe = self._reactor.callLater(PROBE_SECONDS, self._commit)
 
     def _tidy(self, committed: int) -> None:
-        """Take old messages out, after a commit of so many events; or let the index have some that it lacks."""
+        """Delete old messages after a commit of ``committed`` events, or add some that the index lacks."""
         if self._tidying or self._closing or (self._retention is None and not self._database.index_incomplete):
             return
         self._tidying = True
@@ -203,7 +203,7 @@ class SqliteLog(BatchingLog):
         self._thread.submit(self._slice, committed).addCallbacks(self._tidied, self._not_tidied)
 
     def _slice(self, committed: int) -> tuple[int, float]:
-        """Do so on the storage thread. Returns up to which number messages are gone, and in how many seconds to go on."""
+        """Do so on the storage thread. Return the last deleted number, and the seconds until the next slice."""
         found = self._retention.slice(committed) if self._retention is not None else Slice(0, False)
         if found.more:
             return found.upto, SLICE_SECONDS
@@ -227,7 +227,7 @@ class SqliteLog(BatchingLog):
             self._later = self._reactor.callLater(seconds, self._tidy, 0)
 
     def _tidy_soon(self) -> None:
-        """Begin, if the index lacks something and that is not known yet: it may have been found damaged just now."""
+        """Start mending if the index turns out to lack messages: it may have been found damaged just now."""
         if self._database.index_incomplete and not self._mending:
             self._tidy(0)
 
@@ -257,7 +257,7 @@ class SqliteLog(BatchingLog):
         return await self._ask(self._database.count, room, after, upto, limit)
 
     async def search(self, query: Query) -> list[KeptEvent]:
-        """The newest messages that fit; see `MessageLog`."""
+        """Return the newest matching messages; see `MessageLog`."""
         rows = await self._ask(self._database.search, query)
         return [_event(row) for row in reversed(rows)]
 

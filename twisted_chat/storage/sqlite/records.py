@@ -1,6 +1,6 @@
-"""Records kept in the database, or not at all.
+"""Records persisted in the database, or held in memory.
 
-A record's class names its table; its fields are the table's columns. What is no text or number is kept as JSON.
+A record's class names its table; its fields are the table's columns. Values other than text and numbers are stored as JSON.
 """
 
 import json
@@ -29,18 +29,18 @@ TABLES: dict[type, str] = {
 
 
 class MemoryRecords:
-    """For ``--state none``: what is kept is what the hub has in memory, and the last deeds."""
+    """Records for ``--state none``: only the last deeds. The hub holds the others in memory."""
 
     def __init__(self) -> None:
         self._deeds: deque[Deed] = deque(maxlen=1000)
         self._of_server: deque[Deed] = deque(maxlen=1000)
 
     def load(self) -> Iterable[Record]:
-        """Nothing."""
+        """Return no records."""
         return ()
 
     async def save(self, *records: Record) -> None:
-        """Remember deeds."""
+        """Store deeds."""
         for record in records:
             if isinstance(record, Deed):
                 self._deeds.append(record)
@@ -48,10 +48,10 @@ class MemoryRecords:
                     self._of_server.append(record)
 
     async def remove(self, *records: Record) -> None:
-        """There is nothing to take away."""
+        """Do nothing: no record is stored."""
 
     async def deeds(self, limit: int, place: str | None = None) -> list[Deed]:
-        """Return the last deeds of all, of the server, or in a room, oldest first."""
+        """Return the last deeds, oldest first: all of them, those of the server, or those in a room."""
         if place == "":
             return list(self._of_server)[-limit:]
         return [deed for deed in self._deeds if place in (None, deed.room)][-limit:]
@@ -66,23 +66,23 @@ class SqliteRecords:
         self._submit = submit
 
     def load(self) -> Iterable[Record]:
-        """All there is, and the last deed. Blocks."""
+        """Yield all records, and the last deed. Blocks."""
         for kind, table in TABLES.items():
             order = " ORDER BY id DESC LIMIT 1" if kind is Deed else ""
             yield from (_record(kind, row) for row in self._database.query(f"SELECT {_columns(kind)} FROM {table}{order}"))  # noqa: S608
 
     async def save(self, *records: Record) -> None:
-        """Keep records, in one transaction. Raises `NotKept`."""
+        """Persist records in one transaction. Raise `NotKept`."""
         statements = [(_upsert(type(record)), _row(record)) for record in records]
         deeds = [record for record in records if isinstance(record, Deed)]
         await self._write([*statements, *(one for deed in deeds for one in _prune(deed))])
 
     async def remove(self, *records: Record) -> None:
-        """Take records away. Raises `NotKept`."""
+        """Delete records. Raise `NotKept`."""
         await self._write([(_delete(type(record)), _row(record)[:1]) for record in records])
 
     async def deeds(self, limit: int, place: str | None = None) -> list[Deed]:
-        """Return the last deeds of all, of the server, or in a room, oldest first. Raises `NotKept`."""
+        """Return the last deeds, oldest first: all of them, those of the server, or those in a room. Raise `NotKept`."""
         which = {None: "", "": " WHERE of_server = 1"}.get(place, " WHERE room = ?")
         query = f"SELECT {_columns(Deed)} FROM deeds{which} ORDER BY id DESC LIMIT ?"  # noqa: S608
         try:
@@ -100,7 +100,7 @@ class SqliteRecords:
 
 
 def _prune(deed: Deed) -> Iterator[tuple[str, tuple[Any, ...]]]:
-    """Take out the deeds whose place a new one takes."""
+    """Yield the statements that delete the deeds which a new one displaces."""
     if deed.of_server:
         yield _older("of_server = 1"), (MOST_DEEDS,)
     else:

@@ -1,8 +1,8 @@
-"""A log made anew from the messages and records of another, which is of an earlier version, or is damaged elsewhere.
+"""Rebuild a log from the messages and records of an old file, which has an earlier version or is damaged elsewhere.
 
-1. Nothing but `truth` is read of the old file: the indexes that earlier versions had in it may be damaged, or missing.
+1. Only the tables of `truth` are read from the old file: the indexes of earlier versions in it may be damaged or missing.
 2. The new file is made beside the old one, flushed, and takes its name in one step. The old one stays under another name.
-3. The new file can give space back (``auto_vacuum``), which older ones cannot.
+3. The new file can return space to the file system (``auto_vacuum``). Older files cannot.
 """
 
 import os
@@ -14,34 +14,34 @@ from pathlib import Path
 
 from twisted_chat import private_files
 
-# "Twch": tells our files from other programs' (https://sqlite.org/pragma.html#pragma_application_id).
+# "Twch": distinguishes our files from those of other programs (https://sqlite.org/pragma.html#pragma_application_id).
 APPLICATION_ID = 0x54776368
 VERSION = 8
-# Of new files, in bytes. With twice SQLite's default, messages by the hundred cost 4 % less, and one by itself no more.
+# The page size of new files, in bytes. At twice SQLite's default, commits of a hundred messages cost 4 % less, others no more.
 PAGE_SIZE = 8192
-# What SQLite says of its map of pages, which it needs for nothing but to give pages back; and so many problems it tells.
+# SQLite's name for its map of pages, which it only needs to return pages; and the most problems that it reports.
 PAGE_MAP, MOST_PROBLEMS = re.compile(r"ptr ?map"), 100
-# How long another program that reads the old file is waited for, in seconds.
+# The longest wait for another program that reads the old file, in seconds.
 LOCK_SECONDS = 5.0
-# What earlier versions derived from the messages. The tables that FTS5 made for "words" begin with "words_".
+# Tables that earlier versions derived from the messages. The tables that FTS5 made for "words" begin with "words_".
 DERIVED = ("words", "runs", "places", "messages_by_room")
 NO_KEYS = "DELETE FROM {}.sqlite_schema WHERE name = 'messages_by_key'"
-# Also where an index that should have kept them apart was damaged.
+# Duplicate keys exist if the index that forbids them was damaged.
 ONE_A_KEY = "UPDATE messages SET key = NULL WHERE key IS NOT NULL AND seq NOT IN (SELECT min(seq) FROM messages GROUP BY key)"
 KEYS = "CREATE UNIQUE INDEX IF NOT EXISTS messages_by_key ON messages (key) WHERE key IS NOT NULL"
 
 
 class StateError(Exception):
-    """The state folder can't be used. One sentence for the person who starts the daemon."""
+    """An unusable state folder, in one sentence for the operator."""
 
 
 def script(version: int) -> str:
-    """Return the SQL that makes a file of the version before one of this version."""
+    """Return the SQL that migrates a file from the previous version to this one."""
     return files(__package__).joinpath(f"schema/{version}.sql").read_text("utf-8")
 
 
 def begin(path: Path, version: int) -> sqlite3.Connection:
-    """Make a new, empty file of a version. What it holds is not flushed before `finish`."""
+    """Make a new, empty file of a version. Its contents are not flushed before `finish`."""
     discard(path)
     private_files.make(path)
     connection = sqlite3.connect(path, isolation_level=None, uri=True)
@@ -55,7 +55,7 @@ def begin(path: Path, version: int) -> sqlite3.Connection:
 
 
 def finish(connection: sqlite3.Connection, path: Path, version: int) -> None:
-    """Bring a file of a version up to ours, and flush it."""
+    """Migrate a file of a version to ours, and flush it."""
     scripts = "".join(script(number) for number in range(version + 1, VERSION + 1))
     connection.executescript(f"BEGIN; {scripts} PRAGMA user_version = {VERSION}; COMMIT;")
     connection.execute("PRAGMA incremental_vacuum").fetchall()
@@ -64,13 +64,13 @@ def finish(connection: sqlite3.Connection, path: Path, version: int) -> None:
 
 
 def discard(path: Path) -> None:
-    """Delete a file that is half made."""
+    """Delete an incomplete file."""
     for suffix in ("-journal", "-wal", "-shm", ""):
         path.with_name(path.name + suffix).unlink(missing_ok=True)
 
 
 def flush(path: Path) -> None:
-    """Have a file, or the names in a folder, on disk. Raises `OSError`."""
+    """Flush a file, or the names in a folder, to disk. Raise `OSError`."""
     opened = os.open(path, os.O_RDONLY)
     try:
         os.fsync(opened)
@@ -79,16 +79,16 @@ def flush(path: Path) -> None:
 
 
 def truth(connection: sqlite3.Connection, schema: str = "main") -> list[str]:
-    """Return the names of the tables that nothing else can make anew."""
+    """Return the names of the tables that cannot be rebuilt from others."""
     found = connection.execute(f"SELECT name FROM {schema}.sqlite_schema WHERE type = 'table' ORDER BY name")  # noqa: S608
     return [name for (name,) in found if name not in DERIVED and not name.startswith(("words_", "sqlite_"))]
 
 
 def damage(connection: sqlite3.Connection) -> str | None:
-    """Return what is wrong with the tables of a file that nothing else can make anew. Raises `sqlite3.Error`, too."""
+    """Return the damage in the tables of `truth`, or None. May also raise `sqlite3.Error`."""
     connection.execute("BEGIN")
     try:
-        # Without the index of keys, which can be made anew: but in this file's own mind, for as long as this takes.
+        # Hide the index of keys, which can be rebuilt, from this connection's check only.
         connection.execute("PRAGMA writable_schema = ON")
         connection.execute(NO_KEYS.format("main"))
         connection.execute("PRAGMA writable_schema = RESET")
@@ -97,7 +97,7 @@ def damage(connection: sqlite3.Connection) -> str | None:
             problems = [line for line in found if line != "ok" and not line.startswith("***") and not PAGE_MAP.search(line)]
             if problems:
                 return problems[0]
-            if len(found) >= MOST_PROBLEMS:  # there may be others that are not told
+            if len(found) >= MOST_PROBLEMS:  # there may be more that it does not report
                 for _ in connection.execute(f"SELECT * FROM {table} NOT INDEXED"):  # noqa: S608
                     pass
         return None
@@ -106,7 +106,7 @@ def damage(connection: sqlite3.Connection) -> str | None:
 
 
 def make_keys(connection: sqlite3.Connection) -> None:
-    """Make the index of messages' keys anew, in a transaction. Raises `sqlite3.Error`."""
+    """Rebuild the index of messages' keys in a transaction. Raise `sqlite3.Error`."""
     connection.execute("PRAGMA writable_schema = ON")
     connection.execute(NO_KEYS.format("main"))
     connection.execute("PRAGMA writable_schema = RESET")
@@ -123,10 +123,10 @@ def add_keys(connection: sqlite3.Connection) -> None:
 
 
 def renew(path: Path, version: int, old_name: str) -> None:
-    """Put a file of our version, with all messages and records, in the place of one of an earlier version, or ours.
+    """Replace a file of an earlier version, or of ours, by one of our version with all its messages and records.
 
-    The old file gets another name, in place of an older one of that name. Raises `StateError`, `OSError` and `sqlite3.Error`:
-    then nothing has changed.
+    The old file is renamed, and replaces an older one of that name. Raise `StateError`, `OSError` or `sqlite3.Error` if it
+    fails: then nothing has changed.
     """
     with closing(
         sqlite3.connect(f"{path.absolute().as_uri()}?mode=rw", uri=True, isolation_level=None, timeout=LOCK_SECONDS)
@@ -147,7 +147,7 @@ def renew(path: Path, version: int, old_name: str) -> None:
 
 
 def _end_wal(old: sqlite3.Connection, path: Path) -> None:
-    """Have all in one file, with nobody else reading it: a ``-wal`` belongs to a name, and would be the next file's."""
+    """Move everything into one file that no process reads: a ``-wal`` belongs to a name, and the new file would inherit it."""
     old.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
     try:
         (mode,) = old.execute("PRAGMA journal_mode = DELETE").fetchone()
@@ -172,7 +172,7 @@ def _check_space(old: sqlite3.Connection, path: Path) -> None:
 
 
 def _copy(path: Path, new: sqlite3.Connection) -> None:
-    """Copy all messages and records into a file of the same version. What it has more gets its default."""
+    """Copy all messages and records into a file of the same version. Additional columns get their defaults."""
     new.execute("ATTACH ? AS old", (f"{path.absolute().as_uri()}?mode=ro",))
     new.execute("BEGIN")
     new.execute("DROP INDEX IF EXISTS messages_by_key")
@@ -192,16 +192,16 @@ def _copy(path: Path, new: sqlite3.Connection) -> None:
 
 
 def _swap(path: Path, new: Path, aside: Path) -> None:
-    """Give a file the name of another, which gets a third name."""
+    """Rename ``path`` to ``aside``, and ``new`` to ``path``."""
     aside.unlink(missing_ok=True)
     try:
         os.link(path, aside)
-    except OSError:  # no hard links here: for a moment the log has another name only
+    except OSError:  # no hard links here: for a moment only the other name of the log exists
         path.rename(aside)
     new.rename(path)
     flush(path.parent)
 
 
 def megabytes(size: int) -> str:
-    """Return a size as people read it."""
+    """Format a size in megabytes."""
     return f"{size / 1_000_000:.0f} MB"

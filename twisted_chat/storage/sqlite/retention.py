@@ -1,14 +1,14 @@
-"""How long messages are kept, and how much of them: the oldest are taken out, a few at a time. Runs on the storage thread.
+"""Limit the age and the size of the log: delete the oldest messages, a few at a time. Runs on the storage thread.
 
-1. A slice is one short transaction between two commits: what waits to be kept never waits for more than one slice. It
-   takes out twice as many messages as the commit before it brought, so that a full log stays as it is under any load.
-2. Oldest means lowest number. What was said while the clock was wrong goes with what was said before and after it.
-3. A clock that steps forward must not empty the log. A message's age is counted by the time that has passed since, as far
-   as this daemon has seen it pass; a step of the clock counts once it has lasted a day. That includes the time the
-   daemon was not running, as a machine may start with any clock: so a restart keeps messages up to a day longer.
-4. Size is what the log takes on disk, with its index and what SQLite lays beside them. Room that was freed is used again, and
-   what is too much of it is given back, a little at a time: nothing is copied. Files that are older than that ability keep
-   their size; of them, what is used counts.
+1. A slice is one short transaction between two commits, so waiting messages never wait for more than one slice. It deletes
+   twice as many messages as the previous commit added, so a full log does not grow under any load.
+2. Oldest means lowest number. Messages sent while the clock was wrong are deleted with those sent before and after them.
+3. A clock that steps forward must not empty the log. The age of a message is the time that this daemon has seen pass. A step
+   of the clock counts once it has lasted a day. That includes the time during which the daemon was not running, because
+   a machine may start with any clock: so messages stay up to a day longer after a restart.
+4. Size is the log's size on disk, including its index and SQLite's own files. Freed space is reused, and an excess of it is
+   returned in small steps: nothing is copied. Older files cannot return space and keep their size; for these, only the used
+   space counts.
 """
 
 from collections.abc import Callable
@@ -19,17 +19,17 @@ from twisted.logger import Logger
 from twisted_chat.storage.sqlite.database import Database
 from twisted_chat.storage.sqlite.renewal import megabytes
 
-# How many messages a slice takes out at least: 3 to 20 ms, with what it gives back (measured).
+# The fewest messages that a slice deletes: 3 to 20 ms, including returned space (measured).
 SLICE = 100
-# From which part of its size on the log is full; and from which part of it on the disk what is free is given back.
+# The share of its size from which the log is full; and the share on disk from which free space is returned.
 FULL, FULL_ON_DISK = 0.9, 0.95
-# Without a limit of size, or below it, so much may be free: this part, and so many bytes.
+# The space that may be free without a size limit, or below it: this share, and at least this many bytes.
 FREE, SMALLEST_FREE = 0.25, 4 << 20
-# What waits in a -wal for a checkpoint counts up to this part of the size: more of it will go by itself.
+# The share of the size up to which a -wal counts: checkpoints shrink anything beyond it.
 WAITING = 1 / 8
-# How long a step of the clock has to last until it counts, in seconds.
+# The time for which a step of the clock must last before it counts, in seconds.
 STEP_SECONDS = 86400.0
-# What is no step, but a clock being drawn to the right time, in seconds.
+# The largest change that is a gradual correction of the clock, not a step, in seconds.
 TOLERANCE = 1.0
 
 FIRST = "SELECT seq, time FROM messages WHERE time <= ? ORDER BY seq LIMIT ?"
@@ -39,23 +39,23 @@ NEWEST_TIME = "SELECT time FROM messages ORDER BY seq DESC LIMIT 1"
 
 @dataclass(frozen=True, slots=True)
 class Slice:
-    """What was taken out: all up to a number (0: nothing); and whether there is more to take out."""
+    """The result of a slice: the last deleted number (0 if none), and whether there is more to delete."""
 
     upto: int
     more: bool
 
 
 class SlowClock:
-    """The time of day, that believes a step forward after `STEP_SECONDS` only, and one back at once."""
+    """The time of day, which follows a step forward only after `STEP_SECONDS`, and a step back at once."""
 
     def __init__(self, now: Callable[[], float], clock: Callable[[], float], last_known: float) -> None:
-        """``now`` is the time of day, ``clock`` only goes forward; ``last_known`` is a time that surely has been."""
+        """``now`` is the time of day, ``clock`` is monotonic, and ``last_known`` is a time that has certainly passed."""
         self._now, self._clock = now, clock
         self._offset = min(now(), last_known) - clock()
         self._doubted_since: float | None = None
 
     def __call__(self) -> float:
-        """Seconds since 1970."""
+        """Return seconds since 1970."""
         passed = self._clock()
         offset = self._now() - passed
         if offset <= self._offset + TOLERANCE:
@@ -68,7 +68,7 @@ class SlowClock:
 
 
 class Retention:
-    """Takes the oldest messages out of a `Database`."""
+    """Deletes the oldest messages of a `Database`."""
 
     _logger = Logger()
 
@@ -81,7 +81,7 @@ class Retention:
         seconds: float | None,
         size: int | None,
     ) -> None:
-        """Keep messages for so many seconds, and no more than so many bytes; None sets no limit."""
+        """Keep messages for at most ``seconds``, and at most ``size`` bytes of them. None sets no limit."""
         self._database = database
         self._now, self._clock = now, clock
         self._seconds, self._size = seconds, size
@@ -91,7 +91,7 @@ class Retention:
             database.limit(size)
 
     def slice(self, committed: int) -> Slice:
-        """Take a few messages out, if it is time, after a commit of so many. Raises `sqlite3.Error`."""
+        """Delete a few messages, if due, after a commit of ``committed`` messages. Raise `sqlite3.Error`."""
         rows = max(SLICE, 2 * committed)
         upto = max(self._too_old(rows), self._too_many(rows))
         if upto:
@@ -99,7 +99,7 @@ class Retention:
         return Slice(upto, self._give_back() or upto > 0)
 
     def _too_old(self, rows: int) -> int:
-        """Up to which number messages are too old: the last such one before the first that is not."""
+        """Return the number of the last message that is too old, before the first that is not."""
         if self._seconds is None:
             return 0
         if self._time is None:
@@ -122,7 +122,7 @@ class Retention:
         return int(found or 0)
 
     def _give_back(self) -> bool:
-        """Give some of what is free back to the file system, if it is too much. Returns whether there was."""
+        """Return excess free space to the file system. Return whether there was any."""
         free, disk = self._database.free_bytes(), self._database.disk_bytes()
         full = self._size is not None and disk > self._size * FULL_ON_DISK
         if not self._database.shrinks() and full and not self._told:

@@ -1,13 +1,14 @@
-"""The folder of a message log: whose it is, and whether what lies in it can be begun with. Plain, blocking calls.
+"""The folder of a message log: its owner, and the check of its files at the start. Plain, blocking calls.
 
-1. A folder belongs to one process: `claim` locks a file in it, for as long as the process lives, forks included.
-2. A file is ours (``application_id``), of a version we know (``user_version``), and its messages and records are sound, or
-   `claim` refuses it. One that is not there is made beside and renamed, so that an empty or half-made file is damage, never a
-   beginning. Damage elsewhere in the file is healed by `open`, as an earlier version is brought up to ours: see `renewal`.
-3. The lock file says which log the folder holds, and which numbers that log has reserved at least. So a log that is gone
-   is a fault, not a beginning; and so is one whose ``-wal`` is gone, or that is an older copy: it has reserved fewer. (That
-   the ``-wal`` is not there says nothing: whoever looks at the log after the daemon was killed moves it into the log.)
-4. Only its owner may read and write a file in it, whatever the umask is and whoever may look into the folder.
+1. A folder belongs to one process: `claim` locks a file in it for the life of the process, forks included.
+2. `claim` refuses a file unless it is ours (``application_id``), has a known version (``user_version``), and its messages and
+   records are sound. A missing file is made under another name, then renamed: an empty or incomplete file is therefore
+   damage, never a new log. `open` repairs damage elsewhere in the file in the way it migrates earlier versions: see `renewal`.
+3. The lock file records the id of the folder's log, and a lower bound of the numbers that the log has reserved. So a missing
+   log is a fault, not a new log. A log without its ``-wal``, or an older copy, is also a fault: it has reserved fewer.
+   (A missing ``-wal`` alone proves nothing: any program that opens the log after the daemon was killed moves the ``-wal``
+   into the log.)
+4. Only the owner may read and write the files, whatever the umask and the mode of the folder are.
 """
 
 import fcntl
@@ -25,16 +26,16 @@ from twisted_chat import private_files
 from twisted_chat.storage.sqlite import renewal
 from twisted_chat.storage.sqlite.renewal import APPLICATION_ID, VERSION, StateError
 
-# Which files these are, whatever they are called: device and inode of each, None for one that is not there.
+# The identity of files, independent of their names: device and inode of each, None for a missing one.
 Identity: TypeAlias = tuple[tuple[int, int] | None, ...]
 
-# Whatever a daemon, or an earlier version, lays into its folder. What else lies there is none of our business.
+# The files that a daemon, or an earlier version, puts into its folder. All other files are left alone.
 OURS = ("chat.db*", "chat.new*", "chat.lock", "chat-*.db*", "ssh_host_*", "operator-claim*", "tls/*.pem", "tls/*.new")
 DAMAGED_NAME = "chat-damaged.db"
 
 
 class Folder:
-    """Where ``chat.db`` lies, with its ``-wal`` and ``-shm``."""
+    """The folder of ``chat.db``, its ``-wal`` and its ``-shm``."""
 
     _logger = Logger()
 
@@ -44,11 +45,11 @@ class Folder:
         self.files = tuple(folder / f"chat.db{suffix}" for suffix in ("", "-wal", "-shm"))
         self._lock_path = folder / "chat.lock"
         self._lock: int | None = None
-        self._damage = ""  # what is wrong with the file, but not with its messages and records
-        self.wal_bytes = 0  # how large the -wal was when `identity` was asked for last
+        self._damage = ""  # damage in the file outside its messages and records
+        self.wal_bytes = 0  # the size of the -wal at the last call of `identity`
 
     def claim(self) -> None:
-        """Lock the folder, making it if needed, and check the file in it. Raises `StateError`."""
+        """Lock the folder, make it if necessary, and check the file in it. Raise `StateError`."""
         try:
             self._folder.mkdir(mode=0o700, parents=True, exist_ok=True)
             self._restrict()
@@ -67,22 +68,22 @@ class Folder:
             raise
 
     def release(self) -> None:
-        """Let another process have the folder."""
+        """Unlock the folder."""
         if self._lock is not None:
             os.close(self._lock)
             self._lock = None
 
     def note(self, log_id: str, reserved: int) -> None:
-        """Write down which log this is, and up to which number it has reserved some. If that fails, less is noticed later."""
+        """Record the log's id and its highest reserved number. A failure only makes later checks weaker."""
         if self._lock is not None:
             with suppress(OSError):
-                os.pwrite(self._lock, f"{log_id} {reserved:019}\n".encode(), 0)  # of one length: a full disk allows it
+                os.pwrite(self._lock, f"{log_id} {reserved:019}\n".encode(), 0)  # constant length: works on a full disk
                 os.fsync(self._lock)
 
     def identity(self) -> Identity:
-        """Which files the log's names stand for now.
+        """Return the identity of the files that now have the log's names.
 
-        They are never opened for that: closing them would cancel SQLite's locks (https://sqlite.org/howtocorrupt.html, 2.2).
+        Do not open them: closing them would cancel SQLite's locks (https://sqlite.org/howtocorrupt.html, 2.2).
         """
         found: list[tuple[int, int] | None] = []
         for path in self.files:
@@ -97,11 +98,11 @@ class Folder:
         return tuple(found)
 
     def disk_bytes(self) -> int:
-        """Return what the log takes on disk, with what SQLite lays beside it."""
+        """Return the log's size on disk, including SQLite's own files beside it."""
         return sum(private_files.size(path) for path in self.files)
 
     def make(self) -> None:
-        """Make the file beside its place, flushed, then rename it: it is there whole or not at all."""
+        """Make the file under another name, flush it, then rename it, so that it is never incomplete."""
         beside = self.path.with_suffix(".new")
         connection = renewal.begin(beside, VERSION)
         try:
@@ -113,9 +114,9 @@ class Folder:
         renewal.flush(self._folder)
 
     def renew(self) -> None:
-        """Bring a file of an earlier version up to ours, and heal one that is damaged; the old one stays beside it.
+        """Migrate a file of an earlier version, or repair a damaged one. The old file stays beside it.
 
-        Raises `StateError`, `OSError` and `sqlite3.Error`: then nothing has changed.
+        Raise `StateError`, `OSError` or `sqlite3.Error` if it fails: then nothing has changed.
         """
         with closing(sqlite3.connect(f"{self.path.absolute().as_uri()}?mode=rw", uri=True, timeout=5)) as connection:
             version = int(connection.execute("PRAGMA user_version").fetchone()[0])
@@ -130,7 +131,7 @@ class Folder:
             self._damage = ""
 
     def tell(self) -> None:
-        """Say in the daemon's log what the operator should know about the folder."""
+        """Log what the operator should know about the folder."""
         mode = stat.S_IMODE(self._folder.stat().st_mode)
         if mode & private_files.OTHERS:
             self._logger.warn(
@@ -140,13 +141,13 @@ class Folder:
             )
 
     def _restrict(self) -> None:
-        """Take files away from others. What cannot be changed, as it belongs to somebody else, is left."""
+        """Remove other users' access to the files. Skip files that belong to another user."""
         for path in (path for pattern in OURS for path in self._folder.glob(pattern)):
             with suppress(OSError):
                 private_files.restrict(path)
 
     def _check(self) -> None:
-        """Raises `StateError` if there is a log, or has been one, and it is not a sound one of ours. Changes nothing said."""
+        """Raise `StateError` if there is or was a log, and it is not a sound one of ours. Change no message."""
         if not os.access(self._folder, os.W_OK | os.X_OK):
             raise StateError(f"The state folder {self._folder} can't be written to.")
         log_id, reserved = self._noted()
@@ -169,7 +170,7 @@ class Folder:
         return log_id, int(reserved) if reserved.strip().isdecimal() else 0
 
     def _problem(self, reserved: int) -> str | None:
-        """What is wrong inside the file. Raises `StateError` if it is no log of ours, or not the latest."""
+        """Return the damage inside the file. Raise `StateError` if it is not our log, or not the latest."""
         try:
             connection = sqlite3.connect(f"{self.path.absolute().as_uri()}?mode=rw", uri=True, timeout=5)
             try:
@@ -193,14 +194,14 @@ class Folder:
                 return None if len(found) == 1 else "a table is empty"
             finally:
                 connection.close()
-        except UnicodeDecodeError:  # what SQLite says quotes the damaged text
+        except UnicodeDecodeError:  # SQLite's message quotes the damaged text
             return "its tables are not described any more"
         except sqlite3.Error as error:
             return str(error)
 
     def _damaged(self, connection: sqlite3.Connection, version: int) -> str | None:
-        """What is wrong with messages or records; of what is wrong elsewhere in the file, a note is taken for `renew`."""
-        if version == VERSION:  # all of it: earlier versions have indexes in it, which are not looked at
+        """Return the damage in messages or records. Note damage elsewhere in the file for `renew`."""
+        if version == VERSION:  # check it all; indexes in files of earlier versions are ignored
             try:
                 problem: str = connection.execute("PRAGMA quick_check(1)").fetchone()[0]
             except sqlite3.DatabaseError as error:

@@ -1,4 +1,4 @@
-"""Rooms by IRC: coming in and going, topics, names, kicks, invitations, and the list of them."""
+"""Rooms by IRC: joining and leaving, topics, names, kicks, invitations, and the list of rooms."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ CLOSED = {
 
 
 def find(irc: IrcConnection, channel: str) -> Room | None:
-    """The room of this name, as far as one may know of it. What has no ``#`` is none."""
+    """Return the room of this name, if the client may know of it. A name without ``#`` is no room."""
     if not channel.startswith("#"):
         return None
     try:
@@ -38,13 +38,13 @@ def find(irc: IrcConnection, channel: str) -> Room | None:
 
 
 def looked_into(irc: IrcConnection, channel: str) -> Room | None:
-    """The room of this name, if one may know who is there and what it is about."""
+    """Return the room of this name, if the client may know its members and topic."""
     room = find(irc, channel)
     return room if room is not None and irc.factory.hub.access.may_look(irc.session, room) else None
 
 
 def mine(irc: IrcConnection, channel: str) -> Room | None:
-    """A room one is in; if there is none, that is said."""
+    """Return the room of this name if the client is in it; otherwise send an error."""
     room = find(irc, channel)
     if room is None:
         irc.reply(Numeric.ERR_NOSUCHCHANNEL, channel)
@@ -95,7 +95,7 @@ async def part(irc: IrcConnection, params: Sequence[str]) -> None:
 
 async def _part(irc: IrcConnection, room: Room, reason: str) -> None:
     irc.own(await irc.do("leave", room.key, *([reason] if reason.strip() else []), room=room))
-    if room.key in irc.shown_rooms:  # another connection of the same person is there still
+    if room.key in irc.shown_rooms:  # another connection of this user is still there
         irc.shown_rooms.discard(room.key)
         irc.send("PART", room.key, source=irc.people.source(irc.session.name))
 
@@ -116,7 +116,7 @@ def show_names(irc: IrcConnection, params: Sequence[str]) -> None:
 
 
 def _rooms_with_people(irc: IrcConnection) -> list[Room]:
-    """The rooms one may know of, until they have `irc_welcome.MOST_PEOPLE` people."""
+    """Return rooms that the client may know of, until they have `welcome.MOST_PEOPLE` people."""
     rooms: list[Room] = []
     access = irc.factory.hub.access
     for room in irc.factory.hub.rooms_seen_by(irc.session):
@@ -221,5 +221,5 @@ def list_rooms(irc: IrcConnection, params: Sequence[str]) -> None:
 
 
 def rules(irc: IrcConnection, room: Room) -> bool:
-    """Whether the client is an operator of a room."""
+    """Return True if the client is an operator of a room."""
     return permissions.role(irc.session, room, irc.factory.hub.operators) >= Role.MODERATOR

@@ -1,9 +1,9 @@
-"""Reading the log by IRC: CHATHISTORY, and MARKREAD for how far one has read (IRCv3 ``chathistory``, ``read-marker``).
+"""Reading the log by IRC: CHATHISTORY, and MARKREAD for read markers (IRCv3 ``chathistory``, ``read-marker``).
 
-1. What is in the log is what was said in rooms. Only who is in a room may read there.
-2. A place given as a time is first made a number: the log's order is that of its numbers.
-3. The marker is one's own: it lasts as long as the connection, or, of a registered name, until the server stops. One has
-   `MOST_MARKS` of them at the most; the one that was set first is forgotten for another.
+1. The log has the messages of rooms. Only members of a room may read there.
+2. A place given as a time is first converted to a number: the log is ordered by number.
+3. Each client has its own markers, which last as long as the connection. Those of a registered name last until the server
+   stops. There are at most `MOST_MARKS` each; the marker that was set first is forgotten for a new one.
 """
 
 from __future__ import annotations
@@ -61,7 +61,7 @@ async def history(irc: IrcConnection, params: Sequence[str]) -> None:
 
 
 async def _select(irc: IrcConnection, room: Room, query: HistoryQuery) -> list[KeptEvent]:
-    """The messages that are asked for, oldest first."""
+    """Return the requested messages, oldest first."""
     queries, me = irc.factory.hub.queries, irc.session
     limit = min(query.limit, MOST_HISTORY)
     before, after = await _bounds(irc, room, query.start)
@@ -85,7 +85,7 @@ async def _select(irc: IrcConnection, room: Room, query: HistoryQuery) -> list[K
 
 
 async def _bounds(irc: IrcConnection, room: Room, place: Selector) -> tuple[int, int]:
-    """A place as two numbers: messages below the one are before it, those above the other after it."""
+    """Return a place as two numbers: messages below the first are before it, messages above the second after it."""
     if place.seq is not None:
         return place.seq, place.seq
     if place.time is None:
@@ -95,12 +95,12 @@ async def _bounds(irc: IrcConnection, room: Room, place: Selector) -> tuple[int,
 
 
 async def _number_at(irc: IrcConnection, room: Room, time: int) -> int:
-    """The number of the first message of a room at a time, in milliseconds, or later; one above all if there is none."""
+    """Return the number of a room's first message at a time, in milliseconds, or later; one above all if there is none."""
     return await irc.factory.hub.queries.number_at(irc.session, room, (time - 0.5) / 1000)
 
 
 async def _targets(irc: IrcConnection, query: HistoryQuery) -> None:
-    """The rooms one is in where something was said between two times, by when that was last."""
+    """Send the client's rooms whose latest message is between two times, ordered by its time."""
     queries = irc.factory.hub.queries
     times = sorted(place.time for place in (query.start, query.end) if place is not None and place.time is not None)
     latest: list[tuple[int, str, Room]] = []

@@ -1,8 +1,8 @@
-"""Talking by IRC: to rooms and to people, with ``/me``; being away; and who one is.
+"""Talking by IRC: messages to rooms and people, ``/me``, AWAY and SETNAME.
 
-1. CTCP other than ACTION is not passed on: what is said reaches people at terminals, and is kept.
-2. Colours and the like are taken out, for everybody: what is kept is text.
-3. A message that would not fit in one line for others is refused, not cut.
+1. CTCP other than ACTION is not passed on: messages reach people at terminals, and are persisted.
+2. Formatting such as colours is removed, for all readers: only text is persisted.
+3. A message that would not fit in one line to other clients is refused, not cut.
 """
 
 from __future__ import annotations
@@ -42,7 +42,7 @@ def _talk(irc: IrcConnection, command: str, params: Sequence[str]) -> Answering 
     rooms_only = all(target.startswith("#") for target in targets)
     echoes = "echo-message" in irc.caps.enabled
     if echoes and (irc.labeled or (irc.session.awaiting and (command == "NOTICE" or not rooms_only))):
-        return _in_order(irc, command, targets, params)  # what is not kept is shown at once: not before what is
+        return _in_order(irc, command, targets, params)  # messages not persisted are shown at once: not before persisted ones
     refusals = _say_all(irc, command, targets, params)
     if refusals and irc.session.awaiting:
         return _refuse_later(irc, refusals)
@@ -68,7 +68,7 @@ def _refuse(irc: IrcConnection, refusals: Sequence[Refusal]) -> None:
 
 
 def _say_all(irc: IrcConnection, command: str, targets: Sequence[str], params: Sequence[str]) -> list[Refusal]:
-    """Say it to each target. What can't be done comes back; of a NOTICE nothing does."""
+    """Send the message to each target, and return the refusals; for a NOTICE, only those for its length."""
     refusals: list[Refusal] = []
     if not targets:
         refusals.append((Numeric.ERR_NORECIPIENT, command, ""))

@@ -1,4 +1,4 @@
-"""MODE: each letter becomes the command that sets the same at a terminal, and is refused as that is."""
+"""MODE: each letter becomes the command that sets the same at a terminal, and is refused for the same reasons."""
 
 from __future__ import annotations
 
@@ -19,10 +19,10 @@ from twisted_chat.protocols.irc.connection import IrcConnection
 from twisted_chat.protocols.irc.wire.modes import Change, format_modes, parse_modes
 from twisted_chat.protocols.irc.wire.numerics import Numeric
 
-# The commands of each list: to add to it, and to take from it.
+# The commands of each list: to add to it, and to remove from it.
 LISTS = {"b": ("ban", "unban"), "e": ("except", "unexcept"), "I": ("welcome", "unwelcome")}
 MEMBERS = {"o": ("op", "deop"), "v": ("voice", "devoice")}
-# What people may set for themselves: a bot, invisible, told of WALLOPS. Operators may only end being one.
+# The modes that users may set for themselves: bot, invisible, receives WALLOPS. Operators may only unset ``o``.
 OWN = "Biw"
 
 
@@ -88,18 +88,18 @@ async def _set(irc: IrcConnection, room: Room, change: Change) -> list[RoomEvent
             raise NotUnderstood("Key is not well-formed")
         return await irc.do("room", "key" if letter == "k" else "limit", argument or "0", room=room)
     except NotUnderstood:
-        shown = "*" if letter == "k" else argument or "*"  # a key is told to nobody
+        shown = "*" if letter == "k" else argument or "*"  # a key is never shown
         irc.reply(Numeric.ERR_INVALIDMODEPARAM, room.key, letter, shown, "That can't be set")
         return []
 
 
 async def _set_member(irc: IrcConnection, room: Room, change: Change, name: str) -> list[RoomEvent]:
-    if not room.has(fold(name)) and not irc.people.account(name):  # whether they are elsewhere is not looked at
+    if not room.has(fold(name)) and not irc.people.account(name):  # presence elsewhere is not checked
         irc.reply(Numeric.ERR_USERNOTINCHANNEL, name, room.key)
         return []
     try:
         return await irc.do(MEMBERS[change.letter][not change.adding], name, room=room)
-    except NoSuchPerson:  # has not what would be taken
+    except NoSuchPerson:  # there is nothing to remove
         return []
 
 
@@ -122,7 +122,7 @@ async def _set_list(irc: IrcConnection, room: Room, change: Change, text: str) -
 
 
 def _bans(irc: IrcConnection, room: Room) -> list[tuple[str, str, float]]:
-    """Return who is banned from a room, by whom and since when: of an address, what stands for it."""
+    """Return each ban of a room: target, operator and time. A substitute stands for an address."""
     hub = irc.factory.hub
     role = hub.role(irc.session, room)
     standing = hub.admission.sanctions.standing(room.key, hub.now())

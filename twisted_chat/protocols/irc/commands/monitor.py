@@ -1,4 +1,4 @@
-"""MONITOR: being told who comes and goes, without sharing a room (IRCv3 ``monitor``)."""
+"""MONITOR: notices of users that come and go, without a shared room (IRCv3 ``monitor``)."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from twisted_chat.protocols.irc.connection import IrcConnection
 from twisted_chat.protocols.irc.welcome import MOST_MONITORED
 from twisted_chat.protocols.irc.wire.numerics import Numeric
 
-# How many bytes of nicks stand in one line.
+# The most bytes of nicks in one line.
 IN_A_LINE = 380
 
 
@@ -41,7 +41,7 @@ def _add(irc: IrcConnection, names: Sequence[str]) -> None:
     added: list[str] = []
     for at, name in enumerate(names):
         if len(name) > LONGEST_NAME or any(char in name for char in "!@*? "):
-            irc.reply(Numeric.RPL_MONOFFLINE, name[:64])  # nobody is called so, nor ever will be
+            irc.reply(Numeric.RPL_MONOFFLINE, name[:64])  # no user can have this name
         elif fold(name) in irc.watchlist.names:
             added.append(name)
         elif len(irc.watchlist.names) >= MOST_MONITORED:

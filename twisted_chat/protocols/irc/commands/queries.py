@@ -1,4 +1,4 @@
-"""What IRC clients ask about people and the server."""
+"""Queries of IRC clients about users and the server."""
 
 from __future__ import annotations
 
@@ -175,7 +175,7 @@ def motd(irc: IrcConnection, params: Sequence[str]) -> None:
 
 
 def _of_this_server(irc: IrcConnection, params: Sequence[str]) -> bool:
-    """Whether a question is for this server, by its name, a mask, or the nick of somebody on it. If not, that is said."""
+    """Return True if a query is for this server, by its name, a mask or a user's nick; otherwise send an error."""
     if not params or matches(params[0].casefold(), irc.people.server.casefold()) or irc.people.here(params[0]):
         return True
     irc.reply(Numeric.ERR_NOSUCHSERVER, params[0])

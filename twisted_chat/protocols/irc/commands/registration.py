@@ -1,9 +1,10 @@
-"""Coming in by IRC, and going: capabilities, passwords, nick and user; accounts, by SASL, PASS or what clients send NickServ.
+"""Registration and quitting by IRC: capabilities, passwords, nick and user; accounts, by SASL, PASS or NickServ.
 
-1. Somebody is registered (has a name with us) once they have given NICK and USER, and no CAP negotiation is open.
-2. A registered name is an account, and who proves one is called by it: with SASL before registration the nick becomes
-   the account's name, after it the nick changes.
-3. PASS is the server's password if it has one; else, of a nick that is registered, the account's; ``account:password`` is too.
+1. A client is registered (has a name on this server) once it has sent NICK and USER, and no CAP negotiation is open.
+2. A registered name is an account, and a client that proves an account is called by it. With SASL before registration,
+   the nick becomes the account's name; after registration, the nick changes.
+3. PASS is the server's password if the server has one. Otherwise it is the account's password of a registered nick, or
+   ``account:password``.
 """
 
 from __future__ import annotations
@@ -117,7 +118,7 @@ async def user(irc: IrcConnection, params: Sequence[str]) -> None:
 
 
 async def _register(irc: IrcConnection) -> None:
-    """Come in, if everything is there."""
+    """Enter the chat, if registration is complete."""
     me = irc.session
     if me.name or not irc.nick or not irc.user_given or irc.caps.waiting or me.gone:
         return
@@ -146,7 +147,7 @@ async def _register(irc: IrcConnection) -> None:
 
 
 async def _has_server_password(irc: IrcConnection, secret: str) -> bool:
-    """Whether the client has given the server's password; else the connection is closed."""
+    """Return True if the client has given the server's password; otherwise close the connection."""
     hub, given = irc.factory.hub, irc.given_password
 
     async def is_right() -> bool:
@@ -165,7 +166,7 @@ async def _has_server_password(irc: IrcConnection, secret: str) -> bool:
 
 
 def _asked_for(irc: IrcConnection, secret: str) -> tuple[str, ...]:
-    """The command to come in by, and its arguments: the name, and its password or the code that claims it if one was given."""
+    """Return the command to enter by, with its arguments: the name, and its password or claim code if given."""
     given = "" if secret else irc.given_password
     if irc.factory.hub.claims.reserves(fold(irc.nick)):
         claim = irc.given_claim or tuple(given.split(":", 1))
@@ -285,7 +286,7 @@ async def nickserv_verb(irc: IrcConnection, params: Sequence[str]) -> None:
 
 
 async def nickserv(irc: IrcConnection, words: str) -> None:
-    """Do what NickServ is asked elsewhere: REGISTER PASSWORD, IDENTIFY [NAME] PASSWORD."""
+    """Run a command to NickServ: REGISTER PASSWORD, IDENTIFY [NAME] PASSWORD."""
     me = irc.session
     match words.split():
         case [command, password, *email] if command.upper() == "REGISTER" and (
@@ -344,7 +345,7 @@ def leave(irc: IrcConnection, params: Sequence[str]) -> None:
 
 
 def is_operator(irc: IrcConnection) -> bool:
-    """Whether the client is an operator of the server."""
+    """Return True if the client is an operator of the server."""
     return permissions.is_operator(irc.session, irc.factory.hub.operators)
 
 

@@ -1,8 +1,8 @@
-"""How IRC's commands are declared: a table of their own, from which each comes to the one of all commands.
+"""The table of IRC's commands (verbs). Each leads to a command of the common table.
 
-Here stands only what IRC asks for by itself: how many parameters there have to be, and whether one has to have
-registered. What somebody may do is checked by the command that their verb stands for. What only asks stands for none: it
-is answered from who is here and what is kept, as far as one may know of it, and is counted (`IrcConnection.look`).
+A verb declares only the requirements of IRC itself: the number of parameters, and whether the client must be registered.
+The command that the verb stands for checks permissions. A verb that only asks stands for no command: it is answered from
+presence and the log, as far as the client may know, and is charged (`IrcConnection.look`).
 """
 
 from __future__ import annotations
@@ -21,8 +21,9 @@ Handler: TypeAlias = Callable[[Any, Sequence[str]], Answering | None]
 class Verb:
     """A command of IRC.
 
-    ``early``: before registration, too. ``alongside``: it need not wait for one's own messages. ``orders``: it waits
-    for everybody's, as it changes what others may be changing too, or says that all is delivered.
+    ``early``: it is allowed before registration. ``alongside``: it does not wait for the client's own messages.
+    ``orders``: it waits for the messages of all clients, because it changes state that other clients may be changing too,
+    or says that all is delivered.
     """
 
     handler: Handler

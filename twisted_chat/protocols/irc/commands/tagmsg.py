@@ -1,9 +1,9 @@
-"""TAGMSG: what clients say to clients without a text, as that somebody types, or likes a message (IRCv3 ``message-tags``).
+"""TAGMSG: tags between clients without a text, such as typing notices and reactions (IRCv3 ``message-tags``).
 
-1. It is for IRC clients that have asked for ``message-tags``, and is not kept: it does not go through the log. So it waits
-   until all that was said before is delivered.
-2. Who may not speak in a room, or write to somebody, or is ignored, is not heard by tags either.
-3. A connection that is full is not sent any: what it missed is of no use later.
+1. TAGMSG is for IRC clients with ``message-tags``, and is not persisted: it does not pass through the log. So it waits
+   until all earlier messages are delivered.
+2. A client's tags are not passed on if it may not speak in the room, may not write to the user, or is ignored.
+3. A full connection is sent no tags: they are of no use later.
 """
 
 from __future__ import annotations
@@ -55,7 +55,7 @@ def _to_room(irc: IrcConnection, target: str) -> None:
 
 
 def _may_write_to(irc: IrcConnection, target: str) -> bool:
-    """Whether somebody takes private messages of this client's."""
+    """Return True if the target accepts private messages from this client."""
     hub, me, other = irc.factory.hub, irc.session, irc.factory.hub.person(target)
     try:
         if other.key != me.key:
@@ -66,7 +66,7 @@ def _may_write_to(irc: IrcConnection, target: str) -> bool:
 
 
 def _may_speak(irc: IrcConnection, room: Room | None) -> bool:
-    """Whether one may, in a room or privately. A room that is slow is so for messages."""
+    """Return True if the client may speak, in a room or privately. Slow mode applies to messages only."""
     me = irc.session
     try:
         irc.factory.hub.admission.check_mute(me, room)
@@ -79,7 +79,7 @@ def _may_speak(irc: IrcConnection, room: Room | None) -> bool:
 
 
 def _pass_on(irc: IrcConnection, to: str, sessions: Iterable[Session]) -> None:
-    """Show the tags to who understands them; their author has them back as messages come back."""
+    """Send the tags to clients that understand them, and back to their author if it has ``echo-message``."""
     me, now = irc.session, irc.factory.hub.now()
     tags = {**irc.client_tags, "msgid": secrets.token_hex(8)}
     body = format_body(irc.people.source(me.name), "TAGMSG", (to,))

@@ -1,9 +1,9 @@
 """Capability negotiation and SASL, sans-I/O: IRCv3 ``capability-negotiation``, ``sasl-3.1`` and RFC 4616.
 
-1. LS and REQ hold registration up until END; after registration they hold up nothing.
-2. A REQ is granted as a whole, or refused as a whole, in the words it came in.
-3. Values and several lines are for those who have said ``LS 302`` or more; others get one line without values.
-4. What a client sends in AUTHENTICATE is bounded before it is decoded.
+1. LS and REQ delay registration until END; after registration they delay nothing.
+2. A REQ is granted or refused as a whole, and the reply repeats its words.
+3. Values and several lines are for clients that sent ``LS 302`` or more; other clients get one line without values.
+4. AUTHENTICATE payloads are bounded before they are decoded.
 """
 
 import base64
@@ -15,27 +15,27 @@ from twisted_chat.core.text.names import fold
 from twisted_chat.protocols.irc.wire.message import LONGEST, Message
 from twisted_chat.protocols.irc.wire.numerics import Numeric
 
-# The protocol's version that has values and several lines.
+# The protocol version that introduced values and several lines.
 WITH_VALUES = 302
-# The length of a piece of an AUTHENTICATE payload, in bytes of Base64: a shorter one is the last.
+# The length of a piece of an AUTHENTICATE payload, in bytes of Base64. A shorter piece is the last.
 CHUNK = 400
-# The most one may have in all: RFC 4616 has 255 bytes a name, which leaves 2.5 KiB for a password.
+# The limit of a whole payload: RFC 4616 has 255 bytes a name, which leaves 2.5 KiB for a password.
 LONGEST_PAYLOAD = 4096
 
 
 class Negotiation:
-    """What one client and this server have agreed on."""
+    """The capabilities that one client and this server have agreed on."""
 
     def __init__(self, server: str, offered: Mapping[str, str]) -> None:
-        """``offered`` has each capability's name and its value, which may be empty."""
+        """Offer capabilities by name, each with its value, which may be empty."""
         self.enabled: set[str] = set()
         self.version = 301
-        self.waiting = False  # for END, before registration can go on
+        self.waiting = False  # True while registration waits for END
         self._server = server
         self._offered = offered
 
     def answer(self, client: str, registered: bool, params: Sequence[str]) -> list[Message]:
-        """What CAP is answered. ``client`` is a nick, or ``*``."""
+        """Return the replies to CAP. ``client`` is a nick, or ``*``."""
         if not params:
             return [self._numeric(Numeric.ERR_NEEDMOREPARAMS, client, "CAP")]
         match params[0].upper():
@@ -97,7 +97,7 @@ class Negotiation:
 
 
 class SaslFailed(NotAllowed):
-    """Authentication has come to nothing. ``numeric`` says how."""
+    """A failed authentication. ``numeric`` is the reply to it."""
 
     def __init__(self, numeric: Numeric = Numeric.ERR_SASLFAIL) -> None:
         super().__init__(numeric.params()[-1])
@@ -105,13 +105,13 @@ class SaslFailed(NotAllowed):
 
 
 class Payload:
-    """An AUTHENTICATE payload that comes in pieces."""
+    """An AUTHENTICATE payload that arrives in pieces."""
 
     def __init__(self) -> None:
         self._pieces: list[str] = []
 
     def feed(self, piece: str) -> bytes | None:
-        """Take a piece. The payload, decoded, if that was the last; else None. Raises `SaslFailed`."""
+        """Add a piece. Return the decoded payload after the last piece, else None. Raise `SaslFailed` on an error."""
         if piece == "*":
             raise SaslFailed(Numeric.ERR_SASLABORTED)
         if len(piece) > CHUNK or (len(self._pieces) + 1) * CHUNK > LONGEST_PAYLOAD:
@@ -127,7 +127,7 @@ class Payload:
 
 
 def plain(payload: bytes) -> tuple[str, str]:
-    """The account and the password of SASL PLAIN. To act for somebody else is not offered. Raises `SaslFailed`."""
+    """Return the account and password of SASL PLAIN. Raise `SaslFailed` also if the client asks to act for another account."""
     try:
         identity, account, password = payload.decode().split("\0")
     except ValueError:

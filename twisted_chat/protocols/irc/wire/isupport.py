@@ -1,9 +1,10 @@
-"""What a server says it supports, as tokens of RPL_ISUPPORT (modern.ircdocs.horse, ``rplisupport-005``).
+"""The features of a server, as tokens of RPL_ISUPPORT (modern.ircdocs.horse, ``rplisupport-005``).
 
-1. A line has at most 13 tokens, and fits. A token is ASCII; in its value a space, ``\\``, ``=`` and the rest are ``\\xHH``.
-2. ``CASEMAPPING=ascii`` with ``UTF8MAPPING=rfc8265`` is what IRCv3 ``rfc8265`` advises: every client knows the first,
-   and what it folds `core.text.names.fold` folds too. A client that knows no more takes ``É`` and ``é`` for two names,
-   and sees at worst two windows; the server compares all names by their fold. ``rfc1459`` would be wrong for both:
+1. A line has at most 13 tokens, and is never too long. A token is ASCII. In its value, a space, ``\\``, ``=`` and
+   all bytes that are not printable ASCII become ``\\xHH``.
+2. IRCv3 ``rfc8265`` advises ``CASEMAPPING=ascii`` with ``UTF8MAPPING=rfc8265``. Every client knows the first, and
+   `core.text.names.fold` folds all that it folds. A client that knows no more takes ``É`` and ``é`` for two names, and
+   at worst opens two windows; the server compares all names by their fold. ``rfc1459`` would be wrong for both:
    names have no braces.
 """
 
@@ -18,7 +19,7 @@ _AROUND = len(":  005   :are supported by this server")
 
 
 def token(name: str, value: str | None) -> str:
-    """One token; without a value, its name alone."""
+    """Return one token; without a value, its name alone."""
     if value is None:
         return name
     return f"{name}={''.join(_shown(byte) for byte in value.encode('utf-8', 'replace'))}"
@@ -29,7 +30,7 @@ def _shown(byte: int) -> str:
 
 
 def lines(tokens: Mapping[str, str | None], server: str, client: str) -> Iterator[tuple[str, ...]]:
-    """The tokens, in their order, as many lines' worth as they need; at least one line."""
+    """Yield the tokens in order, in as many lines as they need; at least one line."""
     most = LONGEST - _AROUND - len(server.encode()) - len(client.encode())
     line: list[str] = []
     size = 0

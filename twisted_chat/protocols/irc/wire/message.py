@@ -1,12 +1,12 @@
 """One line of IRC as a message, and back, sans-I/O: modern.ircdocs.horse, and IRCv3 ``message-tags``.
 
-1. Tags and the rest of a line have a limit each: 4094 bytes of tag data from a client, 512 bytes with the CR LF.
+1. Tags and the rest of a line have separate limits: 4094 bytes of tag data from a client, 512 bytes with the CR LF.
 2. Text is UTF-8, as ISUPPORT ``UTF8ONLY`` promises. `parse` raises `BadLine` and nothing else.
-3. NUL and CR are dropped where they come in. Where they would go out they are a space, as all control characters, and what
-   else may not be shown (`core.text.sanitize`) is left out: a line stays one line, and what it repeats of a client's own words
-   controls no terminal. Tags are not shown to people: a label comes back as it was given.
-4. What goes out never raises. A parameter that can't stand where it is (empty, with a space, after a colon) becomes ``*``.
-5. A line that would be too long is cut between characters. Tags are never cut: who adds them keeps within `OUR_TAGS`.
+3. NUL and CR are dropped on input. On output, all control characters become spaces, and other characters that may not be
+   shown (`core.text.sanitize`) are left out: a line stays one line, and a client's words that it repeats control no terminal.
+   Tags are not shown to people: a label comes back unchanged.
+4. Output never raises. A parameter that cannot stand where it is (empty, with a space, after a colon) becomes ``*``.
+5. A line that would be too long is cut between characters. Tags are never cut: the code that adds them keeps within `OUR_TAGS`.
 """
 
 import re
@@ -23,7 +23,7 @@ CLIENT_TAGS = 4094  # of tag data that a client may send, in bytes
 OUR_TAGS = 510  # of tag data that a server may add, in bytes
 LONGEST_WITH_TAGS = len("@") + CLIENT_TAGS + len(" ") + LONGEST
 
-# Whose last parameter is text: it has its colon even where none is needed, as clients of old expect.
+# Commands whose last parameter is text: it always has a colon, which old clients expect.
 TEXTS = frozenset(["PRIVMSG", "NOTICE", "TOPIC", "PART", "QUIT", "KICK", "AWAY", "ERROR", "WALLOPS", "SETNAME"])
 
 _KEY = re.compile(r"\+?(?:[A-Za-z0-9.:-]+/)?[A-Za-z0-9-]+\Z")
@@ -31,14 +31,14 @@ _ESCAPES = {";": r"\:", " ": r"\s", "\\": r"\\", "\r": r"\r", "\n": r"\n", "\0":
 _ESCAPED = re.compile(r"[; \\\r\n\0]")
 _UNESCAPES = {":": ";", "s": " ", "r": "\r", "n": "\n"}
 _ESCAPE = re.compile(r"\\(.?)", re.DOTALL)
-CTCP = "\x01"  # stands round what clients say to clients
-# What is a space where it would go out: line ends, and all that could control a terminal.
+CTCP = "\x01"  # encloses messages from client program to client program
+# Characters that become spaces on output: line ends, and all that could control a terminal.
 _CONTROLS = dict.fromkeys((*range(0x20), *range(0x7F, 0xA0)), " ")
-_UNFIT = re.compile(r" |^:|^\Z")  # to stand before other parameters
+_UNFIT = re.compile(r" |^:|^\Z")  # before other parameters
 
 
 class BadLine(BadText):
-    """A line that is no message. ``command`` is ``*`` where it could not be read; ``tags`` are there for the label."""
+    """A line that is no message. ``command`` is ``*`` if it could not be read; ``tags`` may have the label."""
 
     def __init__(self, text: str, command: str = "*", tags: Mapping[str, str] | None = None) -> None:
         super().__init__(text)
@@ -47,16 +47,16 @@ class BadLine(BadText):
 
 
 class LineTooLong(BadLine):
-    """More than 4094 bytes of tags, or more than 512 of the rest: ERR_INPUTTOOLONG."""
+    """A line with more than 4094 bytes of tags, or more than 512 of the rest: ERR_INPUTTOOLONG."""
 
 
 class NotUtf8(BadLine):
-    """Not UTF-8: ``FAIL <command> INVALID_UTF8`` (IRCv3 ``utf8-only``)."""
+    """A line that is not UTF-8: ``FAIL <command> INVALID_UTF8`` (IRCv3 ``utf8-only``)."""
 
 
 @dataclass(frozen=True, slots=True)
 class Message:
-    """A command in capitals, or a number of three digits, and what stands round it. A tag without a value has an empty one."""
+    """A command in capitals, or a number of three digits, with its context. A tag without a value has an empty one."""
 
     command: str
     params: tuple[str, ...] = ()
@@ -64,11 +64,11 @@ class Message:
     tags: Mapping[str, str] = field(default_factory=dict)
 
 
-# Coming in
+# Input
 
 
 def parse(line: bytes) -> Message | None:
-    """A line without its end, as a message; None if it is empty. Raises `BadLine`."""
+    """Return a line, without its end, as a message; None if it is empty. Raise `BadLine` on an error."""
     line = line.lstrip(b"\0\r ")
     if not line:
         return None
@@ -95,7 +95,7 @@ def parse(line: bytes) -> Message | None:
 
 
 def _readable(command: bytes) -> str:
-    """A command as it is named in an error."""
+    """Return a command as an error names it."""
     return command.decode().upper() if command and command.isascii() else "*"
 
 
@@ -110,7 +110,7 @@ def _message(command: str, rest: str, source: str, tags: dict[str, str]) -> Mess
 
 
 def parse_tags(data: bytes) -> dict[str, str]:
-    """Tag data, without its ``@``. What is no tag is left out; of two with one key the last counts. Raises `NotUtf8`."""
+    """Parse tag data, without its ``@``. Skip malformed tags; the last of two tags with one key counts. May raise `NotUtf8`."""
     try:
         text = data.translate(None, b"\0\r").decode()
     except UnicodeDecodeError:
@@ -123,11 +123,11 @@ def _unescaped(match: re.Match[str]) -> str:
     return _UNESCAPES.get(match[1], match[1])
 
 
-# Going out
+# Output
 
 
 def format_tags(tags: Mapping[str, str]) -> bytes:
-    """Tags with the ``@`` before and the space after them; nothing if there are none."""
+    """Return tags with the ``@`` before and the space after them; nothing if there are none."""
     if not tags:
         return b""
     pairs = (f"{key}={_ESCAPED.sub(_escaped, value)}" if value else key for key, value in tags.items())
@@ -139,7 +139,7 @@ def _escaped(match: re.Match[str]) -> str:
 
 
 def format_body(source: str, command: str, params: Sequence[str], *, text: bool = False) -> bytes:
-    """A line without tags, with its CR LF. ``text`` gives the last parameter its colon in any case."""
+    """Return a line without tags, with its CR LF. ``text`` always gives the last parameter a colon."""
     words = [f":{_shown(source)}", _shown(command)] if source else [_shown(command)]
     *middle, last = map(_shown, params) if params else [""]
     words += ["*" if _UNFIT.search(word) else word for word in middle]
@@ -155,7 +155,7 @@ def _shown(word: str) -> str:
 
 
 def clipped(data: bytes, most: int) -> bytes:
-    """The beginning of UTF-8, at most so many bytes, that ends between two characters."""
+    """Return the beginning of UTF-8 data, at most ``most`` bytes, that ends between two characters."""
     if len(data) <= most:
         return data
     while most and data[most] & 0xC0 == 0x80:
@@ -165,24 +165,24 @@ def clipped(data: bytes, most: int) -> bytes:
 
 @lru_cache(maxsize=1024)
 def beginning(source: str, command: str, to: str) -> bytes:
-    """What stands before the text in each line that somebody says to the same."""
+    """Return the part before the text, which all lines from a source to a target share."""
     return format_body(source, command, (to, ""), text=True).removesuffix(b"\r\n")
 
 
 def format_text(source: str, command: str, to: str, text: str) -> bytes:
-    """The same as `format_body`, quickly, of a text that has `space_for_text`."""
+    """Return the same as `format_body`, but faster, for a text that fits in `space_for_text`."""
     return beginning(source, command, to) + _shown(text).encode("utf-8", "replace") + b"\r\n"
 
 
 def space_for_text(source: str, command: str, to: str) -> int:
-    """How many bytes of text fit in such a line."""
+    """Return the number of bytes of text that fit in such a line."""
     return LONGEST - len(beginning(source, command, to))
 
 
 def pieces(text: str, most: int) -> list[str]:
-    """A text in pieces of at most so many bytes (4 or more) each, cut after a space where one is near.
+    """Cut a text into pieces of at most ``most`` bytes (4 or more) each, after a space if one is near.
 
-    Joined they are the text. A piece does not begin with a mark, or in the middle of an emoji, unless nothing else is left.
+    The joined pieces are the text. A piece begins with a mark, or in the middle of an emoji, only if no other cut is left.
     """
     out: list[str] = []
     while len(data := text.encode("utf-8", "replace")) > most:
@@ -194,7 +194,7 @@ def pieces(text: str, most: int) -> list[str]:
 
 
 def _cut(text: str, most: int) -> int:
-    """Where to cut a text of which so many characters fit."""
+    """Return the place to cut a text of which ``most`` characters fit."""
     space = text.rfind(" ", most // 2, most)
     if space >= 0:
         return space + 1
@@ -204,11 +204,11 @@ def _cut(text: str, most: int) -> int:
     return most
 
 
-# What is in a text
+# The content of a text
 
 
 def ctcp(text: str) -> tuple[str, str] | None:
-    """The command of a CTCP message, in capitals, and what follows it; None if the text is none.
+    """Return the command of a CTCP message, in capitals, and the rest; None if the text is not CTCP.
 
     The delimiter at the end may be missing (modern.ircdocs.horse/ctcp).
     """
@@ -219,10 +219,10 @@ def ctcp(text: str) -> tuple[str, str] | None:
 
 
 def action(text: str) -> str:
-    """``/me`` as CTCP has it."""
+    """Return the text of ``/me`` as CTCP."""
     return f"{CTCP}ACTION {text}{CTCP}"
 
 
 def unformatted(text: str) -> str:
-    """A text without colours, bold and the like (modern.ircdocs.horse/formatting), their numbers included."""
+    """Remove formatting such as colours, with their numbers, and bold (modern.ircdocs.horse/formatting)."""
     return text if text.isprintable() else FORMATTING.sub("", text)

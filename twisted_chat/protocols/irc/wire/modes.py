@@ -1,8 +1,8 @@
 """Mode strings, sans-I/O: modern.ircdocs.horse, ``mode-message``.
 
-1. A letter is of one of the kinds of ISUPPORT CHANMODES, or a member's prefix; unknown letters are reported, not refused.
-2. The words after the mode string are taken in turn by the letters that need one. A further word that begins with
-   ``+`` or ``-`` where none is needed is another mode string (RFC 2812, section 3.2.3).
+1. A letter belongs to one of the kinds of ISUPPORT CHANMODES, or to PREFIX. Unknown letters are reported, not refused.
+2. The letters that need a word take the words after the mode string in turn. A further word that begins with ``+`` or
+   ``-`` is another mode string if no letter needs it (RFC 2812, section 3.2.3).
 """
 
 from collections.abc import Iterable, Iterator, Sequence
@@ -11,10 +11,10 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, slots=True)
 class Kinds:
-    """Letters by what they take: the groups of CHANMODES, and PREFIX as (letter, prefix) with the highest first."""
+    """The letters by the words they take: the groups of CHANMODES, and PREFIX as (letter, prefix), highest first."""
 
-    lists: str = ""  # A: a mask; without one, the list is asked for
-    always: str = ""  # B: a word, also when taken away
+    lists: str = ""  # A: a mask; without a mask, a request for the list
+    always: str = ""  # B: a word when set or unset
     setting: str = ""  # C: a word when set
     flags: str = ""  # D: nothing
     prefixes: tuple[tuple[str, str], ...] = ()  # a member's nick
@@ -35,17 +35,17 @@ class Kinds:
         return f"({self.members}){''.join(prefix for _, prefix in self.prefixes)}"
 
     def takes_word(self, letter: str, adding: bool) -> bool:
-        """Whether a letter takes a word; those of lists and keys may do without."""
+        """Return True if a letter takes a word, which is optional for lists and keys."""
         return letter in self.lists + self.always + self.members or (adding and letter in self.setting)
 
     def may_lack_word(self, letter: str, adding: bool) -> bool:
-        """Whether a letter means something without its word: a list is asked for, a key is taken away."""
+        """Return True if a letter is valid without its word: to ask for a list, or to remove a key."""
         return letter in self.lists or (letter in self.always and not adding)
 
 
 @dataclass(frozen=True, slots=True)
 class Change:
-    """One letter set or taken away. A letter of a list without an argument asks for the list."""
+    """One letter that is set or unset. A letter of a list without an argument asks for the list."""
 
     adding: bool
     letter: str
@@ -54,7 +54,7 @@ class Change:
 
 @dataclass(frozen=True, slots=True)
 class Changes:
-    """What a MODE command asks for, in its order; letters nobody knows; letters whose word is missing."""
+    """The changes that a MODE command asks for, in order; unknown letters; letters whose word is missing."""
 
     changes: tuple[Change, ...]
     unknown: tuple[str, ...] = ()
@@ -62,7 +62,7 @@ class Changes:
 
 
 def parse_modes(kinds: Kinds, params: Sequence[str]) -> Changes:
-    """The parameters of MODE after its target: mode strings and their words."""
+    """Parse the parameters of MODE after its target: mode strings and their words."""
     changes: list[Change] = []
     unknown: dict[str, None] = {}
     missing: dict[str, None] = {}
@@ -91,7 +91,7 @@ def parse_modes(kinds: Kinds, params: Sequence[str]) -> Changes:
 
 
 def format_modes(changes: Iterable[Change]) -> tuple[str, ...]:
-    """Changes as a mode string and its words: ``("+o-v", "ann", "bob")``; ``("+",)`` if there are none."""
+    """Return changes as a mode string and its words: ``("+o-v", "ann", "bob")``; ``("+",)`` if there are none."""
     string = ""
     sign = ""
     words: list[str] = []
@@ -105,7 +105,7 @@ def format_modes(changes: Iterable[Change]) -> tuple[str, ...]:
 
 
 def in_lines(changes: Iterable[Change], most: int, size: int) -> Iterator[tuple[Change, ...]]:
-    """Changes in groups of at most ``most`` words and ``size`` bytes, one group a MODE message."""
+    """Yield changes in groups of at most ``most`` words and ``size`` bytes, one group for each MODE message."""
     group: list[Change] = []
     for change in changes:
         longer = [*group, change]

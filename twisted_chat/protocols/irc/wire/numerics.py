@@ -1,10 +1,10 @@
 """The numbered replies of IRC: one table, in the notation of modern.ircdocs.horse.
 
-1. A layout lists what follows the client's nick: ``<word>`` is filled in, ``<word...>`` takes what is left, other words
-   stand as they are, and what follows `` :`` is text, in which ``<word>`` is filled in too. A word may occur twice.
-2. The values come in the order in which the words first occur. Too few or too many are a bug: `TypeError`.
-3. A value is never a format. One that can't stand as a parameter becomes ``*`` (`irc_codec`).
-4. Numbers and layouts are those of modern.ircdocs.horse; where it has none, those of the IRCv3 specification named.
+1. A layout lists the parameters after the client's nick. ``<word>`` is filled in, ``<word...>`` takes the remaining values,
+   and other words stand as they are. The text follows `` :``; ``<word>`` is filled in there too. A word may occur twice.
+2. The values come in the order in which the words first occur. Too few or too many values are a bug: `TypeError`.
+3. A value is never a format. A value that cannot stand as a parameter becomes ``*`` (`wire.message`).
+4. Numbers and layouts are those of modern.ircdocs.horse, or else those of the IRCv3 specification named.
 """
 
 import re
@@ -153,7 +153,7 @@ class Numeric(Enum):
         self._takes_rest = "..." in layout
 
     def params(self, *values: object, text: str | None = None) -> tuple[str, ...]:
-        """What follows the client's nick. ``text`` replaces the usual words."""
+        """Return the parameters after the client's nick. ``text`` replaces the usual text."""
         rest = values[len(self._names) - 1 :] if self._takes_rest else ()
         if len(values) != len(self._names) and not (self._takes_rest and len(values) >= len(self._names) - 1):
             raise TypeError(f"{self.name} takes {', '.join(self._names) or 'nothing'}")
@@ -169,6 +169,6 @@ class Numeric(Enum):
         return tuple(out)
 
     def line(self, server: str, client: str, *values: object, text: str | None = None) -> bytes:
-        """The reply as a line, from this server to a client's nick (``*`` before it has one)."""
+        """Return the reply as a line, from this server to a client's nick (``*`` before it has one)."""
         params = self.params(*values, text=text)
         return format_body(server, self.number, (client, *params), text=bool(self._has_text))

@@ -1,10 +1,10 @@
-"""What LIST, WHO, CHATHISTORY and MARKREAD are asked with, sans-I/O.
+"""The parameters of LIST, WHO, CHATHISTORY and MARKREAD, sans-I/O.
 
-1. LIST: the conditions of ISUPPORT ELIST=CMNTU. All of them have to hold; of several names or masks, one.
-2. WHO: the fields of IRCv3 ``whox``, answered in its order, whatever order they were asked in.
+1. LIST: the conditions of ISUPPORT ELIST=CMNTU. A channel must meet all of them, and match one of the names or masks.
+2. WHO: the fields of IRCv3 ``whox``. The reply has the order of the specification, not that of the request.
 3. CHATHISTORY and MARKREAD: IRCv3 ``chathistory`` and ``read-marker``. A message's id is its sequence number.
-4. A time has milliseconds, as ``server-time`` shows it. Compare `milliseconds` of both sides, or a client that asks for
-   what came after a message is shown that message again.
+4. A time has milliseconds, as ``server-time`` shows it. Compare `milliseconds` of both sides; otherwise a client that asks
+   for the messages after a message is shown that message again.
 """
 
 import re
@@ -26,13 +26,13 @@ _CONDITION = re.compile(r"([CT]?)([<>])(\d{1,9})", re.ASCII | re.IGNORECASE)
 
 @dataclass(frozen=True, slots=True)
 class Bounds:
-    """More than one number and less than another; None is no bound."""
+    """Exclusive lower and upper bounds of a number; None is no bound."""
 
     more: int | None = None
     less: int | None = None
 
     def hold(self, value: float | None) -> bool:
-        """Whether a value lies between. Where there is no value no bound holds."""
+        """Return True if a value lies between the bounds. A missing value meets no bound."""
         if value is None:
             return self == Bounds()
         return (self.more is None or value > self.more) and (self.less is None or value < self.less)
@@ -40,7 +40,7 @@ class Bounds:
 
 @dataclass(frozen=True, slots=True)
 class ListConditions:
-    """Which channels LIST is to show."""
+    """The conditions for channels that LIST shows."""
 
     people: Bounds = Bounds()
     created: Bounds = Bounds()  # minutes ago
@@ -49,10 +49,9 @@ class ListConditions:
     not_masks: tuple[str, ...] = ()
 
     def match(self, channel: str, people: int, created: float | None, topic: float | None) -> bool:
-        """Whether a channel of this key, with so many people, is to be shown.
+        """Return True if a channel of this key, with ``people`` members, meets the conditions.
 
-        ``created`` and ``topic`` tell how long ago that was, in seconds; None if there is no topic, or it
-        is not for the client.
+        ``created`` and ``topic`` are ages in seconds; None if there is no topic, or the client may not know.
         """
         return (
             self.people.hold(people)
@@ -64,7 +63,7 @@ class ListConditions:
 
 
 def parse_list(params: Sequence[str]) -> ListConditions:
-    """The parameters of LIST. What is no condition is a name or a mask."""
+    """Parse the parameters of LIST. A word that is no condition is a name or a mask."""
     bounds = {"": Bounds(), "C": Bounds(), "T": Bounds()}
     masks: list[str] = []
     not_masks: list[str] = []
@@ -92,18 +91,18 @@ WHOX_FIELDS = "tcuihsnfdlaor"
 
 @dataclass(frozen=True, slots=True)
 class Whox:
-    """Which fields a WHO is to be answered with."""
+    """The fields that a WHO asks for."""
 
     fields: str  # in the order of `WHOX_FIELDS`
     token: str = "0"  # noqa: S105  it is no secret
 
     def row(self, values: Mapping[str, str]) -> tuple[str, ...]:
-        """One person's fields; ``values`` has one for each letter but ``t``."""
+        """Return one user's fields; ``values`` has one for each letter but ``t``."""
         return tuple(self.token if letter == "t" else values[letter] for letter in self.fields)
 
 
 def parse_whox(param: str) -> Whox | None:
-    """The second parameter of WHO; None if it is not of ``whox``. Flags before the ``%`` and unknown fields are passed over."""
+    """Parse the second parameter of WHO; None if it is not ``whox``. Ignore flags before the ``%`` and unknown fields."""
     _, percent, asked = param.partition("%")
     if not percent:
         return None
@@ -116,7 +115,7 @@ def parse_whox(param: str) -> Whox | None:
 
 
 class BadQuery(BadText):
-    """A CHATHISTORY or MARKREAD that can't be understood. ``fail`` is what stands in FAIL between the command and the text."""
+    """A malformed CHATHISTORY or MARKREAD. ``fail`` has the parameters of FAIL between the command and the text."""
 
     def __init__(self, text: str, *fail: str) -> None:
         super().__init__(text)
@@ -124,18 +123,18 @@ class BadQuery(BadText):
 
 
 def milliseconds(time: float) -> int:
-    """A time in seconds since 1970, as the milliseconds that are shown of it."""
+    """Convert seconds since 1970 to the milliseconds that clients are shown."""
     return round(time * 1000)
 
 
 def format_time(ms: int) -> str:
-    """Milliseconds since 1970 as ``server-time`` has it: ``2019-01-04T14:33:26.123Z``."""
+    """Format milliseconds since 1970 for ``server-time``: ``2019-01-04T14:33:26.123Z``."""
     time = _EPOCH + timedelta(milliseconds=ms)
     return f"{time:%Y-%m-%dT%H:%M:%S}.{time.microsecond // 1000:03}Z".zfill(24)
 
 
 def parse_time(text: str) -> int:
-    """``2019-01-04T14:33:26.123Z`` as milliseconds since 1970. Raises `ValueError`."""
+    """Return ``2019-01-04T14:33:26.123Z`` as milliseconds since 1970. Raise `ValueError` on other forms."""
     match = _TIME.fullmatch(text)
     if match is None:
         raise ValueError("not a time")
@@ -146,7 +145,7 @@ def parse_time(text: str) -> int:
 
 @dataclass(frozen=True, slots=True)
 class Selector:
-    """A place in a history: a message's number, or a time in `milliseconds`. Neither: ``*``."""
+    """A place in a history: a message's number, or a time in `milliseconds`. ``*`` has neither."""
 
     seq: int | None = None
     time: int | None = None
@@ -167,7 +166,7 @@ SUBCOMMANDS = {"BEFORE": 4, "AFTER": 4, "LATEST": 4, "AROUND": 4, "BETWEEN": 5, 
 
 
 def parse_history(params: Sequence[str]) -> HistoryQuery:
-    """The parameters of CHATHISTORY. Raises `BadQuery`."""
+    """Parse the parameters of CHATHISTORY. Raise `BadQuery` on an error."""
     if not params:
         raise BadQuery("Missing parameters", "INVALID_PARAMS", "*")
     kind = params[0].upper()
@@ -200,7 +199,7 @@ def _selector(kind: str, word: str) -> Selector:
 
 
 def parse_marker(param: str) -> int:
-    """The time that MARKREAD sets, in `milliseconds`. Raises `BadQuery`."""
+    """Return the time that MARKREAD sets, in `milliseconds`. Raise `BadQuery` on an error."""
     name, _, value = param.partition("=")
     try:
         if name == "timestamp":
