@@ -48,4 +48,4 @@ def test_the_example_works(tmp_path: Path) -> None:
 
     run("tests/project/test_docs.py")
     assert "| `/coin` | Toss a coin. |" in (tmp_path / "docs" / "commands.md").read_text("utf-8")
-    run("-m", "pytest", "-q", "-p", "no:cacheprovider", "tests/test_games.py", "tests/project/test_docs.py")
+    run("-m", "pytest", "-q", "-p", "no:cacheprovider", "tests/core/commands/test_games.py", "tests/project/test_docs.py")

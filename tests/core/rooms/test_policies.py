@@ -81,7 +81,7 @@ def test_limits_and_topics(chat: Chat, kind: str) -> None:
     assert "/room takes" in ann.answer("/room limit 0", "/room limit x", "/room zap")
     assert "opened the room to everybody" in ann.answer("/room open")
     Guest(chat, kind, "Cy").type("/join #tea")
-    assert len(chat.hub.rooms["#tea"].people()) == 3
+    assert chat.hub.rooms["#tea"].size == 3
 
 
 def test_masks(chat: Chat, kind: str) -> None:
