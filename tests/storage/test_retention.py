@@ -259,7 +259,7 @@ def test_thousands_of_slices(module: str | None) -> None:
     if module is not None:
         pytest.importorskip(module)
     with TemporaryDirectory(dir="/dev/shm" if Path("/dev/shm").is_dir() else None) as folder:
-        program = Path(__file__).with_name("long_retention.py")
+        program = Path(__file__).parents[1] / "support/long_retention.py"
         paths = f"{program.parent.parent}:{program.parent}"
         command = [sys.executable, str(program), folder, "3000", *([module] if module else [])]
         done = subprocess.run(command, env=os.environ | {"PYTHONPATH": paths}, capture_output=True, text=True)
