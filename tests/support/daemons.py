@@ -21,7 +21,7 @@ import pytest
 CHECKOUT = Path(__file__).parents[2]
 TWISTD = [sys.executable, "-c", "from twisted.scripts.twistd import run; run()"]
 CLIENT = [sys.executable, "-m", "twisted_chat.client"]
-ENVIRONMENT = os.environ | {"PYTHONPATH": str(CHECKOUT)}
+ENVIRONMENT = os.environ | {"PYTHONPATH": os.pathsep.join(str(CHECKOUT / one) for one in ("", "tests", "tests/support"))}
 # How long anything may take before it counts as never, in seconds.
 PATIENCE = 20.0
 

@@ -6,7 +6,8 @@ import sys
 import tempfile
 from pathlib import Path
 
-sys.path[0] = str(Path(__file__).parent.parent)  # this folder is the package `torture`, not a heap of modules
+TESTS = Path(__file__).parent.parent
+sys.path[:1] = [str(TESTS), str(TESTS / "support")]  # this folder is the package `torture`, not a heap of modules
 
 from torture import rounds  # noqa: E402
 from torture.case import FellShort  # noqa: E402
