@@ -130,8 +130,8 @@ def one_line(text: str) -> str:
     """Return a text without the line end after it, if any. Raises `BadText` if it has several lines."""
     if text.isprintable():
         return text
-    if LINE_BREAK.match(text[-1:]):
-        text = text[:-1].removesuffix("\r") if text.endswith("\n") else text[:-1]
+    if LINE_BREAK.match(text[-1:]):  # CR CR LF is one, too: some terminals and pipes add a CR of their own
+        text = text[:-1].rstrip("\r") if text[-1] in "\r\n" else text[:-1]
     if LINE_BREAK.search(text):
         raise BadText("A message is one line, and that has several. Send each by itself.")
     return text
